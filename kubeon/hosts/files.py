@@ -1,0 +1,50 @@
+"""Small text files that a host should hold, and the one script that makes it so."""
+
+import hashlib
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class File:
+    """A text file as it should be on a host. A `secret` one is never shown in a plan, a log or an error."""
+
+    path: str
+    content: str = field(repr=False)
+    mode: int = 0o644
+    secret: bool = False
+
+    def __post_init__(self) -> None:
+        if self.content and not self.content.endswith("\n"):
+            msg = f"{self.path}: a text file ends with a newline"
+            raise ValueError(msg)
+
+
+def ensure_files_script(files: Iterable[File]) -> str:
+    """A script that writes the files that differ, each whole or not at all, and prints the paths it changed.
+
+    A file is written beside its place, with its mode, and renamed over it: a reader never sees half of it.
+    """
+    return _ENSURE + "".join(
+        f"ensure_file {shlex.quote(file.path)} {file.mode:o} <<'{_end(file)}'\n{file.content}{_end(file)}\n"
+        for file in files
+    )
+
+
+def _end(file: File) -> str:
+    return "KUBEON_" + hashlib.sha256(file.content.encode()).hexdigest()[:16]
+
+
+_ENSURE = """\
+ensure_file() {
+    mkdir -p "$(dirname "$1")"
+    temporary="$1.kubeon-new"
+    (umask 077 && cat >"$temporary") && chmod "$2" "$temporary"
+    if [ "$(stat -c %a "$1" 2>/dev/null)" = "$2" ] && cmp -s "$temporary" "$1"; then
+        rm -f "$temporary"
+    else
+        mv -f "$temporary" "$1" && printf '%s\\n' "$1"
+    fi
+}
+"""

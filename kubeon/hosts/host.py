@@ -1,0 +1,86 @@
+"""One machine behind one node: what kubeon asks of it and changes on it."""
+
+import shlex
+from collections.abc import Callable, Iterable
+
+from kubeon.errors import CommandError
+from kubeon.hosts.facts import Facts
+from kubeon.hosts.files import File, ensure_files_script
+from kubeon.spec.model import NodeSpec
+from kubeon.transport.base import Result, Transport
+
+# Scripts that change a host hold this lock (on a folder that always exists, so that asking leaves no file behind):
+# a script whose kubeon was killed goes on by itself, and the next run waits for its end before it looks at the host.
+_LOCK = """\
+exec 9</run
+if ! flock {mode} -w {seconds} 9; then
+    echo "a command of an earlier run is still busy on this host" >&2
+    exit 75
+fi
+"""
+LOCK_WAIT = 240  # seconds
+ERROR_LINES = 12
+
+
+class Host:
+    """A machine, reached through one connection; used by one thread at a time."""
+
+    def __init__(self, node: NodeSpec, name: str, transport: Transport) -> None:
+        self.node = node
+        self.name = name  # the node's name
+        self.address = str(node.address)
+        self.transport = transport
+        self.facts = Facts()
+
+    def __repr__(self) -> str:
+        return f"Host({self.name!r}, {self.address!r})"
+
+    def ask(self, script: str, *, timeout: float = 60, what: str = "") -> str:
+        """Run a read-only script and return its standard output. Raises CommandError when it fails."""
+        return self._run(_LOCK.format(mode="-s", seconds=LOCK_WAIT) + script, (), timeout + LOCK_WAIT, what, None)
+
+    def change(
+        self,
+        script: str,
+        *,
+        timeout: float = 300,
+        what: str = "",
+        stdin: Iterable[bytes] = (),
+        on_line: Callable[[str], None] | None = None,
+    ) -> str:
+        """Run a script that changes the host, alone on it, and return its standard output.
+
+        `what` says in an error what was tried ("install packages"). Raises CommandError when the script fails.
+        """
+        return self._run(_LOCK.format(mode="-x", seconds=LOCK_WAIT) + script, stdin, timeout + LOCK_WAIT, what, on_line)
+
+    def command(self, *words: str, timeout: float = 300, what: str = "") -> str:
+        """Run one command (quoted here, once) that changes the host, and return its standard output."""
+        return self.change(shlex.join(words) + "\n", timeout=timeout, what=what or " ".join(words[:2]))
+
+    def ensure_files(self, files: Iterable[File], *, then: str = "", what: str = "write files") -> list[str]:
+        """Write the files that differ and return their paths; `then` is shell that runs when one was changed."""
+        script = "set -e\nchanged=$(\n" + ensure_files_script(files) + ")\n"
+        script += 'printf "%s\\n" "$changed"\n'
+        if then:
+            script += f'if [ -n "$changed" ]; then\n{then}\nfi\n'
+        return [line for line in self.change(script, what=what).splitlines() if line.startswith("/")]
+
+    def _run(
+        self, script: str, stdin: Iterable[bytes], timeout: float, what: str, on_line: Callable[[str], None] | None
+    ) -> str:
+        result = self.transport.run(script, stdin=stdin, timeout=timeout, on_line=on_line)
+        if result.exit_code:
+            raise CommandError(
+                f"{what or 'a command'} failed (exit code {result.exit_code})",
+                command_exit_code=result.exit_code,
+                why=last_lines(result),
+                host=self.name,
+            )
+        return result.stdout
+
+
+def last_lines(result: Result, count: int = ERROR_LINES) -> str:
+    """The last lines that a failed script printed: standard error, or standard output when that is empty."""
+    text = result.stderr.strip() or result.stdout.strip()
+    return "\n".join(text.splitlines()[-count:])

@@ -1,0 +1,91 @@
+"""Everything that depends on the Kubernetes release, in one place, and the few parsers that releases need."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+OLDEST = (1, 20)
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?")
+_DURATION = re.compile(r"(\d+)([ydhm])")
+_UNITS = {"y": timedelta(days=365), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+
+
+@dataclass(frozen=True, order=True)
+class Version:
+    """A Kubernetes release, ordered; `str()` gives it with the leading v."""
+
+    major: int
+    minor: int
+    patch: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Version":
+        """Read "v1.20.2" or "1.20.2". Raises ValueError on anything else, pre-releases and releases before 1.20."""
+        match = _VERSION.fullmatch(text.strip())
+        if not match:
+            msg = f"{text!r} is not a Kubernetes release; write it as v1.34.2"
+            raise ValueError(msg)
+        if match[4]:
+            msg = f"{text!r} is a pre-release; kubeon installs releases only"
+            raise ValueError(msg)
+        version = cls(int(match[1]), int(match[2]), int(match[3]))
+        if (version.major, version.minor) < OLDEST:
+            msg = f"{version} is too old; kubeon supports v{OLDEST[0]}.{OLDEST[1]} and newer"
+            raise ValueError(msg)
+        return version
+
+    def __str__(self) -> str:
+        return f"v{self.major}.{self.minor}.{self.patch}"
+
+    def at_least(self, minor: int, patch: int = 0) -> bool:
+        """Is this 1.`minor`.`patch` or newer?"""
+        return (self.major, self.minor, self.patch) >= (1, minor, patch)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read "100y", "365d", "8760h" or "30m"; a year has 365 days. Raises ValueError on anything else and on zero."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match or not int(match[1]):
+        msg = f"{text!r} is not a duration; write 100y, 365d, 8760h or 30m"
+        raise ValueError(msg)
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def kubeadm_api(version: Version) -> str:
+    """The newest kubeadm configuration API of a release: v1beta2 (1.20, 1.21), v1beta3 (1.22-1.30), v1beta4 (1.31+)."""
+    if version.at_least(31):
+        return "v1beta4"
+    return "v1beta3" if version.at_least(22) else "v1beta2"
+
+
+def control_plane_taints(version: Version) -> tuple[str, ...]:
+    """Keys of the NoSchedule taints kubeadm puts on control planes (KEP-2067: both in 1.24, only the new from 1.25)."""
+    if version.at_least(25):
+        return ("node-role.kubernetes.io/control-plane",)
+    if version.at_least(24):
+        return ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
+    return ("node-role.kubernetes.io/master",)
+
+
+def image_repository(version: Version) -> str:
+    """Where kubeadm's images are: registry.k8s.io since 1.25, and since 1.22.17, 1.23.15 and 1.24.9 of older minors."""
+    moved = {22: 17, 23: 15, 24: 9}.get(version.minor)
+    if version.at_least(25) or (moved is not None and version.patch >= moved):
+        return "registry.k8s.io"
+    return "k8s.gcr.io"
+
+
+def has_super_admin(version: Version) -> bool:
+    """Since 1.29 kubeadm writes super-admin.conf besides admin.conf, which then belongs to kubeadm:cluster-admins."""
+    return version.at_least(29)
+
+
+def signing_duration_flag(version: Version) -> str:
+    """The controller manager's flag for the life of certificates it signs (renamed in 1.19)."""
+    del version  # every supported release has the new name
+    return "cluster-signing-duration"
+
+
+def refuses_cgroup_v1(version: Version) -> bool:
+    """From 1.35 on the kubelet refuses cgroup v1 unless failCgroupV1 is false (KEP-5573)."""
+    return version.at_least(35)

@@ -1,0 +1,1 @@
+"""How bytes reach a machine. The only importer of fabric and paramiko."""

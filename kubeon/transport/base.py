@@ -1,0 +1,36 @@
+"""What everything above needs of a connection, so that a fake can stand in for SSH."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a script left: output as text (undecodable bytes replaced) and the exit code."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+
+
+class Transport(Protocol):
+    """One connection to one machine. Used by one thread at a time."""
+
+    def run(
+        self,
+        script: str,
+        *,
+        stdin: Iterable[bytes] = (),
+        timeout: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Result:
+        """Run a POSIX shell script as root, whole or not at all (a cut connection never runs half a script).
+
+        The script reaches the machine on standard input, so nothing in it shows in a process list; `stdin` follows it
+        and is the script's own standard input. `timeout` is in seconds. `on_line` gets each line of standard output as
+        it comes. A non-zero exit code is a Result. Raises ConnectError when the connection is lost or the time is over.
+        """
+
+    def close(self) -> None:
+        """End the connection. Safe to call twice."""

@@ -1,0 +1,39 @@
+"""The only place that sleeps and reads the clock, so that tests can pass a clock of their own."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Monotonic seconds, sleeping, and the time of day."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for that many seconds."""
+        time.sleep(seconds)
+
+    def now(self) -> datetime:
+        """The time of day, in UTC."""
+        return datetime.now(UTC)
+
+
+SYSTEM_CLOCK = Clock()
+
+
+def wait_until(ready: Callable[[], bool], *, seconds: float, pause: float = 0.5, clock: Clock = SYSTEM_CLOCK) -> bool:
+    """Ask `ready` until it says yes or `seconds` have passed; the last word of `ready` is the answer.
+
+    The pause between two questions starts at `pause` seconds and grows by half each time, up to 5 seconds.
+    """
+    deadline = clock.monotonic() + seconds
+    while not ready():
+        left = deadline - clock.monotonic()
+        if left <= 0:
+            return False
+        clock.sleep(min(pause, left))
+        pause = min(pause * 1.5, 5.0)
+    return True
