@@ -1,0 +1,1 @@
+"""Phase, plan, runner. Knows nothing of Kubernetes."""
