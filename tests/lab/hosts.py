@@ -1,0 +1,252 @@
+"""The lab's hosts: podman containers that look like fresh servers, with systemd, sshd and an address of their own."""
+
+import contextlib
+import dataclasses
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.lab import base as bases
+from tests.lab import machine, network
+from tests.lab.command import LabError, run
+
+LABEL = bases.LABEL
+DEFAULT_MEMORY = "3g"
+FIRST_ADDRESS = "10.77.0.11"
+_AT_ONCE = 4  # more only wait for each other in podman's locks
+_PATIENCE = 120.0  # seconds for a host to answer; it takes 1-2 s where nothing else runs
+
+
+@dataclasses.dataclass(frozen=True)
+class LabHost:
+    """A host that is, or was, up."""
+
+    name: str
+    address: str
+    base: str
+
+    @property
+    def container(self) -> str:
+        """Its name in podman."""
+        return f"kubeon-lab-{self.name}"
+
+    @property
+    def volume(self) -> str:
+        """The volume that is its /var."""
+        return f"kubeon-lab-{self.name}-var"
+
+
+def up(
+    names: int | Iterable[str],
+    *,
+    base: str = "debian-12",
+    memory: str | None = None,
+    start_address: str = FIRST_ADDRESS,
+) -> list[LabHost]:
+    """Start hosts that are not up yet and wait until each lets root and everybody else log in.
+
+    `names`: how many (n1, n2, ...), or their names, each as NAME or NAME=ADDRESS; names without an address get the
+    first free one from `start_address` on. `memory`: limit of each host in podman's words, such as 3g. Returned in
+    the order asked for. A host that exists keeps its address, base and memory.
+    """
+    wanted = [f"n{number}" for number in range(1, names + 1)] if isinstance(names, int) else list(names)
+    bases.find(base)
+    machine.prepare()
+    network.up()
+    existing = known()
+    hosts = assign(wanted, {host.name: host for host in existing}, base=base, start_address=start_address)
+    running_names = {host.name for host in running()}
+    for name in {host.base for host in hosts if host not in existing}:
+        bases.ensure(name)
+
+    def start(host: LabHost) -> None:
+        if host not in existing:
+            _create(host, memory or DEFAULT_MEMORY)
+        elif host.name not in running_names:
+            machine.podman("start", host.container)
+
+    _each(start, hosts)
+    _each(wait_for_login, hosts)
+    return hosts
+
+
+def assign(wanted: Sequence[str], existing: dict[str, LabHost], *, base: str, start_address: str) -> list[LabHost]:
+    """Give every wanted host an address: its own if it exists, the one asked for, or the first free one."""
+    pairs = [(name, address) for name, _, address in (entry.partition("=") for entry in wanted)]
+    if repeated := {name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1}:
+        raise LabError(f"the same host twice: {', '.join(sorted(repeated))}")
+    asked = {network.check_address(address): name for name, address in pairs if address}
+    taken = {host.address: host.name for host in existing.values()}
+    for address, name in asked.items():
+        if taken.get(address, name) != name:
+            raise LabError(f"{name}: {address} belongs to {taken[address]}")
+    hosts = []
+    for name, address in pairs:
+        if name in existing:
+            if address and existing[name].address != address:
+                raise LabError(f"{name} is there already, with the address {existing[name].address}")
+            hosts.append(existing[name])
+            continue
+        given = address or network.first_free(start_address, {*taken, *asked})
+        taken[given] = name
+        hosts.append(LabHost(name, given, base))
+    return hosts
+
+
+def known() -> list[LabHost]:
+    """All hosts of the lab, running or powered off, by address."""
+    return [host for host, _ in _listed()]
+
+
+def running() -> list[LabHost]:
+    """The hosts that run, by address."""
+    return [host for host, state in _listed() if state == "running"]
+
+
+def down(names: Iterable[str] | None = None) -> None:
+    """Remove these hosts, or all, with everything on them. The network stays. Missing ones are no error."""
+    hosts = known()
+    chosen = hosts if names is None else [host for host in hosts if host.name in set(names)]
+    _each(_remove, chosen)
+
+
+def off() -> None:
+    """Remove the hosts, the network and the guard, put back the machine's settings.
+
+    Also cleans up after a run that was killed. Goes on after an error and raises at the end.
+    """
+    errors = []
+    steps: list[Callable[[], None]] = [down, _remove_volumes, network.down, machine.restore]
+    # MIRROR: stop the mirror's servers here, before network.down
+    for step in steps:
+        try:
+            step()
+        except (LabError, OSError) as error:
+            errors.append(str(error))
+        if errors and step is _remove_volumes and known():
+            break  # the guard stays as long as a host does
+    if errors:
+        raise LabError("; ".join(errors))
+
+
+def status() -> list[tuple[LabHost, str]]:
+    """Every host with its state in podman's words: running, exited, ..."""
+    return _listed()
+
+
+def get(name: str) -> LabHost:
+    """The host of this name."""
+    for host in known():
+        if host.name == name:
+            return host
+    raise LabError(f"no host {name} in the lab")
+
+
+def ssh_words(host: LabHost, user: str = "root") -> list[str]:
+    """The words of an ssh command line that logs in by the lab's key; the remote command follows."""
+    options = {
+        "IdentityFile": str(bases.private_key()), "IdentitiesOnly": "yes", "BatchMode": "yes",
+        # a host of the same address may be a new one, with a new key, any minute
+        "StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null", "LogLevel": "ERROR",
+        "ConnectTimeout": "5",
+    }
+    flags = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    return ["ssh", "-F", "none", *flags, f"{user}@{host.address}"]
+
+
+def ssh(
+    host: LabHost | str,
+    command: str,
+    user: str = "root",
+    check: bool = True,
+    *,
+    stdin: str | None = None,
+    timeout: float = 600,
+) -> subprocess.CompletedProcess[str]:
+    """Run a shell command on a host by the lab's key; `timeout` in seconds. LabError if it fails and `check` is set."""
+    target = get(host) if isinstance(host, str) else host
+    return run([*ssh_words(target, user), command], stdin=stdin or "", check=check, timeout=timeout)
+
+
+def wait_for_login(host: LabHost, patience: float = _PATIENCE) -> None:
+    """Wait until sshd answers and systemd lets users in; `patience` in seconds."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            done = ssh(host, "test ! -e /run/nologin", check=False, timeout=10)
+        except LabError as error:
+            said = str(error)
+        else:
+            if done.returncode == 0:
+                return
+            said = done.stderr.strip() or "systemd is still starting"
+        if time.monotonic() > until:
+            log = machine.podman("logs", "--tail", "20", host.container, check=False)
+            raise LabError(f"{host.name}: no login after {patience:.0f} s: {said}\n{log}")
+        time.sleep(0.1)
+
+
+def _create(host: LabHost, memory: str) -> None:
+    labels = {LABEL: "host", f"{LABEL}.name": host.name, f"{LABEL}.address": host.address, f"{LABEL}.base": host.base}
+    words = ["run", "-d", "--name", host.container, "--hostname", host.name, "--network", network.NAME]
+    words += ["--ip", host.address, "--mac-address", network.mac(host.address), "--dns", str(network.GATEWAY)]
+    words += [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+    # By hand what podman's systemd mode does: podman 4.3's own binds the machine's whole systemd hierarchy into every
+    # host where cgroups are v1.
+    words += ["--privileged", "--systemd=false", "--cgroupns=private", "--stop-signal=SIGRTMIN+3"]
+    words += ["--env", "container=podman", "--no-hosts", "--pids-limit=-1", "--memory", memory]
+    words += ["--tmpfs", "/run:rw,nosuid,nodev,mode=755", "--tmpfs", "/run/lock:rw,nosuid,nodev"]
+    words += ["--tmpfs", "/tmp:rw,nosuid,nodev,mode=1777"]
+    # so `systemctl reboot` in the host ends the container and podman starts it again; not "always", which podman's own
+    # unit would start at the machine's next boot, when there is no guard
+    words += ["--restart", "unless-stopped"]
+    # containerd's snapshots are overlays, which do not stack on the container's own overlay
+    machine.podman("volume", "create", "--label", f"{LABEL}={host.name}", host.volume, check=False)
+    words += ["--volume", f"{host.volume}:/var:dev,suid,exec"]
+    if Path("/lib/modules").is_dir():
+        words += ["--volume", "/lib/modules:/lib/modules:ro"]
+    machine.podman(*words, bases.image(host.base), *bases.command(host.base))
+
+
+def _remove(host: LabHost) -> None:
+    network.restore(host.address)
+    machine.podman("rm", "-f", "-t", "0", host.container)
+    _remove_volume(host.volume)
+
+
+def _remove_volumes() -> None:
+    for volume in machine.podman("volume", "ls", "-q", "--filter", f"label={LABEL}").split():
+        _remove_volume(volume)
+
+
+def _remove_volume(volume: str) -> None:
+    place = machine.podman("volume", "inspect", "-f", "{{.Mountpoint}}", volume, check=False).strip()
+    if place:
+        # a host that was killed may leave mounts of its kubelet and containerd; the innermost goes first
+        mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        for mount in sorted((path for path in mounts if path.startswith(f"{place}/")), reverse=True):
+            run(["umount", "-l", mount], check=False)
+        machine.podman("volume", "rm", "-f", volume)
+
+
+def _listed() -> list[tuple[LabHost, str]]:
+    with contextlib.suppress(FileNotFoundError):
+        text = machine.podman("ps", "-a", "--filter", f"label={LABEL}=host", "--format", "json")
+        found = []
+        for entry in json.loads(text or "[]"):
+            labels = entry["Labels"]
+            host = LabHost(labels[f"{LABEL}.name"], labels[f"{LABEL}.address"], labels[f"{LABEL}.base"])
+            found.append((host, entry["State"]))
+        return sorted(found, key=lambda pair: tuple(map(int, pair[0].address.split("."))))
+    return []
+
+
+def _each(action: Callable[[LabHost], None], hosts: Sequence[LabHost]) -> None:
+    """Do this for all hosts, a few at a time; all are tried, then the first error is raised."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        futures = [pool.submit(action, host) for host in hosts]
+    for future in futures:
+        future.result()
