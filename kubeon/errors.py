@@ -1,6 +1,7 @@
 """Everything that kubeon raises on purpose. Anything else that escapes is a bug and keeps its traceback.
 
-KubeonError          1    an operation could not be finished
+KubeonError          1
+├── OperationError   1    the cluster did not become what it should
 ├── UsageError       2    the command line cannot be understood
 ├── SpecError        3    cluster.yaml or the flags describe something impossible; carries every problem at once
 ├── PreflightError   4    a host or the network is not fit; nothing was changed
@@ -53,6 +54,10 @@ class SpecError(KubeonError):
         count = len(self.problems)
         what = f"{count} problem{'s' if count != 1 else ''} in the cluster's description"
         super().__init__(what, why="\n".join(f"{path}: {text}" for path, text in self.problems), hint=hint)
+
+
+class OperationError(KubeonError):
+    """The cluster, not a single host, did not become what it should."""
 
 
 class PreflightError(KubeonError):

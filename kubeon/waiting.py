@@ -27,7 +27,7 @@ SYSTEM_CLOCK = Clock()
 def wait_until(ready: Callable[[], bool], *, seconds: float, pause: float = 0.5, clock: Clock = SYSTEM_CLOCK) -> bool:
     """Ask `ready` until it says yes or `seconds` have passed; the last word of `ready` is the answer.
 
-    The pause between two questions starts at `pause` seconds and grows by half each time, up to 5 seconds.
+    The pause between two questions starts at `pause` seconds and grows by half each time, up to `longest`.
     """
     deadline = clock.monotonic() + seconds
     while not ready():
@@ -35,5 +35,5 @@ def wait_until(ready: Callable[[], bool], *, seconds: float, pause: float = 0.5,
         if left <= 0:
             return False
         clock.sleep(min(pause, left))
-        pause = min(pause * 1.5, 5.0)
+        pause = min(pause * 1.5, longest)
     return True

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterable
 
-from kubeon.errors import CommandError
+from kubeon.errors import CommandError, ConnectError
 from kubeon.hosts.facts import Facts
 from kubeon.hosts.files import File, ensure_files_script
 from kubeon.spec.model import NodeSpec
@@ -35,9 +35,22 @@ class Host:
     def __repr__(self) -> str:
         return f"Host({self.name!r}, {self.address!r})"
 
-    def ask(self, script: str, *, timeout: float = 60, what: str = "") -> str:
-        """Run a read-only script and return its standard output. Raises CommandError when it fails."""
-        return self._run(_LOCK.format(mode="-s", seconds=LOCK_WAIT) + script, (), timeout + LOCK_WAIT, what, None)
+    def ask(
+        self,
+        script: str,
+        *,
+        timeout: float = 60,
+        what: str = "",
+        stdin: Iterable[bytes] = (),
+        wait: bool = True,
+    ) -> str:
+        """Run a script that changes nothing on the host itself and return its standard output.
+
+        With `wait` it waits for the end of whatever changes the host just now. Raises CommandError when it fails.
+        """
+        if wait:
+            script, timeout = _LOCK.format(mode="-s", seconds=LOCK_WAIT) + script, timeout + LOCK_WAIT
+        return self._run(script, stdin, timeout, what, None)
 
     def change(
         self,
@@ -69,7 +82,11 @@ class Host:
     def _run(
         self, script: str, stdin: Iterable[bytes], timeout: float, what: str, on_line: Callable[[str], None] | None
     ) -> str:
-        result = self.transport.run(script, stdin=stdin, timeout=timeout, on_line=on_line)
+        try:
+            result = self.transport.run(script, stdin=stdin, timeout=timeout, on_line=on_line)
+        except ConnectError as error:
+            error.host = self.name
+            raise
         if result.exit_code:
             raise CommandError(
                 f"{what or 'a command'} failed (exit code {result.exit_code})",

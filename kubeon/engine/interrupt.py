@@ -1,0 +1,27 @@
+"""Ctrl-C: once is "finish what runs and stop", twice is "stop now"."""
+
+import threading
+
+
+class Interrupt:
+    """Counts requests to stop; safe between threads and inside a signal handler."""
+
+    def __init__(self) -> None:
+        self._requested = threading.Event()
+        self._now = threading.Event()
+
+    def request(self) -> None:
+        """Ask to stop; the second time, to stop at once."""
+        if self._requested.is_set():
+            self._now.set()
+        self._requested.set()
+
+    @property
+    def requested(self) -> bool:
+        """No new phase begins any more."""
+        return self._requested.is_set()
+
+    @property
+    def now(self) -> bool:
+        """Running phases are to be cut off too."""
+        return self._now.is_set()

@@ -1,0 +1,168 @@
+"""Lanes, not barriers: every host walks down the list of phases by itself and waits only where a phase says so."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic
+
+from kubeon.engine.events import Event, Reporter, Status
+from kubeon.engine.interrupt import Interrupt
+from kubeon.engine.phase import C, H, Phase
+from kubeon.errors import HostErrors, Interrupted, KubeonError
+from kubeon.waiting import SYSTEM_CLOCK, Clock
+
+_OVER = {Status.OK, Status.CHANGED, Status.FAILED, Status.BLOCKED}
+_WELL = {Status.OK, Status.CHANGED}
+
+
+@dataclass
+class Outcome:
+    """What came of a run: per host the phases that changed something, and the error that took it out."""
+
+    changes: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    errors: dict[str, KubeonError] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)  # host: what it waited for in vain
+    interrupted: bool = False
+    hosts: int = 0
+
+    @property
+    def changed(self) -> bool:
+        """Was anything changed anywhere?"""
+        return any(phases for phases in self.changes.values())
+
+    def raise_if_failed(self, hint: str) -> None:
+        """Raise the one error, HostErrors when there are several, Interrupted after Ctrl-C."""
+        if self.interrupted:
+            raise Interrupted("interrupted; what was begun is finished, the rest is not done", hint=hint)
+        if len(self.errors) == 1 and not self.blocked:
+            error = next(iter(self.errors.values()))
+            error.hint = error.hint or hint
+            raise error
+        if self.errors:
+            errors = self.errors | {host: KubeonError(f"stopped before {what}") for host, what in self.blocked.items()}
+            raise HostErrors(errors, done=self.hosts - len(errors), hint=hint)
+
+
+class Runner(Generic[C, H]):
+    """Runs phases on hosts. One thread a host; `parallel` bounds how many work at the same time."""
+
+    def __init__(
+        self,
+        phases: Sequence[Phase[C, H]],
+        hosts: Sequence[H],
+        ctx: C,
+        *,
+        reporter: Reporter,
+        interrupt: Interrupt,
+        parallel: int = 30,
+        limits: dict[str, int] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.phases, self.hosts, self.ctx = phases, hosts, ctx
+        self.reporter, self.interrupt, self.clock = reporter, interrupt, clock
+        self._mine = {host.name: [phase for phase in phases if phase.concerns(ctx, host)] for host in hosts}
+        self._status: dict[tuple[str, str], Status] = {}
+        self._outcome = Outcome(hosts=len(hosts))
+        self._bug: BaseException | None = None
+        self._turn = threading.Condition()
+        self._report = threading.Lock()
+        self._busy = threading.Semaphore(parallel)
+        limits = {phase.name: phase.at_once for phase in phases if phase.at_once} | (limits or {})
+        self._limits = {name: threading.Semaphore(count) for name, count in limits.items()}
+
+    def run(self, title: str, *, cut: Callable[[], None] = lambda: None) -> Outcome:
+        """Walk all lanes to their end. `cut` is called once when the user wants to stop at once: close connections."""
+        self.reporter.begin(title, {name: [phase.title for phase in mine] for name, mine in self._mine.items()})
+        lanes = [threading.Thread(target=self._lane, args=(host,), name=host.name, daemon=True) for host in self.hosts]
+        for lane in lanes:
+            lane.start()
+        was_cut = False
+        for lane in lanes:
+            while lane.is_alive():
+                lane.join(0.2)  # short, so that a signal handler of the main thread gets its turn
+                if self.interrupt.requested:
+                    self._wake()
+                if self.interrupt.now and not was_cut:
+                    was_cut = True
+                    cut()
+        self.reporter.end()
+        if self._bug is not None:
+            raise self._bug
+        self._outcome.interrupted = self.interrupt.requested
+        return self._outcome
+
+    def _lane(self, host: H) -> None:
+        mine = self._mine[host.name]
+        for index, phase in enumerate(mine):
+            try:
+                going_on = self._wait_for_needs(phase, host) and self._step(phase, host)
+            except BaseException as error:  # a bug must not leave the other lanes waiting for ever
+                self._bug = self._bug or error
+                self.interrupt.request()
+                going_on = False
+            if not going_on:
+                with self._turn:
+                    for left in mine[index:]:
+                        self._status.setdefault((left.name, host.name), Status.BLOCKED)
+                    self._turn.notify_all()
+                return
+
+    def _wait_for_needs(self, phase: Phase[C, H], host: H) -> bool:
+        with self._turn:
+            for need in phase.needs:
+                concerned = [name for name, mine in self._mine.items() if any(one.name == need.name for one in mine)]
+
+                keys = [(need.name, name) for name in concerned]
+                while not (self.interrupt.requested or all(self._status.get(key) in _OVER for key in keys)):
+                    self._turn.wait()
+                if self.interrupt.requested:
+                    return False
+                if keys and not any(self._status[key] in _WELL for key in keys):
+                    if host.name not in self._outcome.errors:
+                        self._outcome.blocked[host.name] = phase.title
+                        self._tell(Event(host.name, phase.name, phase.title, Status.BLOCKED, error=need.title))
+                    return False
+        return not self.interrupt.requested
+
+    def _step(self, phase: Phase[C, H], host: H) -> bool:
+        limit = self._limits.get(phase.name)
+        if limit:
+            limit.acquire()
+        try:
+            with self._busy:
+                if self.interrupt.requested:
+                    return False
+                return self._run(phase, host)
+        finally:
+            if limit:
+                limit.release()
+
+    def _run(self, phase: Phase[C, H], host: H) -> bool:
+        self._tell(Event(host.name, phase.name, phase.title, Status.STARTED))
+        began = self.clock.monotonic()
+        changes: tuple[str, ...] = ()
+        error: KubeonError | None = None
+        try:
+            changes = tuple(phase.run_on(self.ctx, host))
+        except KubeonError as caught:
+            error = caught
+            error.host = error.host or host.name
+        status = Status.FAILED if error else Status.CHANGED if changes else Status.OK
+        seconds = self.clock.monotonic() - began
+        self._tell(Event(host.name, phase.name, phase.title, status, seconds, changes, str(error or "")))
+        with self._turn:
+            self._status[phase.name, host.name] = status
+            if error:
+                self._outcome.errors[host.name] = error
+            elif changes:
+                self._outcome.changes.setdefault(host.name, {})[phase.name] = changes
+            self._turn.notify_all()
+        return error is None
+
+    def _tell(self, event: Event) -> None:
+        with self._report:
+            self.reporter.event(event)
+
+    def _wake(self) -> None:
+        with self._turn:
+            self._turn.notify_all()

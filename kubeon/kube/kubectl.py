@@ -1,0 +1,87 @@
+"""kubectl on a control plane, over SSH: parsed JSON in, parsed JSON out."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kubeon.errors import CommandError, OperationError
+from kubeon.hosts.host import Host
+from kubeon.waiting import SYSTEM_CLOCK, Clock, wait_until
+
+ADMIN_CONF = "/etc/kubernetes/admin.conf"
+READY = "Ready"
+
+
+class Kubectl:
+    """The API as a control plane's own kubectl sees it. Safe to use from several lanes."""
+
+    def __init__(self, host: Host, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.host = host
+        self._clock = clock
+
+    def run(self, *words: str, manifest: str = "", timeout: float = 60) -> str:
+        """Run kubectl; `manifest` is its standard input. Raises CommandError with kubectl's own words.
+
+        It asks this node's own API server, not the endpoint of all, which may still wait for its load balancer.
+        """
+        line = shlex.join(["kubectl", "--kubeconfig", ADMIN_CONF, "--server", self._server(), *words])
+        return self.host.ask(
+            line + "\n",
+            stdin=[manifest.encode()] if manifest else (),
+            timeout=timeout,
+            what="kubectl " + " ".join(words[:3]),
+            wait=False,
+        )
+
+    def get(self, *words: str) -> Any:
+        """`kubectl get WORDS -o json`, parsed; None when there is no such object."""
+        text = self.run("get", *words, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text.strip() else None
+
+    def apply(self, manifest: str) -> list[str]:
+        """`kubectl apply`, and the objects that were created or configured ("daemonset.apps/kube-flannel-ds created")."""
+        out = self.run("apply", "-f", "-", manifest=manifest, timeout=120)
+        return [line for line in out.splitlines() if line.strip() and not line.endswith("unchanged")]
+
+    def nodes(self) -> dict[str, Mapping[str, Any]]:
+        """All Node objects by name."""
+        return {item["metadata"]["name"]: item for item in (self.get("nodes") or {"items": []})["items"]}
+
+    def answers(self) -> bool:
+        """Does this control plane's API server say that it is ready?"""
+        try:
+            return self.run("get", "--raw", "/readyz", timeout=15).strip() == "ok"
+        except CommandError:
+            return False
+
+    def wait_ready(self, names: Sequence[str], *, seconds: float) -> None:
+        """Wait until these nodes are Ready. Raises OperationError that says of each other one why it is not."""
+        state: dict[str, str] = {}
+
+        def all_ready() -> bool:
+            nodes = self.nodes()
+            state.clear()
+            state.update({name: why_not_ready(nodes.get(name)) for name in names})
+            return not any(state.values())
+
+        if not wait_until(all_ready, seconds=seconds, pause=0.3, longest=1.0, clock=self._clock):
+            late = {name: why for name, why in state.items() if why}
+            raise OperationError(
+                f"{len(late)} of {len(names)} nodes did not become Ready within {seconds:.0f} s",
+                why="\n".join(f"{name}: {why}" for name, why in sorted(late.items())),
+                hint="look at: journalctl -u kubelet on that node",
+            )
+
+    def _server(self) -> str:
+        return f"https://{self.host.address}:6443"
+
+
+def why_not_ready(node: Mapping[str, Any] | None) -> str:
+    """Why a Node is not Ready, in the kubelet's words; "" when it is."""
+    if node is None:
+        return "it has not registered"
+    for condition in node.get("status", {}).get("conditions", []):
+        if condition["type"] == READY:
+            return "" if condition["status"] == "True" else str(condition.get("message") or condition.get("reason"))
+    return "its kubelet has not reported yet"

@@ -1,0 +1,54 @@
+"""How a shell script travels: as data on standard input, run whole or not at all.
+
+A remote command line can be seen by every user of the machine (`ps`), and a shell that reads its script from a
+connection starts to run it before all of it has come. So the command line holds only a small loader: it reads exactly
+the script's bytes, checks that the last line came too, and then runs it. The rest of standard input is the script's.
+"""
+
+import secrets
+import shlex
+from dataclasses import dataclass
+
+_END = "#kubeon:end"
+_LOADER = f'''\
+script=$(head -c %d)
+case $script in
+*"{_END}") eval "$script" ;;
+*) echo "the script did not arrive whole" >&2; exit 74 ;;
+esac'''
+# sudo on the RHEL family drops /usr/local from PATH; LC_ALL keeps outputs that we parse in English.
+_PRELUDE = """\
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+printf '%s\\n' {mark}
+"""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A script made ready to travel: the command line, the bytes for standard input, and the mark in its output."""
+
+    command: str
+    payload: bytes
+    mark: str
+
+    def output(self, stdout: str) -> str:
+        """What the script printed, without what a login shell (~/.bashrc, banners) printed before it."""
+        _, found, rest = stdout.partition(self.mark + "\n")
+        return rest if found else ""
+
+
+def pack(script: str, *, sudo: bool = False, sudo_password: str | None = None) -> Parcel:
+    """Make a script ready to travel; with `sudo` it runs as root, for whom `sudo_password` is typed if given.
+
+    sudo -k makes sudo read the password every time, so that a cached credential never leaves it for the script to read.
+    """
+    mark = f"kubeon-{secrets.token_hex(8)}"
+    body = (_PRELUDE.format(mark=mark) + script.rstrip("\n") + "\n" + _END).encode()
+    words = ["env", "LC_ALL=C", "sh", "-c", _LOADER % len(body)]
+    payload = body
+    if sudo and sudo_password is not None:
+        words = ["sudo", "-k", "-S", "-p", "", "--", *words]
+        payload = sudo_password.encode() + b"\n" + body
+    elif sudo:
+        words = ["sudo", "-n", "--", *words]
+    return Parcel(shlex.join(words), payload, mark)

@@ -1,0 +1,11 @@
+"""Passwords on their way to a host: never in a log, an error or a process list."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the user typed or handed over; never stored. `repr` shows nothing of it."""
+
+    ssh_password: str | None = field(default=None, repr=False)
+    sudo_password: str | None = field(default=None, repr=False)

@@ -1,0 +1,346 @@
+"""SSH by fabric: logging in, host keys, and running scripts. Fabric's and paramiko's exceptions end here.
+
+Three defaults of fabric are not used: it accepts any host key, it reads standard input character by character, and
+its exceptions print whole command lines.
+"""
+
+import os
+import select
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import fabric
+import paramiko
+
+from kubeon.errors import ConnectError
+from kubeon.transport.base import Result
+from kubeon.transport.script import pack
+from kubeon.transport.secrets import Secrets
+from kubeon.waiting import SYSTEM_CLOCK
+
+KEEPALIVE = 10  # seconds between two signs of life on an idle connection
+DEAD_AFTER = 30  # seconds without any answer of the network after which a connection is lost
+BLOCK = 1 << 17
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where and how to log in. `own_key` is the cluster's own key, `keys` what the user named."""
+
+    address: str
+    known_hosts: Path
+    user: str | None = None
+    port: int | None = None
+    own_key: Path | None = None
+    key: Path | None = None
+    jump: str | None = None
+    strict_host_keys: bool = False
+    connect_timeout: float = 10.0  # seconds
+    secrets: Secrets = field(default_factory=Secrets)
+    name: str = ""  # what errors call it
+
+
+class SSH:
+    """A connection to one machine; opened at the first use, opened again if it was lost in between."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.used_password = False
+        self._connection: fabric.Connection | None = None
+        self._sudo = False
+        self._sudo_password: str | None = None
+
+    def open(self) -> None:
+        """Log in and become able to act as root. Raises ConnectError that says why it cannot be."""
+        self.close()
+        passwords = [None] if self.target.secrets.ssh_password is None else [None, self.target.secrets.ssh_password]
+        for password in passwords:
+            try:
+                self._connection = self._login(password)
+            except paramiko.AuthenticationException as error:
+                if password is passwords[-1]:
+                    raise self._refused(password is not None) from error
+            else:
+                self.used_password = password is not None
+                break
+        self._become_root()
+
+    def run(
+        self,
+        script: str,
+        *,
+        stdin: Iterable[bytes] = (),
+        timeout: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Result:
+        """See transport.base.Transport."""
+        if self._connection is None or not self._connection.is_connected:
+            self.open()
+        parcel = pack(script, sudo=self._sudo, sudo_password=self._sudo_password)
+        lines = _Lines(parcel.mark, on_line) if on_line else None
+        result = self._execute(parcel.command, parcel.payload, stdin, timeout, lines)
+        return Result(parcel.output(result.stdout), result.stderr, result.exit_code)
+
+    def close(self) -> None:
+        """See transport.base.Transport."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _close(connection)
+
+    # -- logging in ----------------------------------------------------------------------------------------------
+
+    def _login(self, password: str | None) -> fabric.Connection:
+        target = self.target
+        keys = [str(key) for key in (target.own_key, target.key) if key is not None and key.exists()]
+        connection = _connection(
+            target,
+            connect_kwargs={
+                "key_filename": keys,
+                "password": password,
+                "look_for_keys": password is None,
+                "allow_agent": password is None,
+                "banner_timeout": target.connect_timeout * 3,
+                "auth_timeout": target.connect_timeout * 3,
+            },
+            gateway=self._gateway(),
+        )
+        try:
+            connection.open()
+        except paramiko.BadHostKeyException as error:
+            raise self._failed(
+                "its host key has changed",
+                why=f"expected {_fingerprint(error.expected_key)}, got {_fingerprint(error.key)}",
+                hint=f"if the machine was installed anew, remove its line from {target.known_hosts}; "
+                "if not, somebody may be in between",
+            ) from error
+        except paramiko.AuthenticationException:
+            _close(connection)
+            raise
+        except _UnknownHostKeyError as error:
+            raise self._failed(
+                "its host key is not known",
+                why=str(error),
+                hint=f"add it to {target.known_hosts}, or leave out --strict-host-keys",
+            ) from error
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            _close(connection)
+            if "No authentication methods available" in str(error):
+                raise paramiko.AuthenticationException(str(error)) from error
+            raise self._failed("cannot be reached by SSH", why=_reason(error), hint=self._where()) from error
+        _keep_alive(connection)
+        return connection
+
+    def _gateway(self) -> fabric.Connection | None:
+        """The jump host's connection, one for each connection through it: sharing one has races (fabric #2262)."""
+        if not self.target.jump:
+            return None
+        user, _, rest = self.target.jump.rpartition("@")
+        address, _, port = rest.partition(":")
+        jump = Target(
+            address=address,
+            user=user or None,
+            port=int(port) if port else None,
+            known_hosts=self.target.known_hosts,
+            own_key=self.target.own_key,
+            key=self.target.key,
+            strict_host_keys=self.target.strict_host_keys,
+            connect_timeout=self.target.connect_timeout,
+            secrets=Secrets(ssh_password=self.target.secrets.ssh_password),
+        )
+        gateway = SSH(jump)
+        for password in (None, jump.secrets.ssh_password):
+            try:
+                return gateway._login(password)
+            except paramiko.AuthenticationException:
+                continue
+        raise gateway._refused(jump.secrets.ssh_password is not None)
+
+    def _become_root(self) -> None:
+        """Find out how to be root: as root, by sudo without a password, or by sudo with one."""
+        self._sudo, self._sudo_password = False, None
+        probe = self._execute("sh -c 'id -u; sudo -n true 2>/dev/null && echo sudo'", b"", (), 30, None)
+        words = probe.stdout.split()
+        if "0" in words:
+            return
+        self._sudo = True
+        if "sudo" in words:
+            return
+        password = self.target.secrets.sudo_password
+        if password is None:
+            password = self.target.secrets.ssh_password if self.used_password else None
+        if password is None:
+            raise self._failed(
+                f"{self._user()} is not root and sudo asks for a password",
+                hint="give it: --ask-sudo-password, --sudo-password-file or KUBEON_SUDO_PASSWORD",
+            )
+        check = self._execute("sudo -k -S -p '' true", password.encode() + b"\n", (), 30, None)
+        if check.exit_code:
+            raise self._failed(
+                f"{self._user()} cannot become root by sudo",
+                why=(check.stderr.strip().splitlines() or ["sudo said nothing"])[-1],
+                hint="check the sudo password and that the user may use sudo",
+            )
+        self._sudo_password = password
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    def _execute(
+        self, command: str, payload: bytes, stdin: Iterable[bytes], timeout: float, lines: "_Lines | None"
+    ) -> Result:
+        assert self._connection is not None  # noqa: S101 - for the type checker; run() has opened it
+        deadline = SYSTEM_CLOCK.monotonic() + timeout
+        try:
+            channel = self._connection.transport.open_session(timeout=DEAD_AFTER)
+            try:
+                channel.exec_command(command)
+                _send(channel, payload, stdin)
+                return _receive(channel, deadline, lines)
+            finally:
+                channel.close()
+        except TimeoutError as error:
+            raise self._failed(f"no answer within {timeout:.0f} s", hint=self._where()) from error
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            self.close()
+            raise self._failed("the connection was lost", why=_reason(error), hint=self._where()) from error
+
+    # -- words ---------------------------------------------------------------------------------------------------
+
+    def _user(self) -> str:
+        return self._connection.user if self._connection else (self.target.user or "root")
+
+    def _where(self) -> str:
+        return f"try: ssh -p {self.target.port or 22} {self.target.user or 'root'}@{self.target.address}"
+
+    def _failed(self, what: str, *, why: str = "", hint: str = "") -> ConnectError:
+        self.close()
+        return ConnectError(what, why=why, hint=hint, host=self.target.name or self.target.address)
+
+    def _refused(self, password_tried: bool) -> ConnectError:
+        tried = "keys and the password" if password_tried else "keys"
+        hint = "give a key with --key, or a password with --ask-password, --password-file or KUBEON_SSH_PASSWORD"
+        user = self.target.user or "root"
+        return self._failed(f"the login as {user} was refused", why=f"tried {tried}", hint=hint)
+
+
+def _connection(
+    target: Target, connect_kwargs: dict[str, object], gateway: fabric.Connection | None
+) -> fabric.Connection:
+    # A Config of its own for each connection: one shared by 300 threads failed in its attribute look-up.
+    connection = fabric.Connection(
+        target.address,
+        user=target.user,
+        port=target.port,
+        gateway=gateway,
+        connect_timeout=max(1, round(target.connect_timeout)),
+        connect_kwargs=connect_kwargs,
+        config=fabric.Config(overrides={"user": "root"}),
+    )
+    if target.known_hosts.exists():
+        connection.client.load_host_keys(str(target.known_hosts))
+    connection.client.set_missing_host_key_policy(_HostKeys(target))
+    return connection
+
+
+def _close(connection: fabric.Connection) -> None:
+    """Close without waiting for a dead peer, the jump host's connection too."""
+    connection.client.close()
+    if isinstance(connection.gateway, fabric.Connection):
+        connection.gateway.client.close()
+
+
+def _keep_alive(connection: fabric.Connection) -> None:
+    connection.transport.set_keepalive(KEEPALIVE)
+    # A cut cable is noticed by the kernel: no acknowledgement within that time ends the connection (tcp(7), Linux).
+    if isinstance(connection.transport.sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER * 1000)
+
+
+class _UnknownHostKeyError(paramiko.SSHException):
+    """Strict mode, and the host's key is not in known_hosts."""
+
+
+class _HostKeys(paramiko.MissingHostKeyPolicy):
+    """Learn a key on first contact, or refuse it in strict mode. A changed key never comes here."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        del client
+        if self.target.strict_host_keys:
+            raise _UnknownHostKeyError(_fingerprint(key))
+        line = f"{hostname} {key.get_name()} {key.get_base64()}\n".encode()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        descriptor = os.open(self.target.known_hosts, flags, 0o600)
+        try:
+            os.write(descriptor, line)  # one short write in append mode: lines of parallel logins do not mix
+        finally:
+            os.close(descriptor)
+
+
+class _Lines:
+    """Hands over whole lines of output as they come, from the script's mark on."""
+
+    def __init__(self, mark: str, on_line: Callable[[str], None]) -> None:
+        self.mark, self.on_line, self.rest, self.begun = mark, on_line, "", False
+
+    def feed(self, data: bytes) -> None:
+        *whole, self.rest = (self.rest + data.decode(errors="replace")).split("\n")
+        for line in whole:
+            if self.begun:
+                self.on_line(line)
+            self.begun = self.begun or line == self.mark
+
+
+def _send(channel: paramiko.Channel, payload: bytes, stdin: Iterable[bytes]) -> None:
+    """Send everything; a script that ends before it has read all of it is not an error here, its exit code tells."""
+    channel.settimeout(DEAD_AFTER * 2)  # for one block
+    try:
+        channel.sendall(payload)
+        for block in stdin:
+            for start in range(0, len(block), BLOCK):
+                channel.sendall(block[start : start + BLOCK])
+        channel.shutdown_write()
+    except OSError:
+        if not (channel.closed or channel.exit_status_ready()):
+            raise
+
+
+def _receive(channel: paramiko.Channel, deadline: float, lines: _Lines | None) -> Result:
+    stdout, stderr = bytearray(), bytearray()
+    poll = select.poll()
+    poll.register(channel.fileno(), select.POLLIN)
+    while True:
+        left = deadline - SYSTEM_CLOCK.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        poll.poll(min(left, 5.0) * 1000)
+        while channel.recv_ready():
+            data = channel.recv(BLOCK)
+            stdout += data
+            if lines:
+                lines.feed(data)
+        while channel.recv_stderr_ready():
+            stderr += channel.recv_stderr(BLOCK)
+        if channel.exit_status_ready() and channel.eof_received and not channel.recv_ready():
+            break
+        if channel.closed or not channel.get_transport().is_active():
+            break
+    if not channel.exit_status_ready() or channel.exit_status < 0:
+        msg = "it ended without an exit code"
+        raise EOFError(msg)
+    return Result(stdout.decode(errors="replace"), stderr.decode(errors="replace"), channel.exit_status)
+
+
+def _fingerprint(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.fingerprint}"
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+        return "; ".join(str(cause) for cause in error.errors.values())
+    return str(error) or type(error).__name__
