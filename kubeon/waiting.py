@@ -24,7 +24,14 @@ class Clock:
 SYSTEM_CLOCK = Clock()
 
 
-def wait_until(ready: Callable[[], bool], *, seconds: float, pause: float = 0.5, clock: Clock = SYSTEM_CLOCK) -> bool:
+def wait_until(
+    ready: Callable[[], bool],
+    *,
+    seconds: float,
+    pause: float = 0.5,
+    longest: float = 5.0,
+    clock: Clock = SYSTEM_CLOCK,
+) -> bool:
     """Ask `ready` until it says yes or `seconds` have passed; the last word of `ready` is the answer.
 
     The pause between two questions starts at `pause` seconds and grows by half each time, up to `longest`.

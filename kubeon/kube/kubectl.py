@@ -40,7 +40,7 @@ class Kubectl:
         return json.loads(text) if text.strip() else None
 
     def apply(self, manifest: str) -> list[str]:
-        """`kubectl apply`, and the objects that were created or configured ("daemonset.apps/kube-flannel-ds created")."""
+        """`kubectl apply`, and the objects that it created or configured ("daemonset.apps/kube-proxy created")."""
         out = self.run("apply", "-f", "-", manifest=manifest, timeout=120)
         return [line for line in out.splitlines() if line.strip() and not line.endswith("unchanged")]
 

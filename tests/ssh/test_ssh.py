@@ -1,0 +1,174 @@
+"""The transport against a real sshd."""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from kubeon.errors import ConnectError
+from kubeon.hosts.fleet import on_all
+from kubeon.transport.ssh import SSH
+from tests.ssh.conftest import Sshd, keygen
+
+pytestmark = pytest.mark.ssh
+
+
+def test_a_script_gives_output_and_exit_code(ssh: SSH) -> None:
+    """Standard output, standard error and the exit code arrive apart."""
+    result = ssh.run("echo out; echo err >&2; exit 3\n", timeout=10)
+
+    assert (result.stdout, result.stderr.strip(), result.exit_code) == ("out\n", "err", 3)
+
+
+def test_awkward_characters_arrive_as_they_are(ssh: SSH) -> None:
+    """Quotes, dollars, newlines and umlauts in a script need no care."""
+    text = """it's "so" $HOME `x` \\ ü 中文"""
+
+    result = ssh.run(f"cat <<'END'\n{text}\nEND\n", timeout=10)
+
+    assert result.stdout == text + "\n"
+
+
+def test_standard_input_follows_the_script(ssh: SSH) -> None:
+    """What a script reads is exactly what was sent after it, byte for byte."""
+    data = os.urandom(3_000_000)
+
+    result = ssh.run("sha256sum\n", stdin=[data[:1_000_001], data[1_000_001:]], timeout=30)
+
+    assert result.stdout.split()[0] == hashlib.sha256(data).hexdigest()
+
+
+def test_much_output_does_not_block(ssh: SSH) -> None:
+    """More output than a window holds, on both streams, comes whole."""
+    result = ssh.run("head -c 5000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero | tr '\\0' y >&2\n", timeout=30)
+
+    assert (len(result.stdout), len(result.stderr)) == (5_000_000, 3_000_000)
+
+
+def test_a_script_shows_in_no_process_list(ssh: SSH) -> None:
+    """A secret inside a script cannot be read by other users of the machine."""
+    result = ssh.run("secret=hunter2-not-visible; ps -eo args; echo done\n", timeout=10)
+
+    assert "hunter2" not in result.stdout
+    assert "done" in result.stdout
+
+
+def test_half_a_script_is_never_run(sshd: Sshd) -> None:
+    """A connection that is cut while the script travels leaves nothing behind."""
+    marker = sshd.folder / "ran"
+    ssh = SSH(sshd.target())
+    ssh.open()
+
+    original = ssh._execute
+
+    def cut(command: str, payload: bytes, *rest: object) -> object:
+        return original(command, payload[: len(payload) // 2], *rest)  # type: ignore[arg-type]
+
+    ssh._execute = cut  # type: ignore[method-assign, assignment]
+    result = ssh.run(f"touch {marker}\n" + "true\n" * 1000, timeout=10)
+
+    assert result.exit_code == 74
+    assert not marker.exists()
+
+
+def test_lines_come_while_the_script_runs(ssh: SSH) -> None:
+    """Progress can be shown before the end."""
+    lines: list[tuple[str, float]] = []
+
+    ssh.run("echo one; sleep 0.6; echo two\n", timeout=10, on_line=lambda line: lines.append((line, time.monotonic())))
+
+    assert [line for line, _ in lines] == ["one", "two"]
+    assert lines[1][1] - lines[0][1] > 0.3
+
+
+def test_a_timeout_is_an_error(ssh: SSH) -> None:
+    """A script that does not end is given up."""
+    with pytest.raises(ConnectError, match="no answer within 1 s"):
+        ssh.run("sleep 20\n", timeout=1)
+
+
+def test_a_host_key_is_learnt_once(sshd: Sshd) -> None:
+    """The first contact writes known_hosts, the second does not write again."""
+    for _ in range(2):
+        ssh = SSH(sshd.target())
+        ssh.open()
+        ssh.close()
+
+    lines = (sshd.folder / "known_hosts").read_text().splitlines()
+    assert len(lines) == 1
+    assert (sshd.folder / "known_hosts").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_changed_host_key_is_refused(sshd: Sshd) -> None:
+    """A machine that shows another key than before is not talked to."""
+    SSH(sshd.target()).open()
+    sshd.stop()
+    keygen(sshd.folder / "host_key")
+    sshd.start()
+
+    with pytest.raises(ConnectError, match="its host key has changed") as caught:
+        SSH(sshd.target()).open()
+
+    assert "known_hosts" in caught.value.hint
+
+
+def test_strict_mode_refuses_an_unknown_key(sshd: Sshd) -> None:
+    """With strict host keys nothing is learnt."""
+    with pytest.raises(ConnectError, match="its host key is not known"):
+        SSH(sshd.target(strict_host_keys=True)).open()
+
+    assert not (sshd.folder / "known_hosts").exists()
+
+
+def test_a_wrong_key_is_refused_with_a_hint(sshd: Sshd) -> None:
+    """The error says what can be given instead."""
+    keygen(sshd.folder / "other")
+
+    with pytest.raises(ConnectError, match="was refused") as caught:
+        SSH(sshd.target(key=sshd.folder / "other")).open()
+
+    assert "--ask-password" in caught.value.hint
+
+
+def test_nobody_listening_is_said_at_once(tmp_path: Path) -> None:
+    """A closed port is an error in well under the time-out."""
+    target = Sshd(1, tmp_path, None).target()  # type: ignore[arg-type]
+
+    with pytest.raises(ConnectError, match="cannot be reached"):
+        SSH(target).open()
+
+
+def test_a_lost_connection_is_opened_again(sshd: Sshd, ssh: SSH) -> None:
+    """A connection that died between two phases is renewed."""
+    ssh.run("true\n", timeout=10)
+    assert ssh._connection is not None
+    ssh._connection.transport.close()
+
+    assert ssh.run("echo back\n", timeout=10).stdout == "back\n"
+
+
+def test_a_connection_cut_in_the_middle_is_an_error(ssh: SSH) -> None:
+    """A server that dies while a script runs is noticed."""
+    with pytest.raises(ConnectError, match="lost"):
+        ssh.run("kill -9 $PPID\nsleep 5\n", timeout=20)
+
+
+def test_a_jump_host_leads_there(sshd: Sshd) -> None:
+    """A host is reached through another one."""
+    ssh = SSH(sshd.target(jump=f"{sshd.target().user}@127.0.0.1:{sshd.port}"))
+
+    assert ssh.run("echo through\n", timeout=10).stdout == "through\n"
+    ssh.close()
+
+
+def test_many_connections_at_once(sshd: Sshd) -> None:
+    """Forty logins in thirty threads all answer."""
+    connections = [SSH(sshd.target()) for _ in range(40)]
+
+    answers = on_all(connections, lambda one: one.run("echo $$\n", timeout=60).stdout, parallel=30)
+
+    assert len(set(answers.values())) == 40
+    for one in connections:
+        one.close()
