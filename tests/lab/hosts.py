@@ -1,8 +1,9 @@
 """The lab's hosts: podman containers that look like fresh servers, with systemd, sshd and an address of their own."""
 
-import contextlib
 import dataclasses
+import ipaddress
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -54,21 +55,21 @@ def up(
     """
     wanted = [f"n{number}" for number in range(1, names + 1)] if isinstance(names, int) else list(names)
     bases.find(base)
-    machine.prepare()
-    network.up()
-    existing = known()
-    hosts = assign(wanted, {host.name: host for host in existing}, base=base, start_address=start_address)
-    running_names = {host.name for host in running()}
-    for name in {host.base for host in hosts if host not in existing}:
-        bases.ensure(name)
+    with machine.lock():
+        machine.prepare()
+        network.up()
+        states = dict(status())
+        hosts = assign(wanted, {host.name: host for host in states}, base=base, start_address=start_address)
+        if any(host not in states for host in hosts):
+            bases.ensure(base)
 
-    def start(host: LabHost) -> None:
-        if host not in existing:
-            _create(host, memory or DEFAULT_MEMORY)
-        elif host.name not in running_names:
-            machine.podman("start", host.container)
+        def start(host: LabHost) -> None:
+            if host not in states:
+                _create(host, memory or DEFAULT_MEMORY)
+            elif states[host] != "running":
+                machine.podman("start", host.container)
 
-    _each(start, hosts)
+        _each(start, hosts)
     _each(wait_for_login, hosts)
     return hosts
 
@@ -79,6 +80,8 @@ def assign(wanted: Sequence[str], existing: dict[str, LabHost], *, base: str, st
     if repeated := {name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1}:
         raise LabError(f"the same host twice: {', '.join(sorted(repeated))}")
     asked = {network.check_address(address): name for name, address in pairs if address}
+    if len(asked) < len([address for _, address in pairs if address]):
+        raise LabError("the same address twice")
     taken = {host.address: host.name for host in existing.values()}
     for address, name in asked.items():
         if taken.get(address, name) != name:
@@ -98,18 +101,19 @@ def assign(wanted: Sequence[str], existing: dict[str, LabHost], *, base: str, st
 
 def known() -> list[LabHost]:
     """All hosts of the lab, running or powered off, by address."""
-    return [host for host, _ in _listed()]
+    return [host for host, _ in status()]
 
 
 def running() -> list[LabHost]:
     """The hosts that run, by address."""
-    return [host for host, state in _listed() if state == "running"]
+    return [host for host, state in status() if state == "running"]
 
 
 def down(names: Iterable[str] | None = None) -> None:
     """Remove these hosts, or all, with everything on them. The network stays. Missing ones are no error."""
     hosts = known()
-    chosen = hosts if names is None else [host for host in hosts if host.name in set(names)]
+    wanted = None if names is None else set(names)
+    chosen = [host for host in hosts if wanted is None or host.name in wanted]
     _each(_remove, chosen)
 
 
@@ -119,22 +123,32 @@ def off() -> None:
     Also cleans up after a run that was killed. Goes on after an error and raises at the end.
     """
     errors = []
+    # MIRROR: stop the mirror's servers as the first step
     steps: list[Callable[[], None]] = [down, _remove_volumes, network.down, machine.restore]
-    # MIRROR: stop the mirror's servers here, before network.down
-    for step in steps:
-        try:
-            step()
-        except (LabError, OSError) as error:
-            errors.append(str(error))
-        if errors and step is _remove_volumes and known():
-            break  # the guard stays as long as a host does
+    with machine.lock():
+        for step in steps:
+            try:
+                step()
+            except (LabError, OSError) as error:
+                errors.append(str(error))
+                if step is down:
+                    break  # the guard stays as long as a host does
     if errors:
         raise LabError("; ".join(errors))
 
 
 def status() -> list[tuple[LabHost, str]]:
-    """Every host with its state in podman's words: running, exited, ..."""
-    return _listed()
+    """Every host with its state in podman's words (running, exited, ...), by address."""
+    if shutil.which("podman") is None:
+        return []
+    machine.write_containers_conf()
+    text = machine.podman("ps", "-a", "--filter", f"label={LABEL}=host", "--format", "json")
+    found = []
+    for entry in json.loads(text or "[]"):
+        labels = entry["Labels"]
+        host = LabHost(labels[f"{LABEL}.name"], labels[f"{LABEL}.address"], labels[f"{LABEL}.base"])
+        found.append((host, entry["State"]))
+    return sorted(found, key=lambda pair: ipaddress.IPv4Address(pair[0].address))
 
 
 def get(name: str) -> LabHost:
@@ -148,9 +162,13 @@ def get(name: str) -> LabHost:
 def ssh_words(host: LabHost, user: str = "root") -> list[str]:
     """The words of an ssh command line that logs in by the lab's key; the remote command follows."""
     options = {
-        "IdentityFile": str(bases.private_key()), "IdentitiesOnly": "yes", "BatchMode": "yes",
+        "IdentityFile": str(bases.private_key()),
+        "IdentitiesOnly": "yes",
+        "BatchMode": "yes",
         # a host of the same address may be a new one, with a new key, any minute
-        "StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null", "LogLevel": "ERROR",
+        "StrictHostKeyChecking": "no",
+        "UserKnownHostsFile": "/dev/null",
+        "LogLevel": "ERROR",
         "ConnectTimeout": "5",
     }
     flags = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
@@ -218,6 +236,8 @@ def _remove(host: LabHost) -> None:
 
 
 def _remove_volumes() -> None:
+    if shutil.which("podman") is None:
+        return
     for volume in machine.podman("volume", "ls", "-q", "--filter", f"label={LABEL}").split():
         _remove_volume(volume)
 
@@ -230,18 +250,6 @@ def _remove_volume(volume: str) -> None:
         for mount in sorted((path for path in mounts if path.startswith(f"{place}/")), reverse=True):
             run(["umount", "-l", mount], check=False)
         machine.podman("volume", "rm", "-f", volume)
-
-
-def _listed() -> list[tuple[LabHost, str]]:
-    with contextlib.suppress(FileNotFoundError):
-        text = machine.podman("ps", "-a", "--filter", f"label={LABEL}=host", "--format", "json")
-        found = []
-        for entry in json.loads(text or "[]"):
-            labels = entry["Labels"]
-            host = LabHost(labels[f"{LABEL}.name"], labels[f"{LABEL}.address"], labels[f"{LABEL}.base"])
-            found.append((host, entry["State"]))
-        return sorted(found, key=lambda pair: tuple(map(int, pair[0].address.split("."))))
-    return []
 
 
 def _each(action: Callable[[LabHost], None], hosts: Sequence[LabHost]) -> None:

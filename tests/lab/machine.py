@@ -4,11 +4,13 @@ Works by what the machine is, not by what it is called: with or without systemd,
 right to raise limits, with or without loadable modules.
 """
 
+import contextlib
+import fcntl
 import functools
 import json
 import os
 import resource
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,11 @@ def sysctls(cores: int) -> dict[str, str | None]:
         # frames between hosts pass the machine as through a switch, not through its firewall and NAT rules
         "net.bridge.bridge-nf-call-iptables": "0",
         "net.bridge.bridge-nf-call-ip6tables": "0",
-        "net.ipv4.ip_forward": None,
+        # every refused packet is answered at once, however many there are
+        "net.ipv4.icmp_ratelimit": "0",
+        "net.ipv4.route.error_cost": "0",
+        # else the kernel drops what a host sends outside, before the guard can refuse it
+        "net.ipv4.ip_forward": "1",
         "kernel.pid_max": None,
         "kernel.panic": None,
         "kernel.panic_on_oops": None,
@@ -55,6 +61,15 @@ def sysctls(cores: int) -> dict[str, str | None]:
         "vm.max_map_count": None,
         "vm.swappiness": None,
     }
+
+
+@contextlib.contextmanager
+def lock() -> Iterator[None]:
+    """Hold the lab for one process: two must not give out the same address or build the same image."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    with (STATE / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # goes with the process, also when it is killed
+        yield
 
 
 def prepare() -> None:
@@ -84,12 +99,12 @@ def restore() -> None:
 
 
 def save() -> None:
-    """Save kernel settings and swap devices, once per boot."""
-    if _saved():
-        return
-    STATE.mkdir(parents=True, exist_ok=True)
+    """Save kernel settings and swap devices, each once per boot."""
+    saved = _saved()
     values = {key: _sysctl(key).read_text().strip() for key in sysctls(1) if _sysctl(key).exists()}
-    text = json.dumps({"boot": _boot_id(), "sysctls": values, "swaps": _swaps()}, indent=1)
+    values |= saved.get("sysctls", {})
+    text = json.dumps({"boot": _boot_id(), "sysctls": values, "swaps": saved.get("swaps", _swaps())}, indent=1)
+    STATE.mkdir(parents=True, exist_ok=True)
     temporary = STATE / "saved.json.new"
     temporary.write_text(text)
     temporary.rename(STATE / "saved.json")
@@ -112,7 +127,7 @@ def install() -> None:
 
 def write_containers_conf() -> None:
     """Write the lab's own containers.conf; the machine's own stays as it is."""
-    (cache.root() / "networks").mkdir(parents=True, exist_ok=True)
+    cache.root().mkdir(parents=True, exist_ok=True)
     hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     text = containers_conf(
         systemd=has_systemd(), cgroup2=has_cgroup2(), nofile=None if may_raise_limits() else hard_files

@@ -31,9 +31,8 @@ delete table inet kubeon_lab
 table inet kubeon_lab {{
   counter refused_from_lab {{ }}
   counter refused_into_lab {{ }}
-  # Between hosts: no connection tracking on the machine, hence no NAT. Where frames on a bridge pass the IP hooks
-  # (br_netfilter) the network's masquerading would rewrite packets from nodes to pods. The machine's own packets
-  # stay tracked: its firewall may want that.
+  # Between hosts: no connection tracking on the machine, hence none of its NAT, also where frames on a bridge pass the
+  # IP hooks (br_netfilter). The machine's own packets stay tracked: its firewall may want that.
   chain untracked {{
     type filter hook prerouting priority raw; policy accept;
     iifname "{bridge}" ip saddr != {GATEWAY} ip daddr != {GATEWAY} notrack
@@ -88,7 +87,10 @@ def up() -> None:
 
 
 def podman_network() -> dict[str, object]:
-    """The network as podman keeps it. Written by us: podman 4.3 cannot be told the name of the bridge."""
+    """The network as podman keeps it. Written by us: podman 4.3 cannot be told the name of the bridge.
+
+    Internal, so podman sets no firewall rules and no NAT, which it would leave behind with a bridge that stays.
+    """
     return {
         "name": NAME,
         "id": cache.key(NAME) * 4,
@@ -97,7 +99,7 @@ def podman_network() -> dict[str, object]:
         "created": "2024-01-01T00:00:00Z",
         "subnets": [{"subnet": str(SUBNET), "gateway": str(GATEWAY)}],
         "ipv6_enabled": False,
-        "internal": False,
+        "internal": True,
         "dns_enabled": False,
         "labels": {NAME: "network"},
         "ipam_options": {"driver": "host-local"},
