@@ -1,16 +1,34 @@
 """cluster.yaml as frozen values. Names are kubeadm's where it has one (podSubnet, serviceSubnet, dnsDomain)."""
 
-import re
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from kubeon.spec.versions import Version, parse_duration
-
-DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+from kubeon.spec import rules
+from kubeon.spec.fields import (
+    Address,
+    ClusterName,
+    ComponentVersion,
+    DnsName,
+    Duration,
+    Flags,
+    HostPort,
+    JumpHost,
+    KeyPath,
+    KubernetesVersion,
+    Labels,
+    Network,
+    NodeName,
+    Port,
+    Registry,
+    San,
+    Url,
+    UserName,
+)
+from kubeon.spec.versions import Version
 
 
 class Model(BaseModel):
@@ -19,37 +37,6 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, str_strip_whitespace=True
     )
-
-
-def _dns_label(value: str) -> str:
-    if not DNS_LABEL.fullmatch(value):
-        msg = "must be lower-case letters, digits and '-', at most 63, and begin and end with a letter or digit"
-        raise ValueError(msg)
-    return value
-
-
-def _dns_name(value: str) -> str:
-    if len(value) > 253 or not all(DNS_LABEL.fullmatch(label) for label in value.split(".")):
-        msg = "must be a lower-case DNS name (labels of letters, digits and '-' joined by dots), at most 253 characters"
-        raise ValueError(msg)
-    return value
-
-
-def _version(value: str) -> str:
-    return str(Version.parse(value))
-
-
-def _duration(value: str) -> str:
-    parse_duration(value)
-    return value
-
-
-ClusterName = Annotated[str, AfterValidator(_dns_label)]
-NodeName = Annotated[str, AfterValidator(_dns_name)]
-DnsName = Annotated[str, AfterValidator(_dns_name)]
-KubernetesVersion = Annotated[str, AfterValidator(_version)]
-Duration = Annotated[str, AfterValidator(_duration)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Role(StrEnum):
@@ -62,10 +49,10 @@ class Role(StrEnum):
 class Login(Model):
     """How a host is reached. Passwords are not part of a cluster's description and are never stored."""
 
-    user: str | None = Field(default=None, description="login name; default: root")
+    user: UserName | None = Field(default=None, description="login name; default: root")
     port: Port | None = Field(default=None, description="SSH port; default: 22")
-    key: str | None = Field(default=None, description="private key file on the control machine")
-    jump: str | None = Field(default=None, description="jump host, [user@]address[:port]")
+    key: KeyPath | None = Field(default=None, description="private key file on the control machine")
+    jump: JumpHost | None = Field(default=None, description="jump host, [user@]address[:port]")
 
 
 class SSH(Login):
@@ -80,20 +67,20 @@ class SSH(Login):
 class NodeSpec(Model):
     """One member of the cluster, as wanted."""
 
-    address: IPv4Address = Field(description="address of the host, also its address inside the cluster")
+    address: Address = Field(description="IPv4 address of the host, also its address inside the cluster")
     name: NodeName | None = Field(default=None, description="node name; default: the host's own hostname")
-    role: Role
-    labels: dict[str, str] = {}
-    ssh: Login = Login()
+    role: Role = Field(description="control-plane, or worker")
+    labels: Labels = Field(default={}, description="labels of the node in Kubernetes")
+    ssh: Login = Field(default=Login(), description="how this host is reached, where it differs from the others")
 
 
 class Networking(Model):
     """Networks of pods and Services."""
 
     plugin: str = Field(default="bridge", description="network plug-in")
-    pod_subnet: IPv4Network = IPv4Network("10.244.0.0/16")
-    service_subnet: IPv4Network = IPv4Network("10.96.0.0/12")
-    dns_domain: DnsName = "cluster.local"
+    pod_subnet: Network = Field(default=IPv4Network("10.244.0.0/16"), description="addresses of pods")
+    service_subnet: Network = Field(default=IPv4Network("10.96.0.0/12"), description="addresses of Services")
+    dns_domain: DnsName = Field(default="cluster.local", description="domain of Services inside the cluster")
     node_mask_size: Annotated[int, Field(ge=16, le=28)] = Field(default=24, description="size of one node's pod range")
 
 
@@ -102,23 +89,25 @@ class LoadBalancer(Model):
 
     mode: str = Field(default="direct", description="direct, or external")
     name: DnsName = Field(default="apiserver.cluster.local", description="the API's name on every node")
-    address: str | None = Field(default=None, description="host:port of an external load balancer")
+    address: HostPort | None = Field(default=None, description="host:port of an external load balancer")
 
 
 class Runtime(Model):
     """Container runtime."""
 
-    name: str = "containerd"
-    cgroup_driver: Literal["auto", "systemd", "cgroupfs"] = "auto"
+    name: str = Field(default="containerd", description="container runtime")
+    cgroup_driver: Literal["auto", "systemd", "cgroupfs"] = Field(
+        default="auto", description="auto: systemd where systemd is process 1"
+    )
 
 
 class Sources(Model):
     """Where material comes from when it is not in the store yet."""
 
-    mirror: str | None = Field(
+    mirror: Url | None = Field(
         default=None, description="base URL that has the original URLs as paths: <mirror>/dl.k8s.io/release/..."
     )
-    registry: str | None = Field(
+    registry: Registry | None = Field(
         default=None,
         description="host[:port][/path] that has images under their upstream names; http:// for plain HTTP",
     )
@@ -127,25 +116,25 @@ class Sources(Model):
 class Components(Model):
     """Versions that differ from those kubeon would choose for the Kubernetes release."""
 
-    containerd: str | None = None
-    runc: str | None = None
-    cni_plugins: str | None = None
-    crictl: str | None = None
+    containerd: ComponentVersion | None = Field(default=None, description="version of containerd")
+    runc: ComponentVersion | None = Field(default=None, description="version of runc")
+    cni_plugins: ComponentVersion | None = Field(default=None, description="version of the CNI plug-ins")
+    crictl: ComponentVersion | None = Field(default=None, description="version of crictl")
 
 
 class Certificates(Model):
     """Lifetimes."""
 
     validity: Duration = Field(default="100y", description="of every certificate and CA: 100y, 1y, 365d, 8760h")
-    sans: tuple[str, ...] = Field(default=(), description="more names and addresses in the API server's certificate")
+    sans: tuple[San, ...] = Field(default=(), description="more names and addresses in the API server's certificate")
 
 
 class HostPolicy(Model):
     """What may be done to hosts beside installing Kubernetes."""
 
-    swap: Literal["off", "keep"] = "off"
-    firewall: Literal["disable", "keep"] = "disable"
-    selinux: Literal["permissive", "keep"] = "permissive"
+    swap: Literal["off", "keep"] = Field(default="off", description="off: now and after a reboot")
+    firewall: Literal["disable", "keep"] = Field(default="disable", description="firewalld and ufw")
+    selinux: Literal["permissive", "keep"] = Field(default="permissive", description="SELinux where it is enforcing")
     time_sync: Literal["chrony", "keep"] = Field(
         default="chrony", description="chrony: install it where no other time service runs"
     )
@@ -154,29 +143,31 @@ class HostPolicy(Model):
 class ExtraArgs(Model):
     """Flags handed to the components as they are, by name without dashes."""
 
-    api_server: dict[str, str] = {}
-    controller_manager: dict[str, str] = {}
-    scheduler: dict[str, str] = {}
-    etcd: dict[str, str] = {}
+    api_server: Flags = Field(default={}, description="flags of kube-apiserver")
+    controller_manager: Flags = Field(default={}, description="flags of kube-controller-manager")
+    scheduler: Flags = Field(default={}, description="flags of kube-scheduler")
+    etcd: Flags = Field(default={}, description="flags of etcd")
 
 
 class ClusterSpec(Model):
     """A whole cluster, as wanted."""
 
-    name: ClusterName
-    version: KubernetesVersion
-    nodes: tuple[NodeSpec, ...] = Field(min_length=1)
-    ssh: SSH = SSH()
-    networking: Networking = Networking()
-    load_balancer: LoadBalancer = LoadBalancer()
-    runtime: Runtime = Runtime()
-    sources: Sources = Sources()
-    components: Components = Components()
-    certificates: Certificates = Certificates()
-    hosts: HostPolicy = HostPolicy()
-    extra_args: ExtraArgs = ExtraArgs()
+    name: ClusterName = Field(description="the cluster's name")
+    version: KubernetesVersion = Field(description="Kubernetes release: v1.34.2")
+    nodes: tuple[NodeSpec, ...] = Field(
+        min_length=1, description="the members; the first control plane is where kubeadm init runs"
+    )
+    ssh: SSH = Field(default=SSH(), description="how hosts are reached")
+    networking: Networking = Field(default=Networking(), description="networks of pods and Services")
+    load_balancer: LoadBalancer = Field(default=LoadBalancer(), description="how nodes reach the API")
+    runtime: Runtime = Field(default=Runtime(), description="container runtime")
+    sources: Sources = Field(default=Sources(), description="where files and images come from")
+    components: Components = Field(default=Components(), description="versions that differ from kubeon's choice")
+    certificates: Certificates = Field(default=Certificates(), description="lifetimes and names of certificates")
+    hosts: HostPolicy = Field(default=HostPolicy(), description="what may be changed on hosts")
+    extra_args: ExtraArgs = Field(default=ExtraArgs(), description="flags for the control plane's components")
     kubelet: dict[str, object] = Field(default={}, description="fields merged into the KubeletConfiguration")
-    schedulable_control_planes: bool = False
+    schedulable_control_planes: bool = Field(default=False, description="let ordinary pods run on control planes")
 
     @property
     def kubernetes(self) -> Version:
@@ -195,49 +186,7 @@ class ClusterSpec(Model):
 
     @model_validator(mode="after")
     def _check(self) -> "ClusterSpec":
-        problems = list(_node_problems(self)) + list(_network_problems(self))
+        problems = rules.problems_of(self)
         if problems:
-            raise ProblemsError(problems)
+            raise rules.ProblemsError(problems)
         return self
-
-
-class ProblemsError(ValueError):
-    """Several problems of the whole description, each with its path."""
-
-    def __init__(self, problems: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{path}: {text}" for path, text in problems))
-        self.problems = problems
-
-
-def _node_problems(spec: ClusterSpec) -> list[tuple[str, str]]:
-    problems: list[tuple[str, str]] = []
-    if not spec.control_planes:
-        problems.append(("nodes", "no control plane: give at least one node with role control-plane (-m ADDRESS)"))
-    for attribute in ("address", "name"):
-        seen: dict[object, int] = {}
-        for index, node in enumerate(spec.nodes):
-            value = getattr(node, attribute)
-            if value is not None and value in seen:
-                problems.append((f"nodes.{index}.{attribute}", f"{value} is nodes.{seen[value]}.{attribute} already"))
-            elif value is not None:
-                seen[value] = index
-    return problems
-
-
-def _network_problems(spec: ClusterSpec) -> list[tuple[str, str]]:
-    problems: list[tuple[str, str]] = []
-    pods, services = spec.networking.pod_subnet, spec.networking.service_subnet
-    if pods.overlaps(services):
-        problems.append(("networking.podSubnet", f"{pods} overlaps networking.serviceSubnet {services}"))
-    for index, node in enumerate(spec.nodes):
-        for path, network in (("podSubnet", pods), ("serviceSubnet", services)):
-            if node.address in network:
-                problems.append((f"nodes.{index}.address", f"{node.address} lies in networking.{path} {network}"))
-    mask = spec.networking.node_mask_size
-    if mask < pods.prefixlen or 2 ** (mask - pods.prefixlen) < len(spec.nodes):
-        problems.append(
-            ("networking.nodeMaskSize", f"{pods} has no room for {len(spec.nodes)} nodes with a /{mask} each")
-        )
-    if spec.load_balancer.mode == "external" and not spec.load_balancer.address:
-        problems.append(("loadBalancer.address", "mode external needs the address of the load balancer, host:port"))
-    return problems
