@@ -1,0 +1,147 @@
+"""The record of one cluster: ~/.kubeon/clusters/<name>/. Losing it loses no cluster; it holds its keys, so it is private."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kubeon.errors import SpecError, StateError
+from kubeon.spec.loading import build_spec, dump_spec, load_file
+from kubeon.spec.model import ClusterSpec
+from kubeon.state.files import explained, make_folder, read_file, write_file
+from kubeon.state.journal import Journal
+from kubeon.state.lock import hold
+
+if TYPE_CHECKING:
+    from kubeon.state.home import Home
+
+_PKI_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+
+class ClusterState:
+    """What the control machine knows of a cluster. Nothing is created before something is written."""
+
+    def __init__(self, home: "Home", name: str) -> None:
+        self.home = home
+        self.name = name
+        self.path = home.path / "clusters" / name
+        self.admin_conf = self.path / "admin.conf"
+        self.known_hosts = self.path / "known_hosts"
+        self.key = self.path / "id_ed25519"  # the cluster's own login key; its public half is id_ed25519.pub
+        self.journal = Journal(self.path / "journal.jsonl")
+
+    @property
+    def store(self) -> Path:
+        """The artifacts shared by all clusters."""
+        return self.home.store
+
+    @property
+    def exists(self) -> bool:
+        """Is there a committed description? One that was only proposed is a create that has not ended well yet."""
+        return self._spec_path.exists()
+
+    def ensure(self) -> None:
+        """Create the folder (0700)."""
+        self.home.ensure()
+        make_folder(self.path)
+
+    @contextmanager
+    def lock(self, operation: str, now: datetime) -> Iterator[None]:
+        """Be the only one at work on this cluster. Raises StateError saying who is, since when and doing what."""
+        self.ensure()
+        with hold(self.path / "lock", operation, now):
+            yield
+
+    def read_spec(self) -> ClusterSpec | None:
+        """The description that the cluster was last brought to; None before the first success."""
+        return self._read(self._spec_path)
+
+    def read_proposed(self) -> ClusterSpec | None:
+        """The description of an operation that has not been committed."""
+        return self._read(self._proposed_path)
+
+    def write_proposed(self, spec: ClusterSpec) -> None:
+        """Remember what an operation is about to bring the cluster to."""
+        self._write(self._proposed_path, dump_spec(spec).encode())
+
+    def write_spec(self, spec: ClusterSpec) -> None:
+        """Commit: this is what the cluster is now. The proposal has served."""
+        self._write(self._spec_path, dump_spec(spec).encode())
+        with explained(self._proposed_path):
+            self._proposed_path.unlink(missing_ok=True)
+
+    def read_pki(self) -> dict[str, bytes]:
+        """Certificates and keys by the name they have below /etc/kubernetes/pki ("etcd/ca.crt"); empty when none."""
+        folder = self.path / "pki"
+        with explained(folder):
+            paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        return {path.relative_to(folder).as_posix(): read_file(path) or b"" for path in paths}
+
+    def write_pki(self, files: Mapping[str, bytes]) -> None:
+        """Store certificates and keys; those not named stay as they are."""
+        for name, content in files.items():
+            if not _PKI_NAME.fullmatch(name):
+                msg = f"{name!r} is not the relative name of a certificate or key"
+                raise ValueError(msg)
+            self._write(self.path / "pki" / name, content)
+
+    def read_admin_conf(self) -> str | None:
+        """The administrator's kubeconfig; None before the cluster has one."""
+        content = read_file(self.admin_conf)
+        return None if content is None else content.decode()
+
+    def write_admin_conf(self, text: str) -> None:
+        """Store the administrator's kubeconfig."""
+        self._write(self.admin_conf, text.encode())
+
+    def new_log(self, operation: str, now: datetime) -> Path:
+        """An empty log file for one operation: logs/20260131T120000Z-create.log."""
+        self.ensure()
+        path = self.path / "logs" / f"{now:%Y%m%dT%H%M%SZ}-{operation}.log"
+        number = 1
+        while path.exists():
+            number += 1
+            path = path.with_name(f"{now:%Y%m%dT%H%M%SZ}-{operation}-{number}.log")
+        write_file(path, b"")
+        return path
+
+    def remove(self) -> None:
+        """Forget the cluster, with its keys. Whole or not at all: a cut run never leaves half a record under the name."""
+        with explained(self.path):
+            doomed = self.path.with_name(f".removed-{self.name}")
+            if doomed.exists():  # an earlier removal was cut
+                shutil.rmtree(doomed)
+            if self.path.exists():
+                self.path.rename(doomed)
+                shutil.rmtree(doomed)
+        if self.home.current == self.name:
+            self.home.use(None)
+
+    @property
+    def _spec_path(self) -> Path:
+        return self.path / "cluster.yaml"
+
+    @property
+    def _proposed_path(self) -> Path:
+        return self.path / "proposed.yaml"
+
+    def _write(self, path: Path, content: bytes) -> None:
+        self.ensure()
+        write_file(path, content)
+
+    def _read(self, path: Path) -> ClusterSpec | None:
+        content = read_file(path)
+        if content is None:
+            return None
+        hint = "mend the file, or give the cluster's description again with -f FILE"
+        try:
+            spec = build_spec(load_file(content.decode(), str(path)))
+        except (SpecError, UnicodeDecodeError) as error:
+            why = error.why if isinstance(error, SpecError) else "it is not text"
+            raise StateError(f"{path} is damaged", why=why, hint=hint) from error
+        if spec.name != self.name:
+            raise StateError(f"{path} describes another cluster", why=f"its name is {spec.name}", hint=hint)
+        return spec
