@@ -21,12 +21,13 @@ class File:
             raise ValueError(msg)
 
 
-def ensure_files_script(files: Iterable[File]) -> str:
+def ensure_files_script(files: Iterable[File], *, stamp: str = "") -> str:
     """A script that writes the files that differ, each whole or not at all, and prints the paths it changed.
 
-    A file is written beside its place, with its mode, and renamed over it: a reader never sees half of it.
+    A file is written beside its place, with its mode, and renamed over it: a reader never sees half of it. `stamp` is a
+    file made before the first change, which tells a later run that a restart is still owed.
     """
-    return _ENSURE + "".join(
+    return f"stamp={shlex.quote(stamp)}\n" + _ENSURE + "".join(
         f"ensure_file {shlex.quote(file.path)} {file.mode:o} <<'{_end(file)}'\n{file.content}{_end(file)}\n"
         for file in files
     )
@@ -44,6 +45,7 @@ ensure_file() {
     if [ "$(stat -c %a "$1" 2>/dev/null)" = "$2" ] && cmp -s "$temporary" "$1"; then
         rm -f "$temporary"
     else
+        [ -z "$stamp" ] || : >"$stamp"
         mv -f "$temporary" "$1" && printf '%s\\n' "$1"
     fi
 }

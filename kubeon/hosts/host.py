@@ -18,6 +18,16 @@ if ! flock {mode} -w {seconds} 9; then
     exit 75
 fi
 """
+_UNIT = """
+if [ -e {stamp} ]; then systemctl daemon-reload; fi
+systemctl is-enabled --quiet {unit} || {{ systemctl enable --quiet {unit} && echo "{unit} enabled"; }}
+if [ -e {stamp} ] && systemctl is-active --quiet {unit}; then
+    systemctl restart {unit} && echo "{unit} restarted" || exit
+elif [ -n "{start}" ] && ! systemctl is-active --quiet {unit}; then
+    systemctl start {unit} && echo "{unit} started" || exit
+fi
+rm -f {stamp}
+"""
 LOCK_WAIT = 240  # seconds
 ERROR_LINES = 12
 
@@ -71,13 +81,19 @@ class Host:
         """Run one command (quoted here, once) that changes the host, and return its standard output."""
         return self.change(shlex.join(words) + "\n", timeout=timeout, what=what or " ".join(words[:2]))
 
-    def ensure_files(self, files: Iterable[File], *, then: str = "", what: str = "write files") -> list[str]:
-        """Write the files that differ and return their paths; `then` is shell that runs when one was changed."""
-        script = "set -e\nchanged=$(\n" + ensure_files_script(files) + ")\n"
-        script += 'printf "%s\\n" "$changed"\n'
-        if then:
-            script += f'if [ -n "$changed" ]; then\n{then}\nfi\n'
-        return [line for line in self.change(script, what=what).splitlines() if line.startswith("/")]
+    def ensure_files(self, files: Iterable[File], *, what: str = "write files") -> list[str]:
+        """Write the files that differ and return their paths."""
+        return _paths(self.change(ensure_files_script(files), what=what))
+
+    def ensure_unit(self, unit: str, files: Iterable[File], *, start: bool = True) -> list[str]:
+        """Write a unit's files, enable it, start it, and restart it when a file of its changed; return what changed.
+
+        A restart that is still owed from a run that was cut off is made up for.
+        """
+        stamp = f"/run/kubeon-restart-{unit}"
+        script = ensure_files_script(files, stamp=stamp)
+        script += _UNIT.format(unit=unit, stamp=stamp, start="yes" if start else "")
+        return self.change(script, what=f"start {unit}").splitlines()
 
     def _run(
         self, script: str, stdin: Iterable[bytes], timeout: float, what: str, on_line: Callable[[str], None] | None
@@ -95,6 +111,10 @@ class Host:
                 host=self.name,
             )
         return result.stdout
+
+
+def _paths(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith("/")]
 
 
 def last_lines(result: Result, count: int = ERROR_LINES) -> str:
