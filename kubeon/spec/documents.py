@@ -12,14 +12,12 @@ import yaml
 
 from kubeon.errors import SpecError
 
+_WHOLE = "(0|[1-9][0-9]*)"
+_FLOAT = rf"^[-+]?(\.[0-9]+|{_WHOLE}(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"
 _RESOLVERS = (
     ("tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), "tTfF"),
-    ("tag:yaml.org,2002:int", re.compile(r"^[-+]?(0|[1-9][0-9]*)$"), "-+0123456789"),
-    (
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"),
-        "-+.0123456789",
-    ),
+    ("tag:yaml.org,2002:int", re.compile(rf"^[-+]?{_WHOLE}$"), "-+0123456789"),
+    ("tag:yaml.org,2002:float", re.compile(_FLOAT), "-+.0123456789"),
     ("tag:yaml.org,2002:null", re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
     ("tag:yaml.org,2002:merge", re.compile(r"^<<$"), "<"),
 )

@@ -1,4 +1,4 @@
-"""The record of one cluster: ~/.kubeon/clusters/<name>/. Losing it loses no cluster; it holds its keys, so it is private."""
+"""The record of one cluster, ~/.kubeon/clusters/<name>/. It holds keys, so it is private; losing it loses no cluster."""
 
 import re
 import shutil
@@ -109,7 +109,7 @@ class ClusterState:
         return path
 
     def remove(self) -> None:
-        """Forget the cluster, with its keys. Whole or not at all: a cut run never leaves half a record under the name."""
+        """Forget the cluster, with its keys; whole or not at all, so that a cut run leaves no half record."""
         with explained(self.path):
             doomed = self.path.with_name(f".removed-{self.name}")
             if doomed.exists():  # an earlier removal was cut

@@ -29,7 +29,8 @@ def explained(path: Path) -> Iterator[None]:
 def make_folder(path: Path) -> None:
     """Create a folder that only its owner may enter, and the folders above it. One that others may enter is closed."""
     with explained(path):
-        path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for folder in (*reversed(path.parents), path):
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
         status = path.stat()
         if status.st_uid != os.geteuid():
             raise StateError(

@@ -30,7 +30,7 @@ class Home:
             raise StateError("there is no home folder", why=str(error), hint="set KUBEON_HOME to a folder") from error
 
     def ensure(self) -> None:
-        """Create the folder (0700) and mark its layout. Raises StateError when it is not ours or from a newer kubeon."""
+        """Create the folder (0700) and mark its layout. Raises StateError when it is not ours or of another layout."""
         make_folder(self.path)
         marker = self.path / "version"
         found = (read_file(marker) or b"").decode(errors="replace").strip()
