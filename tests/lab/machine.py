@@ -49,8 +49,7 @@ def sysctls(cores: int) -> dict[str, str | None]:
         # every refused packet is answered at once, however many there are
         "net.ipv4.icmp_ratelimit": "0",
         "net.ipv4.route.error_cost": "0",
-        # else the kernel drops what a host sends outside, before the guard can refuse it
-        "net.ipv4.ip_forward": "1",
+        "net.ipv4.ip_forward": None,
         "kernel.pid_max": None,
         "kernel.panic": None,
         "kernel.panic_on_oops": None,

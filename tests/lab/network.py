@@ -37,7 +37,15 @@ table inet kubeon_lab {{
     type filter hook prerouting priority raw; policy accept;
     iifname "{bridge}" ip saddr != {GATEWAY} ip daddr != {GATEWAY} notrack
   }}
-  # Rejected, not dropped: programs that ask the Internet at their start (a cloud's metadata, say) learn at once.
+  # What hosts send to the machine as their gateway, but not for itself. Rejected, not dropped: programs that ask the
+  # Internet at their start (a cloud's metadata, say) learn at once. Here, not in `forward`, which a packet does not
+  # reach where the bridge does not forward; by hardware address, because frames between hosts may come by, too.
+  chain outside {{
+    type filter hook prerouting priority raw + 10; policy accept;
+    iifname "{bridge}" ether daddr {mac(str(GATEWAY))} fib daddr type {{ unicast, unreachable, prohibit, blackhole }} \\
+      counter name refused_from_lab {reject}
+  }}
+  # And once more where packets leave for another network, whoever sent them.
   chain forward {{
     type filter hook forward priority -10; policy accept;
     iifname "{bridge}" oifname "{bridge}" accept
