@@ -1,0 +1,56 @@
+# apt and dpkg, without questions, waiting for others that hold their locks.
+DEBIAN_FRONTEND=noninteractive
+NEEDRESTART_SUSPEND=1 # Ubuntu's needrestart would restart other people's services
+export DEBIAN_FRONTEND NEEDRESTART_SUSPEND
+
+list_installed() {
+    dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed //p'
+}
+
+# patient COMMAND...: run it, again while somebody else holds a lock (apt before 1.9.11 knows no Lock::Timeout, and
+# neither dpkg nor `apt-get update` waits at all); its output ends up in $output
+patient() {
+    tries=0
+    until output=$("$@" 2>&1 </dev/null); do
+        tries=$((tries + 1))
+        case $output in
+        *lock-frontend* | *"Could not get lock"* | *"Unable to lock"* | *"lock was held"* | *"is locked by another"*) ;;
+        *) return 1 ;;
+        esac
+        if [ "$tries" -ge 120 ]; then return 1; fi
+        sleep 5
+    done
+}
+
+# conffiles that an administrator changed stay; without a terminal dpkg prints no progress
+apt() {
+    apt-get -y -q -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+        -o APT::Install-Recommends=false "$@"
+}
+
+finish_earlier() {
+    if [ -n "$(dpkg --audit 2>/dev/null)" ] || ls "$root"/var/lib/dpkg/updates/[0-9]* >/dev/null 2>&1; then
+        patient dpkg --force-confdef --force-confold --configure -a || true
+        patient apt --fix-broken install || true
+    fi
+}
+
+install_packages() {
+    if [ $# -eq 0 ]; then return 0; fi
+    finish_earlier
+    # lists are fetched only when these packages cannot be had with those that are there: offline hosts have none
+    apt -s install "$@" >/dev/null 2>&1 </dev/null || patient apt update || true
+    patient apt install "$@" || {
+        patient apt update || true # out-dated lists name files that are gone
+        patient apt install "$@"
+    } || {
+        printf '%s\n' "$output" >&2
+        return 1
+    }
+}
+
+# dpkg itself, not apt: it never removes more than it is told, and leaves what others depend on
+remove_packages() {
+    finish_earlier
+    patient dpkg --purge "$@" || true
+}
