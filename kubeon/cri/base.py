@@ -1,0 +1,79 @@
+"""What a container runtime says of itself, and the decision every runtime shares: the cgroup driver."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kubeon.hosts.facts import Facts
+from kubeon.hosts.files import File
+from kubeon.spec.model import ClusterSpec
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What `destroy` takes away: units are stopped and disabled first, then mounts below `paths`, then `paths`."""
+
+    units: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()  # names of programs that outlive the units (containerd's shims)
+
+
+@dataclass(frozen=True)
+class PresentImage:
+    """An image that a host's runtime holds: the digest of its manifest, and whether the kubelet leaves it alone."""
+
+    digest: str
+    pinned: bool
+
+
+class Cri(Protocol):
+    """A container runtime."""
+
+    name: str
+    unit: str  # the systemd unit that must run
+    socket: str  # for kubeadm's criSocket
+
+    def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
+        """(path in cluster.yaml, what is wrong) of everything this runtime cannot do."""
+        ...
+
+    def files(self, spec: ClusterSpec, facts: Facts, images: Sequence[str]) -> tuple[File, ...]:
+        """The files of one host; `images` are the references of all images of the cluster, pause among them."""
+        ...
+
+    def restarts(self, changed: Collection[str]) -> tuple[str, ...]:
+        """The units to restart, `systemctl daemon-reload` first, when the files at these paths were written."""
+        ...
+
+    def list_script(self) -> str:
+        """Read-only shell that prints the images a host holds, for `parse_images`."""
+        ...
+
+    def parse_images(self, output: str) -> dict[str, PresentImage]:
+        """Reference: what the host holds under it."""
+        ...
+
+    def import_script(self) -> str:
+        """Shell that imports an OCI archive from standard input."""
+        ...
+
+    def pin_script(self, references: Sequence[str]) -> str:
+        """Shell that keeps the kubelet from collecting these images."""
+        ...
+
+    def remains(self) -> Remains:
+        """What to remove when the node leaves."""
+        ...
+
+
+def cgroup_driver(spec: ClusterSpec, facts: Facts) -> str:
+    """ "systemd" or "cgroupfs", for the kubelet and the runtime alike; both must use the same one.
+
+    `auto` follows the one who owns the cgroup tree: where systemd is process 1 it does, and a second writer beside it
+    moves or removes cgroups under the kubelet's feet when memory runs short (systemd's "single-writer" rule; on
+    cgroup v2 it is not optional). Where something else is process 1 nobody answers on systemd's D-Bus interface,
+    which that driver needs, so the files are written directly.
+    """
+    if spec.runtime.cgroup_driver != "auto":
+        return spec.runtime.cgroup_driver
+    return "systemd" if facts.init == "systemd" else "cgroupfs"

@@ -1,0 +1,139 @@
+"""containerd 1.6 and newer, as a unit of its own, with runc and the overlayfs snapshotter.
+
+Configuration fields: containerd's docs/cri/config.md (generation 2 for 1.x, 3 since 2.0) and docs/hosts.md.
+"""
+
+import json
+import shlex
+from collections.abc import Collection, Sequence
+
+from kubeon import assets
+from kubeon.cri.base import PresentImage, Remains, cgroup_driver
+from kubeon.hosts.facts import Facts
+from kubeon.hosts.files import File
+from kubeon.render import render
+from kubeon.spec.images import ImageName, registry_url
+from kubeon.spec.model import ClusterSpec
+from kubeon.spec.releases import components, pause_image
+
+CONFIG = "/etc/containerd/config.toml"
+CERTS = "/etc/containerd/certs.d"
+UNIT = "/etc/systemd/system/containerd.service"
+CTR = "/usr/local/bin/ctr -n k8s.io"  # sudo's secure_path often lacks /usr/local/bin
+PIN_LABEL = "io.cri-containerd.pinned=pinned"
+_OLDEST = (1, 6)
+
+
+class Containerd:
+    """The runtime of every cluster so far."""
+
+    name = "containerd"
+    unit = "containerd.service"
+    socket = "unix:///run/containerd/containerd.sock"
+
+    def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
+        """Only its version can be wrong."""
+        version = components(spec).containerd
+        try:
+            release = _release(version)
+        except ValueError:
+            return (("components.containerd", f"{version!r} is not a version of containerd; write it as 1.7.34"),)
+        if release < _OLDEST:
+            return (("components.containerd", f"containerd {version} is too old; kubeon knows 1.6 and newer"),)
+        if release >= (2, 0) and not spec.kubernetes.at_least(26):
+            # containerd 2.0 dropped CRI v1alpha2; kubelets before 1.23 speak nothing else, up to 1.25 it is untested
+            return (("components.containerd", f"containerd {version} is too new for {spec.version}; take 1.7 or 1.6"),)
+        return ()
+
+    def files(self, spec: ClusterSpec, facts: Facts, images: Sequence[str]) -> tuple[File, ...]:
+        """Configuration, unit, crictl's configuration, and a hosts.toml for every registry that `images` name."""
+        generation = 3 if _release(components(spec).containerd) >= (2, 0) else 2
+        config = render(
+            "kubeon.cri",
+            f"containerd-{generation}.toml.j2",
+            {
+                "pause": pause_image(tuple(images)),
+                "systemd_cgroup": cgroup_driver(spec, facts) == "systemd",
+                "restrict_oom": facts.restricted_oom,
+                "certs": CERTS,
+            },
+        )
+        crictl = f"runtime-endpoint: {self.socket}\nimage-endpoint: {self.socket}\ntimeout: 10\n"
+        return (
+            File(CONFIG, config),
+            File(UNIT, assets.systemd("containerd.service")),
+            File("/etc/crictl.yaml", crictl),
+            *_registry_files(spec, images),
+        )
+
+    def restarts(self, changed: Collection[str]) -> tuple[str, ...]:
+        """containerd reads certs.d at every pull, and crictl.yaml is not its own."""
+        return (self.unit,) if {CONFIG, UNIT} & set(changed) else ()
+
+    def list_script(self) -> str:
+        """One line an image: name, digest, labels."""
+        return f"{CTR} images ls | awk 'NR > 1 {{ print $1, $3, $NF }}'\n"
+
+    def parse_images(self, output: str) -> dict[str, PresentImage]:
+        """The opposite of `list_script`; names that are only a digest are left out."""
+        images = {}
+        for line in output.splitlines():
+            words = line.split()
+            if len(words) == 3 and not words[0].startswith("sha256:"):
+                images[words[0]] = PresentImage(digest=words[1], pinned=PIN_LABEL in words[2].split(","))
+        return images
+
+    def import_script(self) -> str:
+        """Whole or not at all for each image; what is there already is not written again."""
+        return f"{CTR} images import -\n"
+
+    def pin_script(self, references: Sequence[str]) -> str:
+        """containerd 1.7 and newer tell the kubelet of the label; older ones keep it without effect."""
+        return "".join(
+            f"{CTR} images label {shlex.quote(reference)} {PIN_LABEL} >/dev/null\n" for reference in references
+        )
+
+    def remains(self) -> Remains:
+        """Shims outlive the unit on purpose (KillMode=process), so they are named."""
+        return Remains(
+            units=(self.unit,),
+            paths=(
+                *("/etc/containerd", "/var/lib/containerd", "/run/containerd", "/etc/crictl.yaml", "/opt/containerd"),
+                UNIT,
+            ),
+            processes=("containerd-shim-runc-v2",),
+        )
+
+
+def _registry_files(spec: ClusterSpec, images: Sequence[str]) -> tuple[File, ...]:
+    """Pulls of these registries' images go to the configured one first, then to where the name says."""
+    if not spec.sources.registry:
+        return ()
+    upstreams = sorted({ImageName.parse(image).registry for image in images})
+    return tuple(
+        File(
+            f"{CERTS}/{upstream}/hosts.toml",
+            render(
+                "kubeon.cri",
+                "hosts.toml.j2",
+                {
+                    "server": json.dumps(registry_url(upstream)),
+                    "mirror": json.dumps(_mirror_url(spec.sources.registry, upstream)),
+                },
+            ),
+        )
+        for upstream in upstreams
+    )
+
+
+def _mirror_url(registry: str, upstream: str) -> str:
+    """http://host:5000/v2/folder/registry.k8s.io: /v2 comes first, whatever folder the registry's name has."""
+    scheme, _, rest = registry.rpartition("://")
+    host, _, folder = rest.strip("/").partition("/")
+    parts = ["v2", folder, upstream] if folder else ["v2", upstream]
+    return f"{scheme or 'https'}://{host}/" + "/".join(parts)
+
+
+def _release(version: str) -> tuple[int, int]:
+    major, minor, _ = version.split(".", 2)
+    return int(major), int(minor)

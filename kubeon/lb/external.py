@@ -1,0 +1,63 @@
+"""Somebody else's load balancer: an address and a port that lead to every control plane's port 6443."""
+
+import re
+from ipaddress import AddressValueError, IPv4Address
+
+from kubeon.lb.base import Endpoint
+from kubeon.spec.model import ClusterSpec, NodeSpec
+
+_ADDRESS = re.compile(r"(?P<host>[^:\s/@]+):(?P<port>\d{1,5})")
+
+
+class External:
+    """`loadBalancer.mode: external`."""
+
+    name = "external"
+
+    def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
+        """The address must be there and be host:port."""
+        address = spec.load_balancer.address
+        if not address:
+            return (("loadBalancer.address", "mode external needs the address of the load balancer, host:port"),)
+        match = _ADDRESS.fullmatch(address)
+        if not match or not 1 <= int(match["port"]) <= 65535:
+            return (("loadBalancer.address", f"{address!r} is not host:port; write it as 10.0.0.100:6443"),)
+        return ()
+
+    def warnings(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """A load balancer that is one of the nodes takes its port from the API server."""
+        host, port = _parts(spec)
+        if port == 6443 and any(str(node.address) == host for node in spec.control_planes):
+            return (f"loadBalancer.address {host}:{port} is a control plane itself; mode direct does the same",)
+        return ()
+
+    def endpoint(self, spec: ClusterSpec) -> Endpoint:
+        """The API's name where the balancer is an address, else the balancer's own name; always the balancer's port."""
+        host, port = _parts(spec)
+        return Endpoint(spec.load_balancer.name if _is_address(host) else host, port)
+
+    def hosts(self, spec: ClusterSpec, node: NodeSpec) -> tuple[tuple[str, str], ...]:
+        """The name leads to the balancer on every node; a balancer with a name of its own is DNS's business."""
+        del node  # the same everywhere
+        host, _ = _parts(spec)
+        return ((host, spec.load_balancer.name),) if _is_address(host) else ()
+
+    def sans(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """The name, the balancer, and every control plane's address."""
+        host, _ = _parts(spec)
+        return tuple(
+            dict.fromkeys((spec.load_balancer.name, host, *(str(node.address) for node in spec.control_planes)))
+        )
+
+
+def _parts(spec: ClusterSpec) -> tuple[str, int]:
+    host, _, port = (spec.load_balancer.address or "").rpartition(":")
+    return host, int(port or 0)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        IPv4Address(host)
+    except AddressValueError:
+        return False
+    return True
