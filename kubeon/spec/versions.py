@@ -89,3 +89,29 @@ def signing_duration_flag(version: Version) -> str:
 def refuses_cgroup_v1(version: Version) -> bool:
     """From 1.35 on the kubelet refuses cgroup v1 unless failCgroupV1 is false (KEP-5573)."""
     return version.at_least(35)
+
+
+CA_MARGIN = timedelta(days=3650)
+
+
+def ca_validity(validity: timedelta) -> timedelta:
+    """How long CAs live when leaf certificates live for `validity`: ten years longer.
+
+    No certificate may outlive its CA, so a node that is added years later would get a shorter one otherwise.
+    """
+    return validity + CA_MARGIN
+
+
+def admin_group(version: Version) -> str:
+    """The group in admin.conf and the API server's kubelet client certificate (kubernetes/kubernetes#121305)."""
+    return "kubeadm:cluster-admins" if has_super_admin(version) else "system:masters"
+
+
+def etcd_client_group(version: Version) -> str:
+    """The group in etcd's client certificates; none since 1.29 (kubernetes/kubernetes#119859, #120521)."""
+    return "" if version.at_least(29) else "system:masters"
+
+
+def has_no_swap_behavior(version: Version) -> bool:
+    """Since 1.30 memorySwap.swapBehavior may be NoSwap without a feature gate, and is so by default (KEP-2400)."""
+    return version.at_least(30)

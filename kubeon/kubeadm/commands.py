@@ -1,0 +1,42 @@
+"""kubeadm's command lines, as words. Tokens travel in configuration files: a process list shows none."""
+
+from collections.abc import Sequence
+
+ADMIN_CONF = "/etc/kubernetes/admin.conf"
+
+
+def init_words(config: str, *, ignore: Sequence[str] = (), skip_phases: Sequence[str] = ()) -> tuple[str, ...]:
+    """`kubeadm init` with the configuration file `config`; `ignore` names preflight checks that may fail."""
+    return ("kubeadm", "init", "--config", config, "--skip-token-print", *_lists(ignore, skip_phases))
+
+
+def join_words(config: str, *, ignore: Sequence[str] = (), skip_phases: Sequence[str] = ()) -> tuple[str, ...]:
+    """`kubeadm join`, of a worker or a control plane: the configuration file tells."""
+    return ("kubeadm", "join", "--config", config, *_lists(ignore, skip_phases))
+
+
+def phase_words(command: str, phase: str, config: str, *, ignore: Sequence[str] = ()) -> tuple[str, ...]:
+    """One phase of `kubeadm init` or `kubeadm join`, by its path ("kubelet-start", "control-plane-join/etcd").
+
+    Only the preflight phase takes `ignore`.
+    """
+    return ("kubeadm", command, "phase", *phase.split("/"), "--config", config, *_lists(ignore, ()))
+
+
+def reset_words(cri_socket: str, *, ignore: Sequence[str] = ()) -> tuple[str, ...]:
+    """`kubeadm reset` without a question. It also takes a control plane's member out of etcd, if it can."""
+    return ("kubeadm", "reset", "--force", "--cri-socket", cri_socket, *_lists(ignore, ()))
+
+
+def token_create_words(config: str, *, kubeconfig: str = ADMIN_CONF) -> tuple[str, ...]:
+    """Create the join token that the InitConfiguration in the file `config` names (see `config.token_config`)."""
+    return ("kubeadm", "token", "create", "--config", config, "--kubeconfig", kubeconfig)
+
+
+def _lists(ignore: Sequence[str], skip_phases: Sequence[str]) -> tuple[str, ...]:
+    words: list[str] = []
+    if ignore:
+        words.append("--ignore-preflight-errors=" + ",".join(sorted(ignore)))
+    if skip_phases:
+        words.append("--skip-phases=" + ",".join(skip_phases))
+    return tuple(words)

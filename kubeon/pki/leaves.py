@@ -1,0 +1,145 @@
+"""The certificates and kubeconfigs of one node, with kubeadm's names, subjects, usages and names.
+
+Sources, all in kubernetes/kubernetes: cmd/kubeadm/app/phases/certs/certlist.go (subjects, usages),
+cmd/kubeadm/app/util/pkiutil/pki_helpers.go (names), cmd/kubeadm/app/phases/kubeconfig/kubeconfig.go (kubeconfigs),
+cmd/kubelet/app/server.go (InitializeTLS: the serving certificate).
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network
+
+from cryptography.x509 import ObjectIdentifier
+
+from kubeon.pki.authorities import CLIENT, SERVER, Subject
+from kubeon.spec.versions import Version, admin_group, etcd_client_group, has_super_admin
+
+KUBERNETES = "/etc/kubernetes"
+PKI = f"{KUBERNETES}/pki"
+KUBELET_PKI = "/var/lib/kubelet/pki"
+KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
+# The kubelet takes its client certificate from here; it has to be a symbolic link, because the kubelet replaces it
+# when it rotates (client-go/util/certificate/certificate_store.go: updateSymlink refuses anything else).
+KUBELET_CLIENT_LINK = f"{KUBELET_PKI}/kubelet-client-current.pem"
+KUBELET_CLIENT_PEM = f"{KUBELET_PKI}/kubelet-client-kubeon.pem"  # what the link should point to
+API_PORT = 6443
+
+
+@dataclass(frozen=True)
+class LeafRequest:
+    """What the certificates of a node depend on. Times are lifetimes, addresses are text."""
+
+    node_name: str
+    address: str
+    version: Version
+    endpoint: str  # host:port by which nodes reach the API
+    validity: timedelta
+    service_subnet: IPv4Network
+    dns_domain: str
+    sans: tuple[str, ...] = ()  # more names and addresses for the API server: of the spec, the load balancer ...
+    super_admin: bool = False  # the node where `kubeadm init` runs has super-admin.conf, from 1.29 on
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where clients outside the node find the API."""
+        return f"https://{self.endpoint}"
+
+    @property
+    def local_url(self) -> str:
+        """Where the node's own controller manager and scheduler find the API: no load balancer between."""
+        return f"https://{self.address}:{API_PORT}"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One certificate as it should be.
+
+    `path` is that of a kubeconfig when there is a `server`; otherwise a pair of files, PATH.crt and PATH.key.
+    """
+
+    path: str
+    authority: str  # attribute of Authorities: ca, etcd_ca, front_proxy_ca
+    subject: Subject
+    usages: tuple[ObjectIdentifier, ...]
+    names: tuple[str, ...] = ()
+    server: str = ""  # of a kubeconfig
+
+
+def control_plane_leaves(request: LeafRequest) -> tuple[Leaf, ...]:
+    """What a control plane needs besides what every node needs."""
+    return (*_api_leaves(request), *_etcd_leaves(request), *_kubeconfigs(request))
+
+
+def _api_leaves(request: LeafRequest) -> tuple[Leaf, ...]:
+    kubelet_client = Subject("kube-apiserver-kubelet-client", (admin_group(request.version),))
+    return (
+        Leaf(f"{PKI}/apiserver", "ca", Subject("kube-apiserver"), (SERVER,), api_names(request)),
+        Leaf(f"{PKI}/apiserver-kubelet-client", "ca", kubelet_client, (CLIENT,)),
+        Leaf(f"{PKI}/front-proxy-client", "front_proxy_ca", Subject("front-proxy-client"), (CLIENT,)),
+    )
+
+
+def _etcd_leaves(request: LeafRequest) -> tuple[Leaf, ...]:
+    node = Subject(request.node_name)
+    names = (request.node_name, "localhost", request.address, "127.0.0.1", "::1")
+    group = etcd_client_group(request.version)
+    groups = (group,) if group else ()
+    # etcd asks for the client usage in server certificates too: https://github.com/etcd-io/etcd/issues/9785
+    return (
+        Leaf(f"{PKI}/etcd/server", "etcd_ca", node, (SERVER, CLIENT), names),
+        Leaf(f"{PKI}/etcd/peer", "etcd_ca", node, (SERVER, CLIENT), names),
+        Leaf(f"{PKI}/etcd/healthcheck-client", "etcd_ca", Subject("kube-etcd-healthcheck-client", groups), (CLIENT,)),
+        Leaf(f"{PKI}/apiserver-etcd-client", "etcd_ca", Subject("kube-apiserver-etcd-client", groups), (CLIENT,)),
+    )
+
+
+def _kubeconfigs(request: LeafRequest) -> tuple[Leaf, ...]:
+    def kubeconfig(name: str, server: str, user: str, *groups: str) -> Leaf:
+        return Leaf(f"{KUBERNETES}/{name}.conf", "ca", Subject(user, groups), (CLIENT,), server=server)
+
+    super_admin = kubeconfig("super-admin", request.endpoint_url, "kubernetes-super-admin", "system:masters")
+    return (
+        kubeconfig("admin", request.endpoint_url, "kubernetes-admin", admin_group(request.version)),
+        *((super_admin,) if request.super_admin and has_super_admin(request.version) else ()),
+        kubeconfig("controller-manager", request.local_url, "system:kube-controller-manager"),
+        kubeconfig("scheduler", request.local_url, "system:kube-scheduler"),
+    )
+
+
+def api_names(request: LeafRequest) -> tuple[str, ...]:
+    """Names and addresses in the API server's certificate, each once."""
+    first_service_address = request.service_subnet.network_address + 1  # Service default/kubernetes
+    names = (
+        request.node_name,
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        f"kubernetes.default.svc.{request.dns_domain}",
+        "localhost",
+        request.endpoint.rpartition(":")[0],
+        str(first_service_address),
+        request.address,
+        "127.0.0.1",
+        *request.sans,
+    )
+    return tuple(dict.fromkeys(names))
+
+
+def kubelet_subject(node_name: str) -> Subject:
+    """Who a kubelet is; the node authorizer reads the node's name from it."""
+    return Subject(f"system:node:{node_name}", ("system:nodes",))
+
+
+def kubelet_serving_leaf(request: LeafRequest) -> Leaf:
+    """The certificate with which the kubelet serves; without it the kubelet signs one of its own, for a year.
+
+    The kubelet uses kubelet.crt and kubelet.key of its certificate directory when both are there and neither
+    tlsCertFile nor serverTLSBootstrap is set.
+    """
+    names = (request.node_name, request.address)
+    return Leaf(f"{KUBELET_PKI}/kubelet", "ca", kubelet_subject(request.node_name), (SERVER,), names)
+
+
+def kubelet_client_leaf(request: LeafRequest) -> Leaf:
+    """kubelet.conf, pointing to the link that the kubelet itself maintains."""
+    return Leaf(KUBELET_CONF, "ca", kubelet_subject(request.node_name), (CLIENT,), server=request.endpoint_url)
