@@ -1,4 +1,4 @@
-"""The record of one cluster, ~/.kubeon/clusters/<name>/. It holds keys, so it is private; losing it loses no cluster."""
+"""The record of one cluster, ~/.kubeon/clusters/<name>/. Private, for it holds keys; losing it loses no cluster."""
 
 import re
 import shutil

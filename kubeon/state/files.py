@@ -30,7 +30,10 @@ def make_folder(path: Path) -> None:
     """Create a folder that only its owner may enter, and the folders above it. One that others may enter is closed."""
     with explained(path):
         for folder in (*reversed(path.parents), path):
-            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            if not folder.exists():
+                folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a folder")
         status = path.stat()
         if status.st_uid != os.geteuid():
             raise StateError(

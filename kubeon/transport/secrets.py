@@ -9,3 +9,10 @@ class Secrets:
 
     ssh_password: str | None = field(default=None, repr=False)
     sudo_password: str | None = field(default=None, repr=False)
+
+    def hide(self, text: str) -> str:
+        """The text with the passwords blanked out, for logs; very short ones would blank out half the language."""
+        for secret in (self.ssh_password, self.sudo_password):
+            if secret and len(secret) >= 4:
+                text = text.replace(secret, "***")
+        return text
