@@ -124,7 +124,8 @@ def off() -> None:
     """
     errors = []
     # MIRROR: stop the mirror's servers as the first step
-    steps: list[Callable[[], None]] = [down, _remove_volumes, network.down, machine.restore]
+    # down twice: what a killed `up` had begun may be finished by podman during the first time
+    steps: list[Callable[[], None]] = [down, down, _remove_volumes, network.down, machine.restore]
     with machine.lock():
         for step in steps:
             try:

@@ -6,7 +6,7 @@ it goes last, after the hosts and the bridge.
 
 import ipaddress
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from tests.lab import cache
 from tests.lab.command import LabError, run
@@ -16,7 +16,10 @@ BRIDGE = "kubeon-lab0"
 SUBNET = ipaddress.IPv4Network("10.77.0.0/16")
 GATEWAY = ipaddress.IPv4Address("10.77.0.1")  # the machine itself: the mirror listens here, on no other address
 PODS_AND_SERVICES = ("10.244.0.0/16", "10.96.0.0/12")
-"""Networks that exist inside hosts only. Guarded by address too, for packets of the machine itself."""
+"""Networks that exist inside hosts only: the machine itself has no way there, not even its default route.
+
+What hosts send is guarded by where it comes from, whatever the network.
+"""
 
 _KEEPER = ("kubeon-keep0", "kubeon-keep1")
 _METRIC = "4096"  # above any route that means something: it takes what would else go to the default gateway
@@ -148,12 +151,6 @@ def cut(address: str) -> None:
 def restore(address: str) -> None:
     """Let the host's frames pass again; does nothing if they do."""
     run(["nft", "delete", "element", "bridge", "kubeon_lab", "cut", f"{{ {mac(address)} }}"], check=False)
-
-
-def restore_all(addresses: Iterable[str]) -> None:
-    """Let the frames of all these hosts pass again."""
-    for address in addresses:
-        restore(address)
 
 
 def refused() -> dict[str, int]:
