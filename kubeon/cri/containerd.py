@@ -14,14 +14,14 @@ from kubeon.hosts.files import File
 from kubeon.render import render
 from kubeon.spec.images import ImageName, registry_url
 from kubeon.spec.model import ClusterSpec
-from kubeon.spec.releases import components, pause_image
+from kubeon.spec.releases import components, numbers, pause_image
 
 CONFIG = "/etc/containerd/config.toml"
 CERTS = "/etc/containerd/certs.d"
 UNIT = "/etc/systemd/system/containerd.service"
 CTR = "/usr/local/bin/ctr -n k8s.io"  # sudo's secure_path often lacks /usr/local/bin
 PIN_LABEL = "io.cri-containerd.pinned=pinned"
-_OLDEST = (1, 6)
+_OLDEST = (1, 6, 0)
 
 
 class Containerd:
@@ -35,19 +35,19 @@ class Containerd:
         """Only its version can be wrong."""
         version = components(spec).containerd
         try:
-            release = _release(version)
+            release = numbers(version)
         except ValueError:
             return (("components.containerd", f"{version!r} is not a version of containerd; write it as 1.7.34"),)
         if release < _OLDEST:
             return (("components.containerd", f"containerd {version} is too old; kubeon knows 1.6 and newer"),)
-        if release >= (2, 0) and not spec.kubernetes.at_least(26):
+        if release >= (2, 0, 0) and not spec.kubernetes.at_least(26):
             # containerd 2.0 dropped CRI v1alpha2; kubelets before 1.23 speak nothing else, up to 1.25 it is untested
             return (("components.containerd", f"containerd {version} is too new for {spec.version}; take 1.7 or 1.6"),)
         return ()
 
     def files(self, spec: ClusterSpec, facts: Facts, images: Sequence[str]) -> tuple[File, ...]:
         """Configuration, unit, crictl's configuration, and a hosts.toml for every registry that `images` name."""
-        generation = 3 if _release(components(spec).containerd) >= (2, 0) else 2
+        generation = 3 if numbers(components(spec).containerd) >= (2, 0, 0) else 2
         config = render(
             "kubeon.cri",
             f"containerd-{generation}.toml.j2",
@@ -132,8 +132,3 @@ def _mirror_url(registry: str, upstream: str) -> str:
     host, _, folder = rest.strip("/").partition("/")
     parts = ["v2", folder, upstream] if folder else ["v2", upstream]
     return f"{scheme or 'https'}://{host}/" + "/".join(parts)
-
-
-def _release(version: str) -> tuple[int, int]:
-    major, minor, _ = version.split(".", 2)
-    return int(major), int(minor)

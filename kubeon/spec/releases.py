@@ -5,6 +5,7 @@ minikube's pkg/minikube/constants/constants_kubeadm_images.go); containerd lines
 "Kubernetes support"; crictl has one vX.Y.0 for each minor of Kubernetes. Newest patch releases as of August 2026.
 """
 
+import re
 from dataclasses import dataclass
 
 from kubeon.spec.model import ClusterSpec
@@ -124,6 +125,15 @@ def pause_image(images: tuple[str, ...]) -> str:
             return image
     msg = "no pause image among the cluster's images"
     raise ValueError(msg)
+
+
+def numbers(version: str) -> tuple[int, int, int]:
+    """1.7.34 or 2.0.0-rc.1 as three numbers, to compare. Raises ValueError when it is no such version."""
+    match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)([-+].*)?", version)
+    if not match:
+        msg = f"{version!r} is not a version; write it as 1.7.34"
+        raise ValueError(msg)
+    return int(match[1]), int(match[2]), int(match[3])
 
 
 def _tag(tags: Tags, version: Version) -> str:

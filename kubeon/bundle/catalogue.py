@@ -1,0 +1,107 @@
+"""The exact material of a cluster: every file and every image, computed, never maintained by hand but for versions."""
+
+from dataclasses import dataclass
+
+from kubeon.bundle.kubeadm import images_by_kubeadm, machine_architecture
+from kubeon.bundle.manifests import manifest_artifacts, plugin_manifest
+from kubeon.bundle.store import Store
+from kubeon.cni.base import images_of
+from kubeon.spec.images import ImageName
+from kubeon.spec.material import EVERYWHERE, FileArtifact, ImageArtifact, Install
+from kubeon.spec.model import ClusterSpec, Role
+from kubeon.spec.releases import components, kubeadm_images, numbers
+
+KUBERNETES = "https://dl.k8s.io/release"
+GITHUB = "https://github.com"
+ARCHITECTURES = ("amd64", "arm64")
+_CONTROL_PLANE_ONLY = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
+
+
+@dataclass(frozen=True)
+class Material:
+    """All of it, for one architecture. `manifest` is what `kubectl apply` gets for the network plug-in."""
+
+    files: tuple[FileArtifact, ...]  # for every host
+    images: tuple[ImageArtifact, ...]
+    manifest: str
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The images' references, for the container runtime's configuration."""
+        return tuple(image.reference for image in self.images)
+
+    def images_for(self, role: Role) -> tuple[ImageArtifact, ...]:
+        """The images that nodes of a role run."""
+        return tuple(image for image in self.images if role in image.roles)
+
+
+def material(spec: ClusterSpec, architecture: str, store: Store) -> Material:
+    """What the cluster needs. Fetches kubeadm, when it can run here, and the plug-in's manifest; both are small enough.
+
+    Raises BundleError when they cannot be had.
+    """
+    files = host_files(spec, architecture)
+    here = machine_architecture()
+    references = images_by_kubeadm(spec.kubernetes, kubeadm(spec, here) if here else None, store)
+    manifest = plugin_manifest(spec, store)
+    images = [*(references or kubeadm_images(spec.kubernetes)), *images_of(manifest)]
+    return Material(files, tuple(_image(reference) for reference in dict.fromkeys(images)), manifest)
+
+
+def host_files(spec: ClusterSpec, architecture: str) -> tuple[FileArtifact, ...]:
+    """The files of every host; asks nobody."""
+    chosen = components(spec)
+    return (
+        *(_kubernetes(name, spec, architecture) for name in ("kubeadm", "kubelet", "kubectl")),
+        _containerd(chosen.containerd, architecture),
+        _runc(chosen.runc, architecture),
+        _cni_plugins(chosen.cni_plugins, architecture),
+        _crictl(chosen.crictl, architecture),
+    )
+
+
+def kubeadm(spec: ClusterSpec, architecture: str) -> FileArtifact:
+    """kubeadm alone."""
+    return _kubernetes("kubeadm", spec, architecture)
+
+
+def all_files(spec: ClusterSpec, architecture: str) -> tuple[FileArtifact, ...]:
+    """Everything that is fetched as a file, the plug-in's manifest included; asks nobody."""
+    return (*host_files(spec, architecture), *manifest_artifacts(spec))
+
+
+def _kubernetes(name: str, spec: ClusterSpec, architecture: str) -> FileArtifact:
+    url = f"{KUBERNETES}/{spec.version}/bin/linux/{architecture}/{name}"
+    return FileArtifact(name, spec.version, url, f"{url}.sha256", installs=(Install("", f"/usr/local/bin/{name}"),))
+
+
+def _containerd(version: str, architecture: str) -> FileArtifact:
+    # The plain archives are linked to the glibc of the Ubuntu they were built on: 2.27 for 1.6, 2.31 for 1.7 and 2.0,
+    # 2.35 since 2.1, which leaves out RHEL 8 and 9. The static ones run everywhere.
+    static = "static-" if numbers(version) >= (1, 7, 10) else ""
+    base = f"{GITHUB}/containerd/containerd/releases/download/v{version}"
+    url = f"{base}/containerd-{static}{version}-linux-{architecture}.tar.gz"
+    return FileArtifact("containerd", version, url, f"{url}.sha256sum", installs=(Install("bin", "/usr/local/bin/"),))
+
+
+def _runc(version: str, architecture: str) -> FileArtifact:
+    base = f"{GITHUB}/opencontainers/runc/releases/download/v{version}"
+    place = Install("", "/usr/local/sbin/runc")
+    return FileArtifact("runc", version, f"{base}/runc.{architecture}", f"{base}/runc.sha256sum", installs=(place,))
+
+
+def _cni_plugins(version: str, architecture: str) -> FileArtifact:
+    base = f"{GITHUB}/containernetworking/plugins/releases/download/v{version}"
+    url = f"{base}/cni-plugins-linux-{architecture}-v{version}.tgz"
+    return FileArtifact("cni-plugins", version, url, f"{url}.sha256", installs=(Install("", "/opt/cni/bin/"),))
+
+
+def _crictl(version: str, architecture: str) -> FileArtifact:
+    base = f"{GITHUB}/kubernetes-sigs/cri-tools/releases/download/v{version}"
+    url = f"{base}/crictl-v{version}-linux-{architecture}.tar.gz"
+    return FileArtifact("crictl", version, url, f"{url}.sha256", installs=(Install("crictl", "/usr/local/bin/crictl"),))
+
+
+def _image(reference: str) -> ImageArtifact:
+    name = ImageName.parse(reference).path.rpartition("/")[2]
+    return ImageArtifact(reference, (Role.CONTROL_PLANE,) if name in _CONTROL_PLANE_ONLY else EVERYWHERE)
