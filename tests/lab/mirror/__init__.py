@@ -65,6 +65,8 @@ def start(
 ) -> None:
     """Start both servers, unless they run already. The address must be the machine's by now."""
     root().mkdir(parents=True, exist_ok=True)
+    if not services.running("files"):
+        services.faults_file().unlink(missing_ok=True)  # a killed test's
     services.start(services.files(address, files_port), log)
     services.start(services.registry(address, registry_port, log), log)
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.mirror import debian, kubernetes
-from tests.lab.mirror.store import Log
+from tests.lab.mirror.store import HERE, Log, write
 
 CNI_PLUGINS = "github.com/containernetworking/plugins/releases/download"
 CONTAINERD = "github.com/containerd/containerd/releases/download"
 CRICTL = "github.com/kubernetes-sigs/cri-tools/releases/download"
+NETWORK = "lab/network.yml"  # what to apply for the stand-in of a network plug-in
 RUNC = "github.com/opencontainers/runc/releases/download"
 
 
@@ -65,6 +66,7 @@ def make(new: Path, release: str, versions: Mapping[str, str], log: Log = print)
     containerd = {f"bin/{path.name}": path for path in (packages / "usr/bin").iterdir() if _containerd(path.name)}
     plugins = {f"./{path.name}": path for path in (packages / "usr/lib/cni").iterdir()}
     standins = {"crictl": kubernetes.standins(log) / "crictl"}
+    write(new / NETWORK, (HERE / "standins/network/network.yml").read_text())
     for name, content in (("containerd", containerd), ("cni-plugins", plugins), ("crictl", standins)):
         path = new / wanted[name].path
         path.parent.mkdir(parents=True)

@@ -17,7 +17,6 @@ from tests.lab import cache
 from tests.lab.mirror import debian
 from tests.lab.mirror.store import HERE, Log, read_json, write
 
-REPOSITORY = HERE.parents[2]
 CONFIG = """\
 version: 0.1
 log: {{level: warn, accesslog: {{disabled: true}}}}
@@ -39,6 +38,7 @@ class Service:
     address: str
     port: int
     command: tuple[str, ...]
+    version: str = ""  # another one is another server
 
     @property
     def file(self) -> Path:
@@ -63,7 +63,11 @@ def files(address: str, port: int) -> Service:
     """The file server."""
     where = ("--address", address, "--port", str(port))
     what = ("--root", str(cache.root() / "mirror"), "--faults", str(faults_file()))
-    return Service("files", address, port, (sys.executable, "-m", "tests.lab.mirror.fileserver", *where, *what))
+    # the plain interpreter and a file of the standard library's means only: `python` and `python3` of a virtual
+    # environment are the same server, which is not to be restarted under hosts that use it
+    program = HERE / "fileserver.py"
+    command = (str(Path(sys.executable).resolve()), "-P", str(program), *where, *what)
+    return Service("files", address, port, command, version=cache.key(program))
 
 
 def registry(address: str, port: int, log: Log = print, name: str = "registry") -> Service:
@@ -76,7 +80,8 @@ def registry(address: str, port: int, log: Log = print, name: str = "registry") 
 
 def start(service: Service, log: Log = print) -> None:
     """Start a service unless just this one runs already, and wait until it answers."""
-    described = {"address": service.address, "port": service.port, "command": list(service.command)}
+    described = {"address": service.address, "port": service.port, "version": service.version}
+    described |= {"command": list(service.command)}
     state = running(service.name)
     if state and described.items() <= state.items():
         return
@@ -86,7 +91,7 @@ def start(service: Service, log: Log = print) -> None:
     output = _state() / f"{service.name}.log"
     with output.open("w") as out:
         process = subprocess.Popen(
-            service.command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            service.command, cwd="/", stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
     write(service.file, json.dumps({**described, "pid": process.pid, "begun": begun(process.pid)}))
     deadline = time.monotonic() + 20
