@@ -22,10 +22,13 @@ class LiveReporter:
         self.progress = Progress()
         self._terminal, self._clock = terminal, clock
         self._live: Live | None = None
+        self._open = False  # begun and not ended
 
     def begin(self, title: str, hosts: dict[str, list[str]]) -> None:
         """Start to draw."""
+        self.stop()
         self.progress.begin(title, hosts, self._clock.monotonic())
+        self._open = True
         self._live = Live(
             console=self._terminal,
             get_renderable=self._draw,
@@ -49,10 +52,10 @@ class LiveReporter:
 
     def end(self) -> None:
         """Stop drawing and leave the summary."""
-        if self._live is None:
-            return
         self.stop()
-        self._terminal.print(summary(self.progress, self._clock.monotonic() - self.progress.began))
+        if self._open:
+            self._open = False
+            self._terminal.print(summary(self.progress, self._clock.monotonic() - self.progress.began))
 
     def stop(self) -> None:
         """Leave the terminal alone, without a summary. Safe to call at any time."""

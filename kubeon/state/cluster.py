@@ -108,6 +108,10 @@ class ClusterState:
         write_file(path, b"")
         return path
 
+    def logs(self) -> list[Path]:
+        """All log files, oldest first."""
+        return sorted((self.path / "logs").glob("*.log"))
+
     def remove(self) -> None:
         """Forget the cluster, with its keys; whole or not at all, so that a cut run leaves no half record."""
         with explained(self.path):

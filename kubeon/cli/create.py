@@ -1,0 +1,66 @@
+"""kubeon create"""
+
+from typing import Any
+
+import click
+
+from kubeon import operations
+from kubeon.cli.app import App, common_options, pass_app
+from kubeon.cli.description import kubeconfig_path, names, read_secrets, wanted
+from kubeon.cli.flags import (
+    confirm_flags,
+    ignore_flag,
+    kubeconfig_flags,
+    login_flags,
+    run_flags,
+    secret_flags,
+    spec_flags,
+)
+from kubeon.cli.results import created
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.argument("version", required=False)
+@spec_flags
+@login_flags
+@secret_flags
+@ignore_flag
+@kubeconfig_flags
+@run_flags
+@confirm_flags
+@common_options
+@pass_app
+def create(app: App, /, name: str | None, version: str | None, **flags: Any) -> None:
+    """Create a cluster, or finish one that was begun.
+
+    NAME and VERSION (v1.34.2) may stand in the file given with -f instead. The same command again does what is missing;
+    on a healthy cluster it changes nothing.
+
+    \b
+    kubeon create demo v1.34.2 -m 10.0.0.1 -w 10.0.0.2,10.0.0.3 --key ~/.ssh/id_ed25519
+    kubeon create -f cluster.yaml --ask-password
+    """
+    spec = wanted(name, version, flags, app.home)
+    options = operations.Options(
+        parallel=flags["parallel"],
+        uploads=flags["uploads"],
+        ignore_preflight_errors=names(flags["ignore_preflight_errors"]),
+        kubeconfig=kubeconfig_path(flags),
+    )
+    secrets = read_secrets(flags, app.console)
+    with app.operation(spec.name) as interrupts:
+        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
+        result = operations.create(
+            spec,
+            secrets,
+            options,
+            app.home,
+            app.console.reporter(),
+            confirm,
+            dry_run=flags["dry_run"],
+            interrupt=app.interrupt,
+        )
+    if not flags["dry_run"]:
+        value, text = created(result)
+        app.console.data(value, text)

@@ -1,0 +1,137 @@
+"""From a command's flags to values: the mapping that cluster.yaml fills too, secrets, options."""
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from kubeon.cni import CNIS
+from kubeon.console import Console
+from kubeon.cri import CRIS
+from kubeon.errors import UsageError
+from kubeon.lb import LBS
+from kubeon.spec.loading import apply_sets, build_spec, dump_spec, load_file
+from kubeon.spec.model import ClusterSpec, Role
+from kubeon.spec.nodes import parse_nodes
+from kubeon.state.home import Home
+from kubeon.transport.secrets import Secrets
+
+# flag: its place in cluster.yaml
+_FIELDS = {
+    "user": ("ssh", "user"),
+    "port": ("ssh", "port"),
+    "jump": ("ssh", "jump"),
+    "strict_host_keys": ("ssh", "strictHostKeys"),
+    "network": ("networking", "plugin"),
+    "pod_subnet": ("networking", "podSubnet"),
+    "service_subnet": ("networking", "serviceSubnet"),
+    "lb_mode": ("loadBalancer", "mode"),
+    "lb_address": ("loadBalancer", "address"),
+    "mirror": ("sources", "mirror"),
+    "registry": ("sources", "registry"),
+}
+
+
+def wanted(name: str | None, version: str | None, flags: Mapping[str, Any], home: Home) -> ClusterSpec:
+    """The description that flags, file and store give together. Raises SpecError with every problem at once."""
+    choices: dict[str, Collection[str]] = {"networking.plugin": CNIS, "loadBalancer.mode": LBS, "runtime.name": CRIS}
+    return build_spec(describe(name, version, flags, home), choices)
+
+
+def describe(name: str | None, version: str | None, flags: Mapping[str, Any], home: Home) -> dict[str, Any]:
+    """The wanted cluster as one mapping: the file or the stored description, then flags, then --set.
+
+    A known cluster without a file and without nodes is meant as it is stored: the same command again continues.
+    """
+    masters = (*flags.get("control_plane", ()), *flags.get("master", ()))
+    nodes = [*parse_nodes(masters, Role.CONTROL_PLANE), *parse_nodes(flags.get("worker", ()), Role.WORKER)]
+    mapping = _base(name, flags, home, with_nodes=bool(nodes))
+    if nodes and mapping.get("nodes"):
+        raise UsageError("nodes are given twice", why="by -m/-w and in the file", hint="keep them in one place")
+    if nodes:
+        mapping["nodes"] = nodes
+    if name and mapping.get("name") not in (None, name):
+        raise UsageError(f"two names: {name} on the command line, {mapping['name']} in the file", hint="leave one out")
+    mapping |= {key: value for key, value in (("name", name), ("version", version)) if value}
+    for flag, (section, field) in _FIELDS.items():
+        _fill(mapping, section, field, flags.get(flag))
+    if flags.get("key"):  # stored, and used from other folders later
+        _fill(mapping, "ssh", "key", str(flags["key"].expanduser().absolute()))
+    _fill(mapping, "certificates", "sans", list(flags.get("san", ())) or None)
+    mapping = apply_sets(mapping, flags.get("sets", ()))
+    if not mapping.get("name"):
+        raise UsageError("the cluster has no name", hint="kubeon create NAME VERSION -m ADDRESS, or name: in the file")
+    if not mapping.get("version"):
+        raise UsageError("no Kubernetes version is given", hint=f"kubeon create {mapping['name']} v1.34.2 ...")
+    return mapping
+
+
+def _base(name: str | None, flags: Mapping[str, Any], home: Home, *, with_nodes: bool) -> dict[str, Any]:
+    path: Path | None = flags.get("file")
+    if path:
+        try:
+            return load_file(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read {path}", why=str(error)) from error
+    if with_nodes or not name:
+        return {}
+    state = home.cluster(name)
+    spec = state.read_spec() or state.read_proposed()
+    if spec is None:
+        hint = f"kubeon create {name} v1.34.2 -m ADDRESS -w ADDRESS, or -f cluster.yaml"
+        raise UsageError(f"cluster {name} is not known here and no nodes are given", hint=hint)
+    return load_file(dump_spec(spec), name)
+
+
+def _fill(mapping: dict[str, Any], section: str, field: str, value: object) -> None:
+    if value is None:
+        return
+    inside = mapping.get(section)
+    if inside is None or isinstance(inside, dict):  # anything else is a mistake in the file, which the spec reports
+        mapping[section] = {**(inside or {}), field: value}
+
+
+def read_secrets(flags: Mapping[str, Any], console: Console, environment: Mapping[str, str] = os.environ) -> Secrets:
+    """Passwords from prompts, files or the environment, in this order; never from the command line."""
+
+    def read(kind: str, ask: str, file: str, variable: str) -> str | None:
+        path: Path | None = flags.get(file)
+        if flags.get(ask) and path:
+            raise UsageError(f"the {kind} password is to be asked for and read from a file", hint="leave one out")
+        if flags.get(ask):
+            return console.prompt_secret(f"{kind} password")
+        return _first_line(path, kind) if path else environment.get(variable) or None
+
+    return Secrets(
+        ssh_password=read("login", "ask_password", "password_file", "KUBEON_SSH_PASSWORD"),
+        sudo_password=read("sudo", "ask_sudo_password", "sudo_password_file", "KUBEON_SUDO_PASSWORD"),
+    )
+
+
+def _first_line(path: Path, kind: str) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            secret = file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UsageError(f"cannot read the {kind} password from {path}", why=why or "") from None
+    if not secret:
+        raise UsageError(f"{path} is empty", hint=f"its first line is the {kind} password")
+    return secret
+
+
+def kubeconfig_path(flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The user's kubeconfig as kubectl would choose it; None to leave it alone."""
+    if flags.get("no_kubeconfig"):
+        if flags.get("kubeconfig"):
+            raise UsageError("--kubeconfig and --no-kubeconfig exclude each other")
+        return None
+    if flags.get("kubeconfig"):
+        return Path(flags["kubeconfig"]).expanduser().absolute()
+    first = next((part for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part), "")
+    return Path(first).expanduser().absolute() if first else Path.home() / ".kube" / "config"
+
+
+def names(text: str) -> frozenset[str]:
+    """A comma separated list."""
+    return frozenset(part.strip() for part in text.split(",") if part.strip())

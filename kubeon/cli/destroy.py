@@ -1,0 +1,46 @@
+"""kubeon destroy"""
+
+from typing import Any
+
+import click
+
+from kubeon import operations
+from kubeon.cli.app import App, common_options, pass_app
+from kubeon.cli.description import kubeconfig_path, read_secrets
+from kubeon.cli.flags import confirm_flags, kubeconfig_flags, run_flags, secret_flags
+from kubeon.cli.results import destroyed
+
+
+@click.command()
+@click.argument("name")
+@secret_flags
+@kubeconfig_flags
+@run_flags
+@confirm_flags
+@common_options
+@pass_app
+def destroy(app: App, /, name: str, **flags: Any) -> None:
+    """Take a cluster off its hosts and forget it. Its data is lost; the hosts remain.
+
+    \b
+    kubeon destroy demo --dry-run
+    """
+    options = operations.Options(
+        parallel=flags["parallel"], uploads=flags["uploads"], kubeconfig=kubeconfig_path(flags)
+    )
+    secrets = read_secrets(flags, app.console)
+    with app.operation(name) as interrupts:
+        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"], word=name)
+        result = operations.destroy(
+            name,
+            secrets,
+            options,
+            app.home,
+            app.console.reporter(),
+            confirm,
+            dry_run=flags["dry_run"],
+            interrupt=app.interrupt,
+        )
+    if not flags["dry_run"]:
+        value, text = destroyed(result)
+        app.console.data(value, text)

@@ -1,0 +1,42 @@
+"""kubeon preflight"""
+
+from typing import Any
+
+import click
+
+from kubeon import operations
+from kubeon.cli.app import App, common_options, pass_app
+from kubeon.cli.description import names, read_secrets, wanted
+from kubeon.cli.flags import ignore_flag, login_flags, run_flags, secret_flags, spec_flags
+from kubeon.errors import PreflightError
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.argument("version", required=False)
+@spec_flags
+@login_flags
+@secret_flags
+@ignore_flag
+@run_flags
+@common_options
+@pass_app
+def preflight(app: App, /, name: str | None, version: str | None, **flags: Any) -> int:
+    """Look whether hosts and network are fit for a cluster. Changes nothing; exit code 4 when they are not.
+
+    \b
+    kubeon preflight demo v1.34.2 -m 10.0.0.1 -w 10.0.0.2 --user admin --ask-sudo-password
+    """
+    spec = wanted(name, version, flags, app.home)
+    options = operations.Options(
+        parallel=flags["parallel"],
+        uploads=flags["uploads"],
+        ignore_preflight_errors=names(flags["ignore_preflight_errors"]),
+    )
+    secrets = read_secrets(flags, app.console)
+    with app.operation(spec.name):
+        findings = operations.preflight(
+            spec, secrets, options, app.home, app.console.reporter(), interrupt=app.interrupt
+        )
+    app.console.show_findings(findings, as_data=True)
+    return PreflightError.exit_code if any(str(finding.severity) == "error" for finding in findings) else 0

@@ -1,0 +1,54 @@
+"""Answers of operations, as a value for programs and a text for people that ends with the next command."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from kubeon.console.progress import duration
+from kubeon.console.summary import columns
+from kubeon.operations import CreateResult, DestroyResult
+
+Answer = tuple[dict[str, Any], str]
+
+
+def created(result: CreateResult) -> Answer:
+    """What `create` says at the end."""
+    nodes: list[dict[str, Any]] = [
+        {"name": node.name, "address": node.address, "role": node.role, "version": node.version, "ready": node.ready}
+        for node in result.nodes
+    ]
+    value = {
+        "cluster": result.cluster,
+        "changed": result.changed,
+        "nodes": nodes,
+        "seconds": round(result.seconds, 1),
+        "kubeconfig": _path(result.kubeconfig),
+        "log": _path(result.log),
+    }
+    taken = duration(result.seconds)
+    if result.changed:
+        first = f"Cluster {result.cluster} is up ({taken})."
+    else:
+        first = f"Cluster {result.cluster} is as described; nothing was changed ({taken})."
+    rows: list[tuple[str, ...]] = [("NAME", "ADDRESS", "ROLE", "VERSION", "READY")]
+    rows += [(n["name"], n["address"], n["role"], n["version"], "yes" if n["ready"] else "no") for n in nodes]
+    flag = f" --kubeconfig {shlex.quote(str(result.kubeconfig))}" if result.kubeconfig else ""
+    following = [f"    kubectl{flag} get nodes", f"    kubeon destroy {result.cluster}"]
+    return value, "\n".join([first, "", columns(rows), "", "Next:", *following])
+
+
+def destroyed(result: DestroyResult) -> Answer:
+    """What `destroy` says at the end."""
+    value = {
+        "cluster": result.cluster,
+        "hosts": list(result.hosts),
+        "seconds": round(result.seconds, 1),
+        "log": _path(result.log),
+    }
+    count = len(result.hosts)
+    hosts = f"{count} host{'' if count == 1 else 's'}"
+    return value, f"Cluster {result.cluster} is gone from {hosts} ({duration(result.seconds)})."
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path)
