@@ -169,12 +169,15 @@ def free_port() -> int:
 @contextmanager
 def registry_for_pushing(log: Log = print) -> Iterator[str]:
     """A registry on the same storage, on loopback, for as long as images are pushed; the network need not be up."""
-    service = registry("127.0.0.1", free_port(), log, name="registry-push")
+    port = free_port()
+    service = registry("127.0.0.1", port, log, name=f"registry-{port}")
     start(service, lambda _: None)
     try:
         yield f"http://127.0.0.1:{service.port}"
     finally:
         stop(service.name, lambda _: None)
+        for file in _state().glob(f"{service.name}.*"):
+            file.unlink(missing_ok=True)
 
 
 def status(names: Sequence[str] = ("files", "registry")) -> dict[str, dict[str, Any] | None]:

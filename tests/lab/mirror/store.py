@@ -60,7 +60,8 @@ def folder(name: str, *inputs: str | bytes | Path, make: Callable[[Path], None],
             return entry
         log(f"making {entry.name}")
         begin = time.monotonic()
-        scratch = _scratch() / entry.name
+        # a place of its own for each try: what a killed one had started may still be writing into the old one
+        scratch = _scratch() / f"{entry.name}.{os.getpid()}"
         scratch.mkdir(parents=True)
         make(scratch / "new")
         (scratch / "new").rename(entry)

@@ -298,13 +298,16 @@ class TestPrepared:
         with (
             services.registry_for_pushing() as upstream_registry,
             fileserver.serving(prepared, tmp_path / "none") as upstream,
+            monkeypatch.context() as other,
         ):
-            monkeypatch.setenv("KUBEON_LAB_CACHE", str(tmp_path / "other"))
+            other.setenv("KUBEON_LAB_CACHE", str(tmp_path / "other"))
             (tmp_path / "other").mkdir()
             (tmp_path / "other" / debian_registry.name).symlink_to(debian_registry)
             mirror.prepare(["v1.20.2"], upstream=upstream, upstream_registry=upstream_registry, components=components)
-        assert mirror.root() != prepared
-        for file in layout.files("v1.20.2", components).values():
-            assert (mirror.root() / file.path).read_bytes() == (prepared / file.path).read_bytes()
-        with services.registry_for_pushing() as base:
-            assert registry.Registry(base).digest("k8s.gcr.io/pause:3.2")
+            assert mirror.root() != prepared
+            for file in layout.files("v1.20.2", components).values():
+                assert (mirror.root() / file.path).read_bytes() == (prepared / file.path).read_bytes()
+            with services.registry_for_pushing() as base:
+                digests = [registry.Registry(url).digest("k8s.gcr.io/pause:3.2") for url in (base, upstream_registry)]
+            assert digests[0] == digests[1]
+            assert digests[0]
