@@ -38,6 +38,24 @@ _UNITS = (
     "snap.microk8s.daemon-containerd",
 )
 
+BASE_COMMANDS = (
+    "awk",
+    "cat",
+    "chmod",
+    "comm",
+    "df",
+    "flock",
+    "grep",
+    "mkdir",
+    "mv",
+    "sed",
+    "sort",
+    "stat",
+    "systemctl",
+    "tr",
+)
+"""What kubeon's own scripts use and no package that it installs brings; always asked for."""
+
 Sections = dict[str, str]
 
 
@@ -48,7 +66,7 @@ def facts_script(commands: Iterable[str], packages: Iterable[str], *, root: str 
     """
     asked = {
         "root": root,
-        "ask_commands": " ".join(sorted(set(commands))),
+        "ask_commands": " ".join(sorted({*commands, *BASE_COMMANDS})),
         "ask_packages": " ".join(sorted(set(packages))),
         "ask_modules": " ".join(KNOWN_MODULES),
         "ask_sysctls": " ".join(sysctl.key for sysctl in SYSCTLS),

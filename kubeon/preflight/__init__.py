@@ -1,0 +1,81 @@
+"""Checks before anything is changed: read-only, all at once, errors and warnings, under kubeadm's names.
+
+A new check is a function in one of the modules and its line in that module's CHECKS.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from kubeon.errors import PreflightError, UsageError
+from kubeon.hosts.facts import Facts
+from kubeon.preflight import identity, machine, network, occupancy, whole
+from kubeon.preflight.base import Finding, Severity, make_subject
+from kubeon.spec.model import ClusterSpec
+
+__all__ = ["CHECKS", "NAMES", "Finding", "Severity", "raise_on_errors", "run_checks"]
+
+CHECKS = (*whole.CHECKS, *machine.CHECKS, *identity.CHECKS, *network.CHECKS, *occupancy.CHECKS)
+NAMES = tuple(dict.fromkeys(name for check in CHECKS for name in check.names))
+_NEVER_IGNORED = frozenset({"Unreachable"})
+_BY_NAME_ONLY = frozenset({"AnotherCluster"})
+"""Overwriting a cluster takes the very word; "all" is not enough."""
+
+
+def run_checks(
+    spec: ClusterSpec,
+    facts: Mapping[str, Facts],
+    *,
+    unreachable: Mapping[str, str] | None = None,
+    material: Iterable[str] = (),
+    ca_fingerprint: str = "",
+    ignore: Iterable[str] = (),
+) -> list[Finding]:
+    """Look at everything; errors first, then by node in the order of the spec.
+
+    `facts` and `unreachable` (why) are by the node's address as the spec gives it. `material` are problems with files
+    and images. `ca_fingerprint` is the sha256 of this cluster's CA where the control machine knows it. `ignore` names
+    checks whose errors become warnings, "all" for all. Raises UsageError for names that no check has.
+    """
+    ignored = _ignored(ignore)
+    subject = make_subject(spec, facts, unreachable=unreachable or {}, material=material, ca_fingerprint=ca_fingerprint)
+    found = [_softened(finding, ignored) for check in CHECKS for finding in check.look(subject)]
+    order = {"": -1} | {candidate.name: index for index, candidate in enumerate(subject.candidates)}
+    return sorted(dict.fromkeys(found), key=lambda f: (f.severity is not Severity.ERROR, order.get(f.host, len(order))))
+
+
+def raise_on_errors(findings: Sequence[Finding]) -> None:
+    """Raise PreflightError that lists all errors by host. Warnings raise nothing."""
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if not errors:
+        return
+    hosts = dict.fromkeys(finding.host for finding in errors)
+    lines = []
+    for host in hosts:
+        lines.append(f"{host or 'cluster'}:")
+        for finding in errors:
+            if finding.host == host:
+                lines.append(f"    [{finding.check}] {finding.what}")
+                lines.extend([f"        {finding.hint}"] if finding.hint else [])
+    names = ",".join(sorted({finding.check for finding in errors} - _NEVER_IGNORED))
+    count = len(errors)
+    raise PreflightError(
+        f"{count} preflight check{'s' if count != 1 else ''} failed; nothing was changed",
+        why="\n".join(lines),
+        hint=f"what you know to be harmless: --ignore-preflight-errors {names}" if names else "",
+    )
+
+
+def _ignored(ignore: Iterable[str]) -> frozenset[str]:
+    """The names as the checks write them; kubeadm takes them in any case."""
+    known = {name.lower(): name for name in NAMES}
+    asked = {name.strip().lower() for name in ignore if name.strip()}
+    unknown = sorted(asked - set(known) - {"all"})
+    if unknown:
+        what = f"no preflight check is called {', '.join(unknown)}"
+        raise UsageError(what, hint=f"the checks are: {', '.join(sorted(NAMES))}")
+    names = frozenset(known[name] for name in asked if name in known)
+    return (names | (frozenset(NAMES) - _BY_NAME_ONLY if "all" in asked else frozenset())) - _NEVER_IGNORED
+
+
+def _softened(finding: Finding, ignored: frozenset[str]) -> Finding:
+    return replace(finding, severity=Severity.WARNING) if finding.check in ignored else finding

@@ -1,0 +1,133 @@
+"""What a check is, what it looks at, and what it finds."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kubeon.hosts.facts import Facts
+from kubeon.spec.model import ClusterSpec, NodeSpec, Role
+
+
+class Severity(StrEnum):
+    """An error stops the operation before anything is changed; a warning is shown."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it should be. `host` is the node's name, "" for the cluster as a whole."""
+
+    check: str  # kubeadm's name where it has one: "Mem", "NumCPU", "Port-6443"
+    host: str
+    severity: Severity
+    what: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A node that was reached."""
+
+    node: NodeSpec
+    facts: Facts
+    ours: bool  # kubeon has put it into this cluster already, wholly or in part
+
+    @property
+    def name(self) -> str:
+        """The node's name: as given, else the host's own."""
+        return self.node.name or self.facts.hostname or self.address
+
+    @property
+    def address(self) -> str:
+        """As given in the spec."""
+        return str(self.node.address)
+
+    @property
+    def control_plane(self) -> bool:
+        """Is that its role?"""
+        return self.node.role is Role.CONTROL_PLANE
+
+    @property
+    def joined(self) -> bool:
+        """It is a working member: what it has been given is given, and looking for room makes no sense any more."""
+        return self.ours and self.facts.kubelet_kubeconfig
+
+    def error(self, check: str, what: str, hint: str = "") -> Finding:
+        """An error about this host."""
+        return Finding(check, self.name, Severity.ERROR, what, hint)
+
+    def warning(self, check: str, what: str, hint: str = "") -> Finding:
+        """A warning about this host."""
+        return Finding(check, self.name, Severity.WARNING, what, hint)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Everything that is looked at: what is wanted, and what was found."""
+
+    spec: ClusterSpec
+    candidates: tuple[Candidate, ...]
+    unreachable: Mapping[str, str] = field(default_factory=dict)  # address: why
+    material: tuple[str, ...] = ()  # problems with files and images
+    ca_fingerprint: str = ""  # of this cluster's CA, as far as it is known
+
+
+Look = Callable[[Subject], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A function that looks, and the names of what it may find."""
+
+    look: Look
+    names: tuple[str, ...]
+
+
+def each(look: Callable[[Subject, Candidate], Iterable[Finding]]) -> Look:
+    """A check of one host at a time."""
+
+    def look_at_all(subject: Subject) -> Iterator[Finding]:
+        for candidate in subject.candidates:
+            yield from look(subject, candidate)
+
+    return look_at_all
+
+
+def make_subject(
+    spec: ClusterSpec,
+    facts: Mapping[str, Facts],
+    *,
+    unreachable: Mapping[str, str],
+    material: Iterable[str],
+    ca_fingerprint: str,
+) -> Subject:
+    """Join facts (by address as in the spec) with nodes, and decide which hosts are this cluster's already.
+
+    Where the record on the control machine was lost, the cluster's CA is the one that most markers name.
+    """
+    markers = [split_marker(each_facts.cluster_marker) for each_facts in facts.values()]
+    named = Counter(sha for name, sha in markers if name == spec.name and sha)
+    expected = ca_fingerprint or (named.most_common(1)[0][0] if named else "")
+    candidates = tuple(
+        Candidate(node, facts[str(node.address)], _is_ours(spec, facts[str(node.address)], expected))
+        for node in spec.nodes
+        if str(node.address) in facts
+    )
+    return Subject(spec, candidates, dict(unreachable), tuple(material), expected)
+
+
+def split_marker(marker: str) -> tuple[str, str]:
+    """The cluster's name and the sha256 of its CA, from the marker on a host; empty when there is none."""
+    words = marker.split()
+    return (words[0] if words else "", words[1] if len(words) > 1 else "")
+
+
+def _is_ours(spec: ClusterSpec, facts: Facts, expected: str) -> bool:
+    name, sha = split_marker(facts.cluster_marker)
+    if name:
+        return name == spec.name and sha == expected and facts.ca_fingerprint in ("", expected)
+    # certificates come before the marker: a run that was interrupted between the two
+    return bool(expected) and facts.ca_fingerprint == expected
