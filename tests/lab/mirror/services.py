@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,18 +120,16 @@ def stop(name: str, log: Log = print) -> None:
         while running(name):
             if time.monotonic() > deadline:
                 os.kill(state["pid"], signal.SIGKILL)
-            with_child_reaped(state["pid"])
             time.sleep(0.02)
+        _reap(state["pid"])
         log(f"{name} stopped")
     (_state() / f"{name}.json").unlink(missing_ok=True)
 
 
-def with_child_reaped(pid: int) -> None:
+def _reap(pid: int) -> None:
     """A process that this very process started stays as a zombie until it is waited for."""
-    try:
+    with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return
 
 
 def begun(pid: int) -> int | None:
