@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
+# Preflight checks of `kubeadm join` that object to what kubeon puts in place before (RunJoinNodeChecks in
+# cmd/kubeadm/app/preflight/checks.go); the second is for workers, a control plane may have its CAs.
+JOIN_IN_PLACE = ("FileAvailable--etc-kubernetes-kubelet.conf", "FileAvailable--etc-kubernetes-pki-ca.crt")
 
 
 def init_words(config: str, *, ignore: Sequence[str] = (), skip_phases: Sequence[str] = ()) -> tuple[str, ...]:

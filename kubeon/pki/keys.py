@@ -13,9 +13,9 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 def new_authority_key() -> PrivateKey:
     """A key for a CA or for service accounts: RSA 2048, as kubeadm makes them.
 
-    For service accounts it has to be RSA: kubeadm v1.20 refuses to join a control plane with any other
-    (TryLoadPrivatePublicKeyFromDisk in cmd/kubeadm/app/util/pkiutil/pki_helpers.go). CAs could be ECDSA
-    (TryLoadKeyFromDisk), but there are three per cluster, so nothing is gained by leaving kubeadm's default.
+    For service accounts it has to be RSA: kubeadm up to v1.24.4 refuses to join a control plane with any other
+    (kubernetes/kubernetes#112508). CAs could be ECDSA, but there are three per cluster, so nothing is gained by
+    leaving kubeadm's default.
     """
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
