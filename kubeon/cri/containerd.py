@@ -47,7 +47,8 @@ class Containerd:
 
     def files(self, spec: ClusterSpec, facts: Facts, images: Sequence[str]) -> tuple[File, ...]:
         """Configuration, unit, crictl's configuration, and a hosts.toml for every registry that `images` name."""
-        generation = 3 if numbers(components(spec).containerd) >= (2, 0, 0) else 2
+        release = numbers(components(spec).containerd)
+        generation = 3 if release >= (2, 0, 0) else 2
         config = render(
             "kubeon.cri",
             f"containerd-{generation}.toml.j2",
@@ -56,6 +57,8 @@ class Containerd:
                 "systemd_cgroup": cgroup_driver(spec, facts) == "systemd",
                 "restrict_oom": facts.restricted_oom,
                 "certs": CERTS,
+                # bin_dir was to go with 2.3; bin_dirs is there since 2.1
+                "bin_dir": 'bin_dirs = ["/opt/cni/bin"]' if release >= (2, 1, 0) else 'bin_dir = "/opt/cni/bin"',
             },
         )
         crictl = f"runtime-endpoint: {self.socket}\nimage-endpoint: {self.socket}\ntimeout: 10\n"
@@ -84,8 +87,8 @@ class Containerd:
         return images
 
     def import_script(self) -> str:
-        """Whole or not at all for each image; what is there already is not written again."""
-        return f"{CTR} images import -\n"
+        """Whole or not at all for each image; what is there already is not written again. ctr 2.x prints pages."""
+        return f"{CTR} images import - >/dev/null\n"
 
     def pin_script(self, references: Sequence[str]) -> str:
         """containerd 1.7 and newer tell the kubelet of the label; older ones keep it without effect."""

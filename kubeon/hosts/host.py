@@ -1,5 +1,6 @@
 """One machine behind one node: what kubeon asks of it and changes on it."""
 
+import base64
 import shlex
 from collections.abc import Callable, Iterable
 
@@ -41,6 +42,7 @@ class Host:
         self.address = str(node.address)
         self.transport = transport
         self.facts = Facts()
+        self.used_password = False  # the login was by password, so no key of ours was there
 
     def __repr__(self) -> str:
         return f"Host({self.name!r}, {self.address!r})"
@@ -80,6 +82,15 @@ class Host:
     def command(self, *words: str, timeout: float = 300, what: str = "") -> str:
         """Run one command (quoted here, once) that changes the host, and return its standard output."""
         return self.change(shlex.join(words) + "\n", timeout=timeout, what=what or " ".join(words[:2]))
+
+    def read_files(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """What these files hold, by path; a file that is not there is left out."""
+        script = "".join(
+            f"if [ -f {path} ]; then printf '%s ' {path}; base64 <{path} | tr -d '\\n'; echo; fi\n"
+            for path in map(shlex.quote, paths)
+        )
+        lines = (line.partition(" ") for line in self.ask(script, what="read files").splitlines())
+        return {path: base64.b64decode(content) for path, _, content in lines}
 
     def ensure_files(self, files: Iterable[File], *, what: str = "write files") -> list[str]:
         """Write the files that differ and return their paths."""

@@ -88,6 +88,11 @@ class ClusterState:
                 raise ValueError(msg)
             self._write(self.path / "pki" / name, content)
 
+    def write_key(self, private: bytes, public: str) -> None:
+        """Store the cluster's own login key, the public half first: with the private one there, both are."""
+        self._write(self.key.with_suffix(".pub"), f"{public}\n".encode())
+        self._write(self.key, private)
+
     def read_admin_conf(self) -> str | None:
         """The administrator's kubeconfig; None before the cluster has one."""
         content = read_file(self.admin_conf)

@@ -1,0 +1,106 @@
+"""`kubeadm init` on the bootstrap node."""
+
+import shlex
+from collections.abc import Sequence
+
+from kubeon.hosts.host import Host
+from kubeon.kube.kubectl import ADMIN_CONF
+from kubeon.kube.tokens import delete_token, sign_cluster_info
+from kubeon.kubeadm.commands import init_words
+from kubeon.kubeadm.config import NodeHandoff, init_config
+from kubeon.kubeadm.tokens import new_token
+from kubeon.phases.context import Cluster, Step
+from kubeon.spec.model import ExtraArgs
+from kubeon.spec.versions import refuses_cgroup_v1
+
+CONFIG = "/run/kubeon/kubeadm.yaml"  # in memory, and only while kubeadm runs: it holds the join token
+TIMEOUT = 600  # seconds
+# Everything these complain of was put there by kubeon, or by an init that was cut off and is now continued.
+IGNORED = (
+    "DirAvailable--etc-kubernetes-manifests",
+    "DirAvailable--var-lib-etcd",
+    "FileAvailable--etc-kubernetes-kubelet.conf",
+    "FileAvailable--etc-kubernetes-pki-ca.crt",
+    *(
+        f"FileAvailable--etc-kubernetes-manifests-{name}.yaml"
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
+    ),
+    *(f"Port-{port}" for port in (6443, 10250, 10257, 10259, 2379, 2380)),
+)
+# kubeadm's own last phase installs kube-proxy: with its DaemonSet there, nothing of an earlier init is missing.
+_IS_COMPLETE = f"""
+[ -e {ADMIN_CONF} ] || exit 0
+kubectl --kubeconfig {ADMIN_CONF} --server https://{{address}}:6443 --request-timeout 10s \\
+    get --namespace kube-system daemonset/kube-proxy --ignore-not-found -o name 2>/dev/null || true
+"""
+
+
+def node_handoff(ctx: Cluster, host: Host) -> NodeHandoff:
+    """What kubeadm has to know of a host that is about to become a node."""
+    endpoint = str(ctx.lb.endpoint(ctx.spec))
+    return NodeHandoff(
+        name=host.name,
+        address=host.address,
+        endpoint=endpoint,
+        token=ctx.join_token,
+        ca_hash=ctx.ca.spki_hash,
+        discovery_endpoint=f"{ctx.bootstrap.address}:6443",
+        cgroup_driver=ctx.cgroup_driver(host),
+        cgroup_v1=any(each.facts.cgroup_version == 1 for each in ctx.hosts),
+        cri_socket=ctx.cri.socket,
+        keep_conntrack=not all(each.facts.conntrack_max_writable for each in ctx.hosts),
+        certificate_sans=ctx.lb.sans(ctx.spec),
+        plugin_args=ExtraArgs(controller_manager=ctx.cni.controller_manager_args(ctx.spec)),
+    )
+
+
+def ignored_checks(ctx: Cluster, host: Host) -> tuple[str, ...]:
+    """Checks of kubeadm that may fail, because kubeon looked already or is the cause."""
+    old_cgroups = refuses_cgroup_v1(ctx.spec.kubernetes) and host.facts.cgroup_version == 1
+    asked = (name for name in ctx.ignored if not name.startswith("Duplicate"))
+    return tuple(dict.fromkeys((*IGNORED, *asked, *(("SystemVerification",) if old_cgroups else ()))))
+
+
+def kubeadm_script(config: str, words: Sequence[str], *, before: str = "") -> str:
+    """Run kubeadm with a configuration that nobody else can read and that is gone afterwards."""
+    return (
+        f"umask 077\nmkdir -p /run/kubeon\ntrap 'rm -f {CONFIG}' EXIT\n"
+        f"cat >{CONFIG} <<'KUBEON_CONFIG'\n{config}KUBEON_CONFIG\n"
+        f"umask 022\n{before}{shlex.join(words)} 2>&1\n"
+    )
+
+
+class InitControlPlane(Step):
+    """Make the first control plane, or finish one that was begun."""
+
+    name = "init-control-plane"
+    title = "Initialise the control plane"
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """The bootstrap node."""
+        return host is ctx.bootstrap
+
+    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Going by the kubelet's kubeconfig and the static pods."""
+        if host.facts.kubelet_config and host.facts.static_pods:
+            return ()
+        return (f"kubeadm init: first control plane of {ctx.spec.name}, {ctx.spec.version}",)
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Nothing, if an earlier init reached its end; else `kubeadm init`, whose phases can all be run again."""
+        if host.ask(_IS_COMPLETE.format(address=host.address), what="look for the control plane").strip():
+            return ()
+        ctx.join_token = new_token()
+        words = init_words(CONFIG, ignore=ignored_checks(ctx, host))
+        host.change(
+            kubeadm_script(init_config(ctx.spec, node_handoff(ctx, host)), words),
+            timeout=TIMEOUT,
+            what="kubeadm init",
+            on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
+        )
+        ctx.joined = True
+        if len(ctx.hosts) > 1:
+            sign_cluster_info(ctx.api, ctx.join_token)
+        else:
+            delete_token(ctx.api, ctx.join_token)
+        return (f"kubeadm init: {ctx.spec.version}",)

@@ -1,0 +1,112 @@
+"""The first half of every operation, which changes nothing: log in, gather facts, run the preflight checks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeon.bundle.catalogue import ARCHITECTURES, Material, all_files, material
+from kubeon.bundle.registry import Registry
+from kubeon.bundle.store import Store
+from kubeon.distros import ALL_COMMANDS, ALL_PACKAGES, Family, family_of
+from kubeon.errors import BundleError, KubeonError
+from kubeon.hosts.fleet import on_all
+from kubeon.hosts.gather import facts_script, parse_facts
+from kubeon.hosts.host import Host
+from kubeon.spec.model import ClusterSpec, NodeSpec
+from kubeon.state.cluster import ClusterState
+from kubeon.transport.secrets import Secrets
+from kubeon.transport.ssh import SSH, Target
+from kubeon.waiting import SYSTEM_CLOCK
+
+FACTS_TIMEOUT = 60  # seconds
+
+
+@dataclass
+class Seen:
+    """What was found: hosts that answered, and by address why the others did not."""
+
+    hosts: tuple[Host, ...]
+    unreachable: dict[str, KubeonError]
+
+    def close(self) -> None:
+        """End all connections."""
+        for host in self.hosts:
+            host.transport.close()
+
+
+def target_of(spec: ClusterSpec, node: NodeSpec, state: ClusterState, secrets: Secrets) -> Target:
+    """How to log in to a node: its own settings before those of all."""
+    own, every = node.ssh, spec.ssh
+    key = own.key or every.key
+    return Target(
+        address=str(node.address),
+        known_hosts=state.known_hosts,
+        user=own.user or every.user,
+        port=own.port or every.port,
+        own_key=state.key,
+        key=Path(key).expanduser() if key else None,
+        jump=own.jump or every.jump,
+        strict_host_keys=every.strict_host_keys,
+        connect_timeout=every.connect_timeout,
+        secrets=secrets,
+        name=node.name or str(node.address),
+    )
+
+
+def look(
+    spec: ClusterSpec,
+    state: ClusterState,
+    secrets: Secrets,
+    *,
+    parallel: int,
+    make: Callable[[Target], SSH] = SSH,
+) -> Seen:
+    """Log in to every host and gather its facts, one round trip each, all at once."""
+    script = facts_script(ALL_COMMANDS, ALL_PACKAGES)
+
+    def visit(node: NodeSpec) -> Host:
+        transport = make(target_of(spec, node, state, secrets))
+        host = Host(node, node.name or str(node.address), transport)
+        try:
+            transport.open()
+            answer = host.ask(script, timeout=FACTS_TIMEOUT, what="gather facts")
+        except KubeonError:
+            transport.close()
+            raise
+        host.facts = parse_facts(answer, SYSTEM_CLOCK.now())
+        host.used_password = transport.used_password
+        host.name = node.name or host.facts.hostname.lower()  # as the kubelet does
+        return host
+
+    nodes = dict(enumerate(spec.nodes))
+    answers = on_all(nodes, lambda index: visit(nodes[index]), parallel=parallel)
+    hosts = tuple(answer for answer in answers.values() if isinstance(answer, Host))
+    failed = {index: answer for index, answer in answers.items() if isinstance(answer, KubeonError)}
+    return Seen(hosts, {str(nodes[index].address): error for index, error in failed.items()})
+
+
+def family_of_host(host: Host) -> Family | None:
+    """Its OS family; None for an OS that kubeon does not know."""
+    facts = host.facts
+    return family_of(facts.os_id, facts.os_like, facts.commands)
+
+
+def missing_material(spec: ClusterSpec, hosts: Sequence[Host], store: Store, registry: Registry) -> list[str]:
+    """What cannot be had of the material, each a line. Hosts that are members have theirs."""
+    architectures = {host.facts.architecture for host in hosts if not host.facts.kubelet_config}
+    wanted = sorted(architectures & set(ARCHITECTURES))
+    files = {artifact: None for each in wanted for artifact in all_files(spec, each)}
+    problems = [str(error) for error in on_all(files, store.problem_of, parallel=8).values() if error]
+    if problems:
+        return problems
+    try:
+        images = [(image, each) for each in wanted for image in material(spec, each, store).images]
+    except BundleError as error:
+        return [str(error)]
+    found = on_all(images, lambda pair: registry.problem_of(*pair), parallel=8)
+    return [str(error) for error in found.values() if error]
+
+
+def materials_of(spec: ClusterSpec, hosts: Sequence[Host], store: Store) -> Mapping[str, Material]:
+    """The material for every architecture among the hosts."""
+    return {each: material(spec, each, store) for each in sorted({host.facts.architecture for host in hosts})}

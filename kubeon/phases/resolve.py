@@ -1,0 +1,155 @@
+"""From what is wanted and what was found to the context of an operation."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Network
+
+from kubeon.bundle.registry import Registry
+from kubeon.bundle.store import Store
+from kubeon.cni import CNIS
+from kubeon.cni.bridge import assign
+from kubeon.cri import CRIS
+from kubeon.engine.events import Reporter
+from kubeon.errors import PreflightError, SpecError
+from kubeon.hosts.host import Host
+from kubeon.kube.kubectl import Kubectl
+from kubeon.lb import LBS
+from kubeon.phases.context import Cluster
+from kubeon.phases.look import Seen, family_of_host, materials_of, missing_material
+from kubeon.pki.authorities import Authorities, new_authorities
+from kubeon.pki.login import new_login_key
+from kubeon.preflight import Finding, Severity, run_checks
+from kubeon.spec.model import ClusterSpec, Role
+from kubeon.spec.versions import ca_validity, parse_duration
+from kubeon.state.cluster import ClusterState
+from kubeon.waiting import SYSTEM_CLOCK
+
+PKI = "/etc/kubernetes/pki"
+FILES = tuple(f"{name}.{end}" for name in ("ca", "etcd/ca", "front-proxy-ca") for end in ("crt", "key"))
+FILES = (*FILES, "sa.key", "sa.pub")
+# Fields that a living cluster cannot change by `create`, and the command that does.
+_FIXED = {
+    "version": "kubeon upgrade",
+    "networking": "a new cluster",
+    "load_balancer": "kubeon lb switch",
+    "runtime": "a new cluster",
+}
+
+
+def check_plugins(spec: ClusterSpec) -> None:
+    """Ask the plug-ins whether they can do what is wanted. Raises SpecError with all they cannot."""
+    plugins = (CRIS[spec.runtime.name], CNIS[spec.networking.plugin], LBS[spec.load_balancer.mode])
+    problems = [problem for plugin in plugins for problem in plugin.problems(spec)]
+    if problems:
+        raise SpecError(problems)
+
+
+def check_again(stored: ClusterSpec | None, spec: ClusterSpec) -> None:
+    """What `create` may not change about a cluster that is there. Raises SpecError with the command that may."""
+    check_plugins(spec)
+    if stored is None:
+        return
+    problems = [
+        (field, f"cluster {spec.name} has another one; {command} changes it")
+        for field, command in _FIXED.items()
+        if getattr(stored, field) != getattr(spec, field)
+    ]
+    had = {node.address for node in stored.nodes}
+    wants = {node.address for node in spec.nodes}
+    problems += [
+        ("nodes", f"{address} is not among them; kubeon del removes a node") for address in sorted(had - wants)
+    ]
+    if problems:
+        raise SpecError(problems, hint=f"kubeon create {spec.name} without more flags continues with what is stored")
+
+
+def check_hosts(spec: ClusterSpec, seen: Seen, state: ClusterState, ignore: Iterable[str]) -> list[Finding]:
+    """All preflight checks."""
+    store = Store(state.store, spec.sources)
+    pki = state.read_pki()
+    findings = run_checks(
+        spec,
+        {host.address: host.facts for host in seen.hosts},
+        unreachable={address: str(error) for address, error in seen.unreachable.items()},
+        material=missing_material(spec, seen.hosts, store, Registry(store)),
+        ca_fingerprint=Authorities.from_files(pki).fingerprint if pki else "",
+        ignore=ignore,
+    )
+    warnings = LBS[spec.load_balancer.mode].warnings(spec)
+    return findings + [Finding("LoadBalancer", "", Severity.WARNING, text) for text in warnings]
+
+
+def resolve(
+    spec: ClusterSpec, seen: Seen, state: ClusterState, reporter: Reporter, *, ignored: frozenset[str]
+) -> Cluster:
+    """The context of an operation on hosts that have passed preflight. Reads, writes nothing."""
+    ctx = _context(spec, seen, state, reporter)
+    ctx.materials = materials_of(spec, ctx.hosts, ctx.store)
+    ctx.ignored = ignored
+    ctx.verified = state.read_spec() == spec
+    ctx.authorities = _authorities(ctx, spec)
+    if ctx.cni.assigns_pod_ranges:
+        ctx.pod_ranges = _pod_ranges(ctx)
+    if state.key.exists():
+        ctx.public_key = state.key.with_suffix(".pub").read_text(encoding="utf-8").strip()
+    else:
+        ctx.login_key, ctx.public_key = new_login_key(f"kubeon {spec.name}")
+    return ctx
+
+
+def cluster_to_clean(
+    spec: ClusterSpec, seen: Seen, state: ClusterState, reporter: Reporter, ignore: Iterable[str]
+) -> Cluster:
+    """The context of `destroy`: hosts that cannot be reached are an error unless the user knows them to be gone."""
+    if seen.unreachable and "Unreachable" not in ignore:
+        raise PreflightError(
+            f"{len(seen.unreachable)} of {len(spec.nodes)} hosts cannot be reached; nothing was changed",
+            why="\n".join(str(error) for error in seen.unreachable.values()),
+            hint="if they are gone for good: --ignore-preflight-errors Unreachable",
+        )
+    if not seen.hosts:
+        raise PreflightError("no host can be reached; nothing was changed")
+    return _context(spec, seen, state, reporter)
+
+
+def _context(spec: ClusterSpec, seen: Seen, state: ClusterState, reporter: Reporter) -> Cluster:
+    store = Store(state.store, spec.sources)
+    return Cluster(
+        spec=spec,
+        state=state,
+        hosts=seen.hosts,
+        families={host.name: family for host in seen.hosts if (family := family_of_host(host))},
+        bootstrap=_bootstrap(seen.hosts),
+        store=store,
+        registry=Registry(store),
+        cri=CRIS[spec.runtime.name],
+        cni=CNIS[spec.networking.plugin],
+        lb=LBS[spec.load_balancer.mode],
+        reporter=reporter,
+    )
+
+
+def _bootstrap(hosts: Sequence[Host]) -> Host:
+    """A control plane that works already, else the first: there is at most one `kubeadm init` in a cluster's life."""
+    control_planes = [host for host in hosts if host.node.role is Role.CONTROL_PLANE]
+    members = [host for host in control_planes if host.facts.kubelet_config and host.facts.etcd_data]
+    return next((host for host in members if Kubectl(host).answers()), (members or control_planes or list(hosts))[0])
+
+
+def _authorities(ctx: Cluster, spec: ClusterSpec) -> Authorities:
+    """The cluster's CAs: those on record; those on a control plane, when the record was lost; else new ones."""
+    files = ctx.state.read_pki()
+    if files:
+        return Authorities.from_files(files)
+    for host in ctx.hosts:
+        if ctx.is_control_plane(host) and host.facts.cluster_marker.startswith(f"{spec.name} "):
+            paths = [f"{PKI}/{name}" for name in FILES]
+            found = host.read_files(paths)
+            if len(found) == len(paths):
+                return Authorities.from_files({path.removeprefix(f"{PKI}/"): text for path, text in found.items()})
+    return new_authorities(ca_validity(parse_duration(spec.certificates.validity)), SYSTEM_CLOCK.now())
+
+
+def _pod_ranges(ctx: Cluster) -> Mapping[str, IPv4Network]:
+    taken = {host.name: IPv4Network(host.facts.pod_subnet) for host in ctx.hosts if host.facts.pod_subnet}
+    networking = ctx.spec.networking
+    return assign(networking.pod_subnet, networking.node_mask_size, taken, [host.name for host in ctx.hosts])
