@@ -13,11 +13,12 @@ from kubeon.spec.material import FileArtifact, Install
 
 @dataclass(frozen=True)
 class Member:
-    """A file as it lies on a host. `size` in bytes."""
+    """A file as it lies on a host. `size` in bytes; `source` is its name in the archive, "" for the artifact itself."""
 
     sha256: str
     mode: int
     size: int
+    source: str = ""
 
 
 def members_of(artifact: FileArtifact, path: Path, whole: Member) -> dict[str, Member]:
@@ -36,7 +37,7 @@ def members_of(artifact: FileArtifact, path: Path, whole: Member) -> dict[str, M
                     place = destination(rule, info)
                     content = archive.extractfile(info) if place else None
                     if content:
-                        found[place] = Member(_sha256(content), rule.mode, info.size)
+                        found[place] = Member(_sha256(content), rule.mode, info.size, str(PurePosixPath(info.name)))
                         wanted.discard(rule)
     except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
         raise BundleError(f"{artifact.url} is not a gzipped tar archive", why=str(error)) from None

@@ -39,6 +39,14 @@ class StoredImage:
     blobs: tuple[StoredFile, ...]
 
 
+class _ChallengedError(Exception):
+    """The registry wants a token."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__()
+        self.response = response
+
+
 class Registry:
     """Fetches images into a store. `credentials` are (user, password) by registry host; without any: anonymous."""
 
@@ -112,13 +120,21 @@ class Registry:
 
             def once() -> StoredFile:
                 with self._store.http.stream(url, headers=self._headers(location)) as response:
+                    if response.status_code == 401:
+                        raise _ChallengedError(response)
                     if response.status_code != 200:
                         raise unexpected_status(url, response)
                     chunks = response.iter_raw(1 << 20)
                     return self._store.keep(chunks, name=f"blob {digest}", expected=sha256, origin=url)
 
-            self._authorise(location, url)
-            return self._store.http.patiently(once)
+            try:
+                return self._store.http.patiently(once)
+            except _ChallengedError as challenged:  # tokens live minutes only, or there was none yet
+                self._answer_challenge(location, url, challenged.response)
+            try:
+                return self._store.http.patiently(once)
+            except _ChallengedError as challenged:
+                raise unexpected_status(url, challenged.response) from None
 
     def _authorised_text(self, location: ImageLocation, url: str) -> httpx.Response:
         headers = {"Accept": _ACCEPT}
@@ -127,15 +143,6 @@ class Registry:
             self._answer_challenge(location, url, response)
             response = self._store.http.text(url, headers={**headers, **self._headers(location)})
         return response
-
-    def _authorise(self, location: ImageLocation, url: str) -> None:
-        """Make sure of a token before a long download: tokens live minutes, and manifests may have been known."""
-        with self._lock:
-            known = location.repository in self._tokens
-        if not known:
-            response = self._store.http.text(f"{location.base}/v2/")
-            if response.status_code == 401:
-                self._answer_challenge(location, url, response)
 
     def _answer_challenge(self, location: ImageLocation, url: str, refused: httpx.Response) -> None:
         challenge = refused.headers.get("www-authenticate", "")

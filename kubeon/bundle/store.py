@@ -7,6 +7,7 @@ partial/<hash>    being written; never trusted
 lock/<hash>       one writer at a time, among threads and processes (flock)
 """
 
+import dataclasses
 import errno
 import fcntl
 import gzip
@@ -16,7 +17,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from kubeon.waiting import SYSTEM_CLOCK, Clock
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class StoredFile:
     """Content in the store. `size` in bytes."""
 
@@ -103,7 +103,7 @@ class Store:
             found = self.read_index(key)
             if found is None:
                 members = members_of(artifact, stored.path, Member(stored.sha256, 0, stored.size))
-                found = {path: [member.sha256, member.mode, member.size] for path, member in members.items()}
+                found = {path: dataclasses.astuple(member) for path, member in members.items()}
                 self.write_index(key, found)
         return {path: Member(*values) for path, values in found.items()}
 
