@@ -73,7 +73,7 @@ def draw(progress: Progress, now: float, height: int) -> RenderableType:
     finished = [line for line in lines if line.finished]
     folded = len(lines) > FOLD_FROM
     shown = [line for line in lines if not (folded and line.finished)]
-    shown.sort(key=lambda line: (not line.failed, not line.title))  # failed first, then busy, then waiting
+    shown.sort(key=lambda line: (not line.failed, not line.title, line.finished))  # failed, busy, waiting, finished
     room = max(4, height - 10)
     table = Table.grid(padding=(0, 2))
     for line in shown[:room]:

@@ -66,7 +66,7 @@ class Progress:
         line.title, line.note, line.last_title = "", "", event.title
         line.seconds += event.seconds
         if event.status is Status.FAILED:
-            line.error = first_line(event.error)
+            line.error = bare_error(event)
         elif event.status is Status.BLOCKED:
             line.stopped = event.title
         if event.status in (Status.CHANGED, Status.FAILED):
@@ -100,13 +100,18 @@ def sentence(event: Event) -> str:
     """`cp1 Install packages: changed (conntrack, socat)`."""
     detail = ""
     if event.status is Status.FAILED:
-        detail = f" - {first_line(event.error)}" if event.error else ""
+        detail = f" ({bare_error(event)})" if event.error else ""
     elif event.status is Status.BLOCKED:
         detail = f" by {event.error}" if event.error else ""
     elif event.changes:
         detail = f" ({shortened(event.changes)})"
     status = event.status.upper() if event.status is Status.FAILED else event.status.value
     return f"{event.host} {event.title}: {status}{detail}"
+
+
+def bare_error(event: Event) -> str:
+    """An error's first line; its host stands beside it already."""
+    return first_line(event.error.removeprefix(f"{event.host}: ")).removesuffix(":")
 
 
 def shortened(words: list[str] | tuple[str, ...], most: int = 5) -> str:
