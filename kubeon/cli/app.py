@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ class App:
 
     def __init__(self, words: Sequence[str] = ()) -> None:
         self.words = tuple(words)
-        self.output, self.verbose = "text", 0
+        # click may stop at a word before --output; whoever asked for JSON gets that error as JSON too.
+        wants_json = "--output=json" in self.words or ("--output", "json") in pairwise(self.words)
+        self.output, self.verbose = "json" if wants_json else "text", 0
         self.interrupt = Interrupt()
         self._console: Console | None = None
         self._home: Home | None = None
@@ -58,7 +61,7 @@ class App:
         """An operation on a cluster: Ctrl-C asks it to stop, and its log is known to the error screen."""
         self._cluster, self._logs_before = cluster, frozenset(self.home.cluster(cluster).logs())
         interrupts = Interrupts(self.interrupt, lambda text: self.console.reporter().warn(text))
-        with interrupts.installed():
+        with interrupts.around():
             yield interrupts
 
     def confirmation(
@@ -73,12 +76,11 @@ class App:
             self.console.show_plan(plan, as_data=dry_run)
             if dry_run:
                 return False
-            with interrupts.suspended():
-                if not plan.changes or yes:
-                    return True
-                agreed = self.console.ask_word(plan.title + "?", word) if word else self.console.ask("Go on?")
-            if not agreed:
-                raise KubeonError("not confirmed; nothing was changed")
+            if plan.changes and not yes:
+                agreed = self.console.ask_word("This cannot be undone.", word) if word else self.console.ask("Go on?")
+                if not agreed:
+                    raise KubeonError("not confirmed; nothing was changed")
+            interrupts.arm()
             return True
 
         return confirm

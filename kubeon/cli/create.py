@@ -1,5 +1,6 @@
 """kubeon create"""
 
+import shlex
 from typing import Any
 
 import click
@@ -62,5 +63,9 @@ def create(app: App, /, name: str | None, version: str | None, **flags: Any) -> 
             interrupt=app.interrupt,
         )
     if not flags["dry_run"]:
-        value, text = created(result)
+        # The user's kubeconfig may have another current context, which kubeon does not change.
+        kubeconfig = app.home.cluster(spec.name).admin_conf if options.kubeconfig is None else flags["kubeconfig"]
+        words = ["kubectl", *(["--kubeconfig", str(kubeconfig)] if kubeconfig else [])]
+        words += ["--context", spec.name] if options.kubeconfig else []
+        value, text = created(result, shlex.join(words))
         app.console.data(value, text)

@@ -16,6 +16,7 @@ from kubeon.cli.results import destroyed
 @secret_flags
 @kubeconfig_flags
 @run_flags
+@click.option("--remove-packages", is_flag=True, help="remove the OS packages that kubeon installed, too")
 @confirm_flags
 @common_options
 @pass_app
@@ -26,7 +27,10 @@ def destroy(app: App, /, name: str, **flags: Any) -> None:
     kubeon destroy demo --dry-run
     """
     options = operations.Options(
-        parallel=flags["parallel"], uploads=flags["uploads"], kubeconfig=kubeconfig_path(flags)
+        parallel=flags["parallel"],
+        uploads=flags["uploads"],
+        kubeconfig=kubeconfig_path(flags),
+        remove_packages=flags["remove_packages"],
     )
     secrets = read_secrets(flags, app.console)
     with app.operation(name) as interrupts:

@@ -11,31 +11,28 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """The signal handlers of one operation; `say` tells the user what a Ctrl-C has begun."""
+    """The signal handlers of one operation; `say` tells the user what a Ctrl-C has begun.
+
+    Until `arm` nothing is changed anywhere, and Ctrl-C ends kubeon as it ends any program.
+    """
 
     def __init__(self, interrupt: Interrupt, say: Callable[[str], None]) -> None:
         self._interrupt, self._say = interrupt, say
 
     @contextmanager
-    def installed(self) -> Iterator[None]:
-        """Signals are requests to stop."""
-        with self._handling(self._request):
-            yield
-
-    @contextmanager
-    def suspended(self) -> Iterator[None]:
-        """While a question waits for an answer nothing runs: Ctrl-C ends kubeon as it ends any program."""
-        with self._handling(signal.default_int_handler):
-            yield
-
-    @contextmanager
-    def _handling(self, handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-        before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    def around(self) -> Iterator[None]:
+        """An operation; afterwards the handlers are what they were."""
+        before = {number: signal.signal(number, signal.default_int_handler) for number in _SIGNALS}
         try:
             yield
         finally:
-            for number, old in before.items():
-                signal.signal(number, old)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def arm(self) -> None:
+        """From now on things are changed: signals are requests to stop."""
+        for number in _SIGNALS:
+            signal.signal(number, self._request)
 
     def _request(self, number: int, _: FrameType | None) -> None:
         first = not self._interrupt.requested

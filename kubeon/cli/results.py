@@ -1,6 +1,5 @@
 """Answers of operations, as a value for programs and a text for people that ends with the next command."""
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ from kubeon.operations import CreateResult, DestroyResult
 Answer = tuple[dict[str, Any], str]
 
 
-def created(result: CreateResult) -> Answer:
-    """What `create` says at the end."""
+def created(result: CreateResult, kubectl: str) -> Answer:
+    """What `create` says at the end; `kubectl` is how to reach the cluster."""
     nodes: list[dict[str, Any]] = [
         {"name": node.name, "address": node.address, "role": node.role, "version": node.version, "ready": node.ready}
         for node in result.nodes
@@ -32,8 +31,7 @@ def created(result: CreateResult) -> Answer:
         first = f"Cluster {result.cluster} is as described; nothing was changed ({taken})."
     rows: list[tuple[str, ...]] = [("NAME", "ADDRESS", "ROLE", "VERSION", "READY")]
     rows += [(n["name"], n["address"], n["role"], n["version"], "yes" if n["ready"] else "no") for n in nodes]
-    flag = f" --kubeconfig {shlex.quote(str(result.kubeconfig))}" if result.kubeconfig else ""
-    following = [f"    kubectl{flag} get nodes", f"    kubeon destroy {result.cluster}"]
+    following = [f"    {kubectl} get nodes", f"    kubeon destroy {result.cluster}"]
     return value, "\n".join([first, "", columns(rows), "", "Next:", *following])
 
 
@@ -42,12 +40,13 @@ def destroyed(result: DestroyResult) -> Answer:
     value = {
         "cluster": result.cluster,
         "hosts": list(result.hosts),
+        "stays": list(result.stays),
         "seconds": round(result.seconds, 1),
-        "log": _path(result.log),
     }
     count = len(result.hosts)
     hosts = f"{count} host{'' if count == 1 else 's'}"
-    return value, f"Cluster {result.cluster} is gone from {hosts} ({duration(result.seconds)})."
+    first = f"Cluster {result.cluster} is gone from {hosts} ({duration(result.seconds)})."
+    return value, "\n".join([first, *(["", *result.stays] if result.stays else [])])
 
 
 def _path(path: Path | None) -> str | None:

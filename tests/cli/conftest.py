@@ -1,0 +1,98 @@
+"""Commands with operations that remember how they were called."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeon import cli, operations
+from kubeon.operations import CreateResult, DestroyResult, NodeResult, Plan
+from kubeon.preflight import Finding, Severity
+
+
+@dataclass
+class Operations:
+    """Stands in for kubeon.operations: `calls` has (name, arguments), `fail` is raised after the plan was confirmed."""
+
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    fail: BaseException | None = None
+    plan: Plan = field(default_factory=lambda: Plan("create cluster demo", (), {"cp1": ("install packages",)}))
+    findings: list[Finding] = field(default_factory=list)
+    changed: bool = True
+    when_begun: Callable[[dict[str, Any]], None] = lambda call: None
+
+    def create(self, *given: Any, **named: Any) -> CreateResult:
+        call = self._call("create", given, named, "spec secrets options home reporter confirm")
+        if not call["confirm"](self.plan):
+            return CreateResult("demo", changed=False)
+        self._begin(call)
+        node = NodeResult("cp1", "10.0.0.1", "control-plane", "v1.34.2", ready=True)
+        return CreateResult("demo", self.changed, (node,), 125.2, call["options"].kubeconfig, None)
+
+    def destroy(self, *given: Any, **named: Any) -> DestroyResult:
+        call = self._call("destroy", given, named, "name secrets options home reporter confirm")
+        if not call["confirm"](self.plan):
+            return DestroyResult("demo")
+        self._begin(call)
+        return DestroyResult("demo", ("cp1", "w1"), 12.0, None, ("cp1: package socat stays: kubeon had installed it",))
+
+    def preflight(self, *given: Any, **named: Any) -> list[Finding]:
+        self._call("preflight", given, named, "spec secrets options home reporter")
+        return self.findings
+
+    def _begin(self, call: dict[str, Any]) -> None:
+        self.when_begun(call)
+        if self.fail is not None:
+            raise self.fail
+
+    def _call(self, name: str, given: tuple[Any, ...], named: dict[str, Any], words: str) -> dict[str, Any]:
+        call = {**dict(zip(words.split(), given, strict=True)), **named}
+        self.calls.append((name, call))
+        return call
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """Arguments of the last call, by name."""
+        return self.calls[-1][1]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Operations:
+    """No host is touched, and ~/.kubeon, ~/.kube and the environment are the test's own."""
+    found = Operations()
+    for name in ("create", "destroy", "preflight"):
+        monkeypatch.setattr(operations, name, getattr(found, name))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KUBEON_HOME", str(tmp_path / "k"))
+    for name in ("KUBECONFIG", "KUBEON_SSH_PASSWORD", "KUBEON_SUDO_PASSWORD", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    return found
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def kubeon(fake: Operations, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Run a command line as `main` does."""
+    del fake
+
+    def run(*words: str) -> Ran:
+        code = cli.run(words)
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run
+
+
+def a_finding(severity: Severity = Severity.WARNING) -> Finding:
+    """About swap."""
+    return Finding("Swap", "w1", severity, "swap is on", "it will be switched off")
