@@ -6,7 +6,7 @@ from kubeon.distros.base import Family, Need
 from kubeon.distros.debian import DEBIAN
 from kubeon.distros.rhel import RHEL
 
-__all__ = ["ALL_COMMANDS", "ALL_PACKAGES", "FAMILIES", "Family", "Need", "family_of"]
+__all__ = ["ALL_COMMANDS", "ALL_PACKAGES", "DEBIAN", "FAMILIES", "RHEL", "Family", "Need", "family_of"]
 
 FAMILIES = {family.name: family for family in (DEBIAN, RHEL)}
 

@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import resources
+from ipaddress import IPv4Network
 
 from kubeon.hosts.facts import Facts, Interface
 from kubeon.hosts.kernel import KNOWN_MODULES, SYSCTLS
@@ -219,10 +220,18 @@ def _interfaces(text: str) -> tuple[Interface, ...]:
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
         match = re.match(r"\d+:\s+(\S+)\s+inet\s+(\d[\d.]*)(?:\s+peer\s+\S+)?(/\d+)?", line)
-        if match:
+        if match and _is_network(match[2] + (match[3] or "")):
             # a point-to-point address is written "10.0.0.1 peer 10.0.0.2/32"
             found.setdefault(match[1].split("@")[0], []).append(match[2] + (match[3] or "/32"))
     return tuple(Interface(name, tuple(addresses)) for name, addresses in found.items())
+
+
+def _is_network(text: str) -> bool:
+    try:
+        IPv4Network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _routes(text: str) -> Iterable[tuple[str, str]]:
@@ -233,7 +242,7 @@ def _routes(text: str) -> Iterable[tuple[str, str]]:
         if not words or words[0] in _UNREACHABLE:
             continue
         destination = words[1] if words[0] in _ROUTE_TYPES and len(words) > 1 else words[0]
-        if destination in seen or not (destination == "default" or destination[0].isdigit()):
+        if destination in seen or not (destination == "default" or _is_network(destination)):
             continue
         seen.add(destination)
         device = words[words.index("dev") + 1] if "dev" in words[:-1] else ""
@@ -244,8 +253,8 @@ def _ports(text: str) -> dict[int, str]:
     ports: dict[int, str] = {}
     for line in text.splitlines():
         words = line.split()
-        if line.startswith("hex ") and len(words) == 2:
-            ports.setdefault(int(words[1], 16), "")
+        if match := re.fullmatch(r"hex ([0-9A-F]{1,4})", line.strip()):
+            ports.setdefault(int(match[1], 16), "")
         elif line.startswith("LISTEN") and len(words) >= 4:
             port = _number(words[3].rpartition(":")[2])
             process = re.search(r'users:\(\("([^"]*)"', line)
