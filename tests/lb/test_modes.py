@@ -1,0 +1,79 @@
+"""What every way to the API promises, and each one's own answers."""
+
+from typing import Any
+
+import pytest
+
+from kubeon.lb import LBS
+from kubeon.lb.base import Endpoint
+from kubeon.spec.model import ClusterSpec
+from tests.specs import a_spec
+
+EXTERNAL = {"mode": "external", "address": "10.0.9.9:8443"}
+
+
+def a_spec_for(mode: str, **fields: Any) -> ClusterSpec:
+    load_balancer = EXTERNAL if mode == "external" else {"mode": mode}
+    return a_spec(control_planes=3, workers=2, load_balancer=load_balancer, **fields)
+
+
+@pytest.mark.parametrize("mode", LBS)
+def test_every_mode_keeps_the_contract(mode: str) -> None:
+    """A mode is registered under its name, finds no fault with its own spec, and its endpoint is in the certificate."""
+    lb, spec = LBS[mode], a_spec_for(mode)
+
+    assert lb.name == mode
+    assert lb.problems(spec) == ()
+    assert lb.endpoint(spec).name in lb.sans(spec)
+    assert {str(node.address) for node in spec.control_planes} <= set(lb.sans(spec))
+    assert len(lb.sans(spec)) == len(set(lb.sans(spec)))
+    for node in spec.nodes:
+        assert {name for _, name in lb.hosts(spec, node)} == {lb.endpoint(spec).name}
+
+
+def test_direct_leads_control_planes_to_themselves_and_workers_to_the_first() -> None:
+    """So that a control plane does not depend on another one."""
+    spec = a_spec_for("direct")
+
+    lines = [LBS["direct"].hosts(spec, node) for node in spec.nodes]
+
+    name = "apiserver.cluster.local"
+    addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1", "10.0.0.1"]
+    assert [((address, name),) for address in addresses] == lines
+    assert Endpoint(name, 6443) == LBS["direct"].endpoint(spec)
+
+
+def test_direct_warns_when_workers_hang_on_one_of_several_control_planes() -> None:
+    """And only then."""
+    direct = LBS["direct"]
+
+    assert "through 10.0.0.1 only" in direct.warnings(a_spec_for("direct"))[0]
+    assert direct.warnings(a_spec(control_planes=1, workers=3)) == ()
+    assert direct.warnings(a_spec(control_planes=3, workers=0)) == ()
+
+
+def test_external_by_address_keeps_the_name_and_takes_the_port() -> None:
+    """Nodes and kubeconfigs have the name, so that the balancer can move."""
+    spec = a_spec_for("external")
+
+    assert str(LBS["external"].endpoint(spec)) == "apiserver.cluster.local:8443"
+    assert LBS["external"].hosts(spec, spec.workers[0]) == (("10.0.9.9", "apiserver.cluster.local"),)
+    assert "10.0.9.9" in LBS["external"].sans(spec)
+
+
+def test_external_by_name_is_left_to_dns() -> None:
+    """A balancer with a name of its own is the endpoint."""
+    spec = a_spec(load_balancer={"mode": "external", "address": "lb.example.com:6443"})
+
+    assert str(LBS["external"].endpoint(spec)) == "lb.example.com:6443"
+    assert LBS["external"].hosts(spec, spec.nodes[0]) == ()
+    assert "lb.example.com" in LBS["external"].sans(spec)
+
+
+def test_an_address_without_external_is_a_problem() -> None:
+    """Ignoring it would surprise who wrote it."""
+    spec = a_spec().model_copy(
+        update={"load_balancer": a_spec_for("external").load_balancer.model_copy(update={"mode": "direct"})}
+    )
+
+    assert LBS["direct"].problems(spec)[0][0] == "loadBalancer.address"
