@@ -1,0 +1,72 @@
+"""Names, clones, clocks."""
+
+import pytest
+
+from tests.preflight.factory import MEMBER, a_spec, findings, some_facts, told
+
+
+@pytest.mark.parametrize("hostname", ["Node1", "node_1", "", "localhost", "localhost.localdomain", "-x"])
+def test_hostnames_that_kubernetes_refuses(hostname: str) -> None:
+    """An error that shows how to name the node; none where it has a name."""
+    facts = some_facts(hostname=hostname)
+
+    (found,) = findings(a_spec(), facts)
+
+    assert (found.check, found.severity) == ("Hostname", "error")
+    assert "node-1=10.0.0.1" in found.hint
+    assert findings(a_spec(names=["n1"]), facts) == []
+
+
+def test_one_machine_given_twice() -> None:
+    """Two addresses of one machine are one finding that names both, not five."""
+    facts = some_facts(1, interfaces=())
+
+    found = findings(a_spec(1, 1), facts, facts)
+
+    assert [f.what for f in found] == ["10.0.0.1 and 10.0.0.2 are one machine"]
+
+
+def test_clones() -> None:
+    """The same machine-id is an error, the same product_uuid a warning, the same name an error; all name both hosts."""
+    one, two = some_facts(1), some_facts(2, machine_id="m1", product_uuid="u1", hostname="n1")
+
+    found = findings(a_spec(1, 1), one, two)
+
+    assert told(found) == ["error Hostname", "error DuplicateMachineID", "warning DuplicateProductUUID"]
+    assert all("10.0.0.1" in f.what and "10.0.0.2" in f.what for f in found)
+
+
+def test_members_that_are_clones_are_left_alone() -> None:
+    """They work."""
+    found = findings(a_spec(1, 1), some_facts(1, **MEMBER), some_facts(2, **MEMBER, machine_id="m1"))
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("offsets", "wanted"),
+    [
+        ((0.1, 1.9, 0.2), []),
+        ((0.1, 5.0, 0.2), ["warning Clock n2"]),
+        ((0.1, -40.0, 0.2), ["error Clock n2"]),
+        ((100.0, 100.5, 100.2), ["warning Clock"]),  # the control machine's is the one that is wrong
+        ((None, None, None), []),
+        ((None, 0.1, 9.0), ["warning Clock n3"]),
+    ],
+)
+def test_clocks_are_compared_with_the_median(offsets: tuple[float | None, ...], wanted: list[str]) -> None:
+    """Hosts that differ from most."""
+    hosts = [some_facts(i, clock_offset=offset) for i, offset in enumerate(offsets, 1)]
+
+    assert told(findings(a_spec(1, 2), *hosts)) == wanted
+
+
+def test_time_services() -> None:
+    """Not synchronised, or none at all where kubeon may not install one. Containers have their machine's clock."""
+    keep = a_spec(hosts={"timeSync": "keep"})
+    none = some_facts(time_services=(), time_synchronised=False)
+
+    assert told(findings(a_spec(), some_facts(time_synchronised=False))) == ["warning TimeSync n1"]
+    assert findings(a_spec(), none) == []
+    assert told(findings(keep, none)) == ["warning TimeSync n1"]
+    assert findings(keep, some_facts(time_services=(), time_synchronised=False, container="lxc")) == []

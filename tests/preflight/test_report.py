@@ -1,0 +1,73 @@
+"""The cluster as a whole, what is ignored, and the report."""
+
+import pytest
+
+from kubeon.errors import PreflightError, UsageError
+from kubeon.preflight import CHECKS, NAMES, raise_on_errors
+from tests.golden import assert_golden
+from tests.preflight.factory import a_spec, findings, some_facts, told
+
+
+def test_unreachable_hosts_are_errors_whatever_is_ignored() -> None:
+    """Nothing can be done with them."""
+    found = findings(a_spec(names=["cp1"]), unreachable={"10.0.0.1": "connection refused"}, ignore=["all"])
+
+    assert told(found) == ["error Unreachable cp1"]
+    assert found[0].what == "connection refused"
+
+
+@pytest.mark.parametrize(("count", "wanted"), [(1, []), (2, ["warning ControlPlaneCount"]), (3, [])])
+def test_number_of_control_planes(count: int, wanted: list[str]) -> None:
+    """An even number is pointless, not wrong."""
+    assert told(findings(a_spec(count), *(some_facts(i) for i in range(1, count + 1)))) == wanted
+
+
+def test_material_is_told() -> None:
+    """What the bundle lacks."""
+    assert told(findings(a_spec(), some_facts(), material=["kubelet is missing"])) == ["error Material"]
+
+
+def test_ignored_errors_become_warnings() -> None:
+    """By name in any case, or all."""
+    facts = some_facts(cpus=1, memory_mib=1000)
+
+    assert told(findings(a_spec(), facts, ignore=["numcpu"])) == ["error Mem n1", "warning NumCPU n1"]
+    assert told(findings(a_spec(), facts, ignore=["all"])) == ["warning NumCPU n1", "warning Mem n1"]
+
+
+def test_names_that_no_check_has_are_an_error() -> None:
+    """With the list of those that there are."""
+    with pytest.raises(UsageError) as caught:
+        findings(a_spec(), some_facts(), ignore=["NumCPU", "Memory"])
+
+    assert caught.value.what == "no preflight check is called memory"
+    assert "NumCPU" in caught.value.hint
+
+
+def test_every_check_has_names() -> None:
+    """So that each can be ignored."""
+    assert all(check.names for check in CHECKS)
+    assert "Port-6443" in NAMES
+
+
+def test_warnings_raise_nothing() -> None:
+    """They are shown only."""
+    raise_on_errors(findings(a_spec(2), some_facts(1), some_facts(2)))
+
+
+def test_report() -> None:
+    """All errors at once, by host, with hints."""
+    hosts = (
+        some_facts(1, cpus=1, memory_mib=900, ports_in_use={6443: "haproxy"}),
+        some_facts(2, hostname="Node_2", swap_devices=("/dev/sda2",)),
+        some_facts(3, cluster_marker="prod 1234", machine_id="m1"),
+    )
+    spec = a_spec(3, 1, names=["cp1", None, "cp3", "w1"])
+    found = findings(spec, *hosts, unreachable={"10.0.0.4": "no answer within 10 s"})
+
+    with pytest.raises(PreflightError) as caught:
+        raise_on_errors(found)
+
+    warnings = "".join(f"{f.severity}: {f.host}: {f.what} ({f.hint})\n" for f in found if f.severity == "warning")
+    error = caught.value
+    assert_golden(f"{error.what}\n\n{error.why}\n\n{error.hint}\n\n{warnings}", "preflight/report.txt")
