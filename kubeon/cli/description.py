@@ -114,7 +114,8 @@ def _first_line(path: Path, kind: str) -> str:
             secret = file.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"cannot read the {kind} password from {path}", why=why or "") from None
+        hint = "give a file that you can read, or /dev/fd/N for a descriptor"
+        raise UsageError(f"cannot read the {kind} password from {path}", why=why or "", hint=hint) from None
     if not secret:
         raise UsageError(f"{path} is empty", hint=f"its first line is the {kind} password")
     return secret
@@ -124,7 +125,7 @@ def kubeconfig_path(flags: Mapping[str, Any], environment: Mapping[str, str] = o
     """The user's kubeconfig as kubectl would choose it; None to leave it alone."""
     if flags.get("no_kubeconfig"):
         if flags.get("kubeconfig"):
-            raise UsageError("--kubeconfig and --no-kubeconfig exclude each other")
+            raise UsageError("--kubeconfig and --no-kubeconfig exclude each other", hint="leave one out")
         return None
     if flags.get("kubeconfig"):
         return Path(flags["kubeconfig"]).expanduser().absolute()
