@@ -70,7 +70,7 @@ def _check_pods(ctx: Cluster, hosts: Sequence[Host]) -> None:
         if failed:
             raise OperationError(
                 "pods on different nodes do not reach each other",
-                why="\n".join(f"{name}: {error}" for name, error in failed.items()),
+                why="\n".join(map(str, failed.values())),
                 hint=f"look at the network plug-in {ctx.cni.name} on these nodes, and at firewalls between them",
             )
     finally:
@@ -90,17 +90,20 @@ def _addresses(ctx: Cluster, hosts: Sequence[Host]) -> Mapping[str, str]:
         items = ctx.api.get("pods", "--selector", f"app={NAME}", "--namespace", NAMESPACE)["items"]
         state.update({item["spec"]["nodeName"]: item["status"] for item in items})
         return all(
-            host.name in state and state[host.name]["phase"] == "Running" and state[host.name].get("podIP")
-            for host in hosts
+            host.name in state and _is_ready(state[host.name]) and state[host.name].get("podIP") for host in hosts
         )
 
     if not wait_until(running, seconds=PODS_WITHIN, pause=0.3, longest=1.0):
-        late = [host.name for host in hosts if state.get(host.name, {}).get("phase") != "Running"]
+        late = [host.name for host in hosts if not _is_ready(state.get(host.name, {}))]
         raise OperationError(
             f"a pod did not start within {PODS_WITHIN} s on: {' '.join(late)}",
             hint=f"kubectl describe pods -n {NAMESPACE} -l app={NAME}",
         )
     return {name: str(status["podIP"]) for name, status in state.items()}
+
+
+def _is_ready(status: Mapping[str, Any]) -> bool:
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
 
 
 def _manifest(nodes: Sequence[str], image: str) -> dict[str, object]:

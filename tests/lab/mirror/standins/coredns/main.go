@@ -22,6 +22,9 @@ type server struct{ api kubernetes.Interface }
 
 // clusterIP looks a Service up. kubeadm's role for CoreDNS has list and watch, not get.
 func (s server) clusterIP(namespace, name string) (net.IP, bool) {
+	if s.api == nil {
+		return nil, false
+	}
 	list, err := s.api.CoreV1().Services(namespace).List(context.Background(), metav1.ListOptions{FieldSelector: "metadata.name=" + name})
 	if err != nil || len(list.Items) != 1 {
 		return nil, false
@@ -55,11 +58,12 @@ func (s server) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 func main() {
 	flag.String("conf", "Corefile", "accepted as the original does; not read")
 	flag.Parse()
-	config, err := rest.InClusterConfig()
-	if err != nil {
-		log.Fatal(err)
+	var answers server
+	if config, err := rest.InClusterConfig(); err == nil {
+		answers.api = kubernetes.NewForConfigOrDie(config)
+	} else { // the original runs without a configuration too, and knows no names then
+		log.Println("no API: ", err)
 	}
-	answers := server{kubernetes.NewForConfigOrDie(config)}
 	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("OK")) })
 	for _, address := range []string{":8080", ":8181", ":9153"} { // health, ready, metrics
 		go func(address string) { log.Fatal(http.ListenAndServe(address, ok)) }(address)
