@@ -17,6 +17,7 @@ settle_packages() {
     comm -13 "$record/packages-before" "$record/packages-after" | unite "$record/packages-added"
     # apt removes what conflicts: chrony and systemd-timesyncd exclude each other
     comm -23 "$record/packages-before" "$record/packages-after" | unite "$record/packages-replaced"
+    if [ ! -s "$record/packages-replaced" ]; then rm -f "$record/packages-replaced"; fi
     rm -f "$record/packages-before" "$record/packages-after" "$record/packages-asked"
 }
 

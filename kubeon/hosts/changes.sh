@@ -64,7 +64,11 @@ ensure_hosts_block() {
     if [ "$wanted" != "$now" ] && [ "$wanted" != "${now%.}
 ." ]; then
         printf '%s' "${wanted%.}" | replace "$hosts" || fail "/etc/hosts cannot be written"
-        echo "/etc/hosts: entries of kubeon $1"
+        case $wanted in
+        *"# BEGIN kubeon $1
+"*) echo "/etc/hosts: entries of kubeon $1" ;;
+        *) echo "/etc/hosts: entries of kubeon $1 removed" ;;
+        esac
     fi
 }
 

@@ -13,15 +13,13 @@ import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import resources
-from ipaddress import IPv4Network
 
-from kubeon.hosts.facts import Facts, Interface
+from kubeon.hosts.facts import Facts
 from kubeon.hosts.kernel import KNOWN_MODULES, SYSCTLS
+from kubeon.hosts.sockets import parse_interfaces, parse_ports, parse_routes
 
 _MARK = "@@kubeon "
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-_UNREACHABLE = {"unreachable", "blackhole", "prohibit", "throw"}
-_ROUTE_TYPES = {"unicast", "local", "broadcast", "multicast", "anycast", "nat"}
 _TIME = ("chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd", "systemd-timesyncd")
 _UNITS = (
     "kubelet",
@@ -80,7 +78,7 @@ def parse_facts(text: str, now: datetime) -> Facts:
     """Read what the script printed; `now` is the control machine's clock when the answer came."""
     part = _sections(text)
     release = _os_release(part.get("os-release", ""))
-    routes = dict(_routes(part.get("routes", "")))
+    routes = dict(parse_routes(part.get("routes", "")))
     units = _active_units(part.get("units", ""))
     return Facts(
         hostname=_line(part, "hostname"),
@@ -100,11 +98,11 @@ def parse_facts(text: str, now: datetime) -> Facts:
         disk_free_mib=dict(_disks(part.get("disk", ""))),
         swap_devices=tuple(_word(line, 0) for line in _lines(part, "swap") if not line.startswith("Filename")),
         clock_offset=_clock_offset(_line(part, "clock"), now),
-        interfaces=_interfaces(part.get("addresses", "")),
+        interfaces=parse_interfaces(part.get("addresses", "")),
         routes=tuple(destination for destination in routes if destination != "default"),
         route_interfaces={destination: device for destination, device in routes.items() if destination != "default"},
         default_interface=routes.get("default", ""),
-        ports_in_use=_ports(part.get("listening", "")),
+        ports_in_use=parse_ports(part.get("listening", "")),
         commands=frozenset(_lines(part, "commands")),
         packages=frozenset(_lines(part, "packages")),
         selinux=_line(part, "selinux").lower(),
@@ -214,53 +212,6 @@ def _clock_offset(text: str, now: datetime) -> float | None:
         return None
     # a date that knows no %N gives whole seconds: the middle of that second is the best guess
     return float(match[1]) + float(match[2] or 0.5) - now.timestamp()
-
-
-def _interfaces(text: str) -> tuple[Interface, ...]:
-    found: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        match = re.match(r"\d+:\s+(\S+)\s+inet\s+(\d[\d.]*)(?:\s+peer\s+\S+)?(/\d+)?", line)
-        if match and _is_network(match[2] + (match[3] or "")):
-            # a point-to-point address is written "10.0.0.1 peer 10.0.0.2/32"
-            found.setdefault(match[1].split("@")[0], []).append(match[2] + (match[3] or "/32"))
-    return tuple(Interface(name, tuple(addresses)) for name, addresses in found.items())
-
-
-def _is_network(text: str) -> bool:
-    try:
-        IPv4Network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
-def _routes(text: str) -> Iterable[tuple[str, str]]:
-    """Destinations and the interfaces they lead to; the first of several wins. Routes to nowhere do not count."""
-    seen: set[str] = set()
-    for line in text.splitlines():
-        words = line.split()
-        if not words or words[0] in _UNREACHABLE:
-            continue
-        destination = words[1] if words[0] in _ROUTE_TYPES and len(words) > 1 else words[0]
-        if destination in seen or not (destination == "default" or _is_network(destination)):
-            continue
-        seen.add(destination)
-        device = words[words.index("dev") + 1] if "dev" in words[:-1] else ""
-        yield (destination if "/" in destination or destination == "default" else f"{destination}/32"), device
-
-
-def _ports(text: str) -> dict[int, str]:
-    ports: dict[int, str] = {}
-    for line in text.splitlines():
-        words = line.split()
-        if match := re.fullmatch(r"hex ([0-9A-F]{1,4})", line.strip()):
-            ports.setdefault(int(match[1], 16), "")
-        elif line.startswith("LISTEN") and len(words) >= 4:
-            port = _number(words[3].rpartition(":")[2])
-            process = re.search(r'users:\(\("([^"]*)"', line)
-            if port is not None:
-                ports[port] = ports.get(port) or (process[1] if process else "")
-    return ports
 
 
 def _active_units(text: str) -> frozenset[str]:
