@@ -43,7 +43,7 @@ IMPORTS = {
     "asyncio": (),
     "subprocess": ("bundle",),  # kubeadm and helm on the control machine say what a cluster needs
     "random": (),
-    "logging": (),
+    "logging": ("transport",),  # to keep paramiko quiet, which else prints tracebacks
     "getpass": ("console", "state/lock.py"),  # state asks who the user is, not for a password
     "fcntl": ("state", "bundle/store.py"),
     "click": ("cli",),
