@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from kubeon.bundle.archives import Member
 from kubeon.spec.material import FileArtifact
 
+INSTALLED = "/var/lib/kubeon/installed"  # paths, a line each: what `kubeon destroy` takes away
+ASIDE = "/var/lib/kubeon/found/files"  # what lay at such a path before kubeon came: `kubeon destroy` puts it back
+STAGE = "/var/lib/kubeon/stage"
+
 
 def lacking_script(members: Mapping[str, Member]) -> str:
     """Read-only shell that prints the paths that are missing or differ, one a line."""
@@ -13,19 +17,30 @@ def lacking_script(members: Mapping[str, Member]) -> str:
     return _IS_THERE + asked
 
 
-def install_script(artifact: FileArtifact, members: Mapping[str, Member]) -> str:
+def install_script(artifact: FileArtifact, members: Mapping[str, Member], *, root: str = "") -> str:
     """Shell that reads from standard input what `Store.packed` gave, and installs each member whole or not at all.
 
-    A program that runs keeps its old file: the new one is renamed over it. Fails when anything came damaged.
+    A program that runs keeps its old file: the new one is renamed over it. Fails when anything came damaged. `root` is
+    a folder that stands for / (tests).
     """
-    places = "".join(
-        f"place {m.sha256} {m.mode:o} {shlex.quote(m.source or 'whole')} {shlex.quote(path)}\n"
+    script = f"root={shlex.quote(root)}\n" + _PLACE
+    if not artifact.is_archive:
+        ((path, member),) = members.items()
+        script += f'new="$root"{shlex.quote(path)}.kubeon-new\nmkdir -p "${{new%/*}}"\ngzip -dc >"$new"\n'
+        return script + f'place {member.sha256} {member.mode:o} "$new" {shlex.quote(path)}\n'
+    script += _UNPACK
+    return script + "".join(
+        f'place {m.sha256} {m.mode:o} "$stage"/{shlex.quote(m.source)} {shlex.quote(path)}\n'
         for path, m in sorted(members.items())
     )
-    unpack = 'tar -xzf - -C "$work"' if artifact.is_archive else 'gzip -dc >"$work/whole"'
-    return _PLACE + unpack + "\n" + places
 
 
+_UNPACK = """\
+rm -rf "$stage"
+mkdir -p "$stage"
+trap 'rm -rf "$stage"' EXIT
+tar --no-same-owner -xzf - -C "$stage"
+"""
 _IS_THERE = """\
 is_there() {
     if [ "$(stat -c %a "$3" 2>/dev/null)" != "$2" ] || [ "$(sha256sum <"$3" | cut -d' ' -f1)" != "$1" ]; then
@@ -34,20 +49,25 @@ is_there() {
 }
 """
 
-_PLACE = """\
+# Written beside its place, on the same file system, checked there, and renamed: nobody ever sees half a program.
+_PLACE = f"""\
 set -e
 umask 022
-work=$(mktemp -d /var/tmp/kubeon.XXXXXX)
-trap 'rm -rf "$work"' EXIT
-place() {
-    if [ "$(sha256sum <"$work/$3" | cut -d' ' -f1)" != "$1" ]; then
+stage=$root{STAGE}
+place() {{
+    target=$root$4
+    if ! grep -qxF "$4" "$root{INSTALLED}" 2>/dev/null; then
+        mkdir -p "$root{ASIDE}${{4%/*}}" "${{target%/*}}"
+        if [ -e "$target" ]; then cp -p "$target" "$root{ASIDE}$4"; fi
+        printf '%s\\n' "$4" >>"$root{INSTALLED}"
+    fi
+    if [ "$3" != "$target.kubeon-new" ]; then cp "$3" "$target.kubeon-new"; fi
+    if [ "$(sha256sum <"$target.kubeon-new" | cut -d' ' -f1)" != "$1" ]; then
+        rm -f "$target.kubeon-new"
         echo "$4 came damaged" >&2
         exit 1
     fi
-    mkdir -p "$(dirname "$4")"
-    cp "$work/$3" "$4.kubeon-new"
-    chmod "$2" "$4.kubeon-new"
-    chown 0:0 "$4.kubeon-new"
-    mv -f "$4.kubeon-new" "$4"
-}
+    chmod "$2" "$target.kubeon-new"
+    mv -f "$target.kubeon-new" "$target"
+}}
 """

@@ -3,7 +3,7 @@
 sha256/<hex>      content, trusted because it was hashed while it was written
 index/<hash>      which content a URL (or image) has: JSON
 packed/<hex>.gz   the same, packed for sending
-partial/<hash>    being written; never trusted
+partial/<hash>.<pid>.<n>   being written; never trusted
 lock/<hash>       one writer at a time, among threads and processes (flock)
 """
 
@@ -12,6 +12,7 @@ import errno
 import fcntl
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -32,6 +33,17 @@ from kubeon.spec.model import Sources
 from kubeon.waiting import SYSTEM_CLOCK, Clock
 
 _CHUNK = 1 << 20
+_WRITERS = itertools.count()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +73,7 @@ class Store:
             for name in ("sha256", "index", "packed", "partial", "lock"):
                 (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
             root.chmod(0o700)
+            self._clear_partials()
 
     def fetch(self, artifact: FileArtifact) -> StoredFile:
         """The artifact, fetched at most once. Raises BundleError, which names the URL and what came instead."""
@@ -194,14 +207,20 @@ class Store:
 
     @contextmanager
     def partial(self, key: str) -> Iterator[Path]:
-        """A file to write to and then to rename; gone afterwards. What a killed process left is written over."""
-        path = self.root / "partial" / _hash(key)
-        path.unlink(missing_ok=True)
+        """A file to write to and then to rename; gone afterwards, and each writer has its own."""
+        path = self.root / "partial" / f"{_hash(key)}.{os.getpid()}.{next(_WRITERS)}"
         path.touch(mode=0o600)
         try:
             yield path
         finally:
             path.unlink(missing_ok=True)
+
+    def _clear_partials(self) -> None:
+        """What killed processes left behind."""
+        for path in (self.root / "partial").iterdir():
+            pid = path.name.split(".")[1] if path.name.count(".") == 2 else ""
+            if not (pid.isdigit() and _is_alive(int(pid))):
+                path.unlink(missing_ok=True)
 
     def _wanted_sha256(self, artifact: FileArtifact) -> str:
         if artifact.sha256 or not artifact.checksum_url:

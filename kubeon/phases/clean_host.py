@@ -3,10 +3,10 @@
 import shlex
 from collections.abc import Sequence
 
+from kubeon.bundle.install import ASIDE, INSTALLED
 from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import restore_script
 from kubeon.phases.context import Cluster, Step
-from kubeon.phases.install_files import ASIDE, INSTALLED
 from kubeon.phases.prepare_hosts import MARKER
 
 TIMEOUT = 600  # seconds

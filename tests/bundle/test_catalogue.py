@@ -103,23 +103,28 @@ def test_where_kubeadm_does_not_run_the_table_answers(tmp_path: Path, monkeypatc
 
 
 def test_installing_is_asked_for_done_and_then_not_asked_for(tmp_path: Path) -> None:
-    """The scripts on this machine, run twice; a program that is there is replaced as a whole."""
-    place = tmp_path / "bin/program"
-    artifact = an_artifact(installs=(Install("", str(place)),))
+    """The scripts on this machine, run twice; what lay there before is kept aside, and the path is on record."""
+    root = tmp_path / "root"
+    artifact = an_artifact(installs=(Install("", "/bin/program"),))
     store = a_store(tmp_path, a_server())
     members = store.members(artifact)
+    packed = store.packed(artifact).read_bytes()
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/program").write_text("somebody else's")
 
     def sh(script: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(["sh", "-c", script], input=stdin, capture_output=True, check=False)
 
-    assert sh(lacking_script(members)).stdout.decode() == f"{place}\n"
-    packed = store.packed(artifact).read_bytes()
-    damaged = {str(place): Member("0" * 64, 0o755, 1)}
-    refused = sh(install_script(artifact, damaged), packed)
-    assert (refused.returncode, refused.stderr.decode()) == (1, f"{place} came damaged\n")
-    assert not place.exists()
-    assert sh(install_script(artifact, members).replace("chown", ": chown"), packed).returncode == 0
-    assert sh(lacking_script(members)).stdout == b""
+    damaged = {"/bin/program": Member("0" * 64, 0o755, 1)}
+    refused = sh(install_script(artifact, damaged, root=str(root)), packed)
+    assert (refused.returncode, refused.stderr.decode()) == (1, "/bin/program came damaged\n")
+    assert (root / "bin/program").read_text() == "somebody else's"
+    for _ in range(2):
+        assert sh(install_script(artifact, members, root=str(root)), packed).returncode == 0
+    there = {f"{root}{path}": member for path, member in members.items()}
+    assert sh(lacking_script(there)).stdout == b""
+    assert (root / "var/lib/kubeon/installed").read_text() == "/bin/program\n"
+    assert (root / "var/lib/kubeon/found/files/bin/program").read_text() == "somebody else's"
 
 
 def test_no_artifact_is_trusted_without_a_reason() -> None:
