@@ -28,6 +28,7 @@ class Family:
     managers: tuple[str, ...]  # commands of the package manager, the preferred one first
     needs: tuple[Need, ...]
     time_service: str  # package of a time service
+    time_unit: str  # and its unit
     script: str  # the shell file with list_installed, install_packages, remove_packages
 
     def missing(
@@ -51,11 +52,14 @@ class Family:
         """
         names = list(packages)
         optional = {need.package for need in self.needs if need.optional}
+        # Debian starts daemons when they are installed, RHEL does not; this one is installed because it is to run
+        start = [f"systemctl enable --now {self.time_unit} >&2"] if self.time_service in names else []
         return self._library(root) + "\n".join(
             (
                 f"required={shlex.quote(' '.join(name for name in names if name not in optional))}",
                 f"optional={shlex.quote(' '.join(name for name in names if name in optional))}",
                 "add_packages",
+                *start,
                 "",
             )
         )

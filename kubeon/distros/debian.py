@@ -20,5 +20,6 @@ DEBIAN = Family(
         Need("util-linux", ("nsenter", "flock")),
     ),
     time_service="chrony",
+    time_unit="chrony.service",
     script="debian.sh",
 )

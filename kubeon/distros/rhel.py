@@ -28,5 +28,6 @@ RHEL = Family(
         Need("util-linux", ("nsenter", "mount", "flock")),
     ),
     time_service="chrony",
+    time_unit="chronyd.service",
     script="rhel.sh",
 )

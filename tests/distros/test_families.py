@@ -143,6 +143,16 @@ def test_added_packages_are_recorded_and_removed_with_dependencies(machine: Mach
     assert machine.remove() == ""
 
 
+def test_a_time_service_is_started(machine: Machine) -> None:
+    """It is installed because it is to run, and RHEL does not start what it installs."""
+    systemctl = machine.folder / "bin" / "systemctl"
+    systemctl.write_text('#!/bin/sh\necho "$@" >>"$STATE/../started"\n')
+    systemctl.chmod(0o755)
+
+    assert machine.add("chrony") == "package chrony installed\n"
+    assert (machine.folder / "started").read_text() == "enable --now chronyd.service\n"
+
+
 def test_what_others_need_by_now_is_kept(machine: Machine) -> None:
     """A package that was installed later and needs one of ours keeps it, and is not removed."""
     machine.add("conntrack-tools", "socat")
