@@ -132,7 +132,7 @@ def create(  # noqa: PLR0917 - what every operation gets
 ) -> CreateResult:
     """Make the cluster, or what is missing of it. Changes nothing before `confirm` has said yes."""
     began = SYSTEM_CLOCK.monotonic()
-    with _begun(home, spec.name, "create", reporter, dry_run=dry_run) as run:
+    with _begun(home, spec.name, "create", reporter, secrets, dry_run=dry_run) as run:
         stored = run.state.read_spec()
         check_again(stored, spec)
         seen = run.look(spec, secrets, options)
@@ -171,7 +171,7 @@ def destroy(  # noqa: PLR0917 - what every operation gets
         known = ", ".join(home.clusters()) or "none"
         raise StateError(f"there is no cluster {name}", hint=f"clusters known here: {known}")
     phases: tuple[Step, ...] = (CleanHost(remove_packages=options.remove_packages),)
-    with _begun(home, name, "destroy", reporter, dry_run=dry_run) as run:
+    with _begun(home, name, "destroy", reporter, secrets, dry_run=dry_run) as run:
         seen = run.look(spec, secrets, options)
         ctx = cluster_to_clean(spec, seen, run.state, run.reporter, options.ignore_preflight_errors)
         if not confirm(_plan(f"destroy cluster {name}", ctx, phases, ())):
@@ -203,7 +203,7 @@ def preflight(
 ) -> list[Finding]:
     """Look at hosts, network and material; change nothing anywhere."""
     del interrupt  # nothing that runs needs to be finished
-    with _begun(home, spec.name, "preflight", reporter, dry_run=True) as run:
+    with _begun(home, spec.name, "preflight", reporter, secrets, dry_run=True) as run:
         seen = run.look(spec, secrets, options)
         return check_hosts(spec, seen, run.state, options.ignore_preflight_errors)
 
@@ -211,7 +211,9 @@ def preflight(
 class _Run:
     """One operation under way: its record, its log, its connections."""
 
-    def __init__(self, state: ClusterState, operation: str, reporter: Reporter, *, dry_run: bool) -> None:
+    def __init__(
+        self, state: ClusterState, operation: str, reporter: Reporter, secrets: Secrets, *, dry_run: bool
+    ) -> None:
         self.state, self.operation = state, operation
         self.log: Path | None = None
         self.seen: Seen | None = None
@@ -219,8 +221,10 @@ class _Run:
         self._log_reporter: LogReporter | None = None
         if not dry_run:
             self.log = state.new_log(operation, SYSTEM_CLOCK.now())
-            self._log_reporter = LogReporter(self.log)
-            self.reporter = Tee(reporter, self._log_reporter, JournalReporter(state.journal, operation))
+            self._log_reporter = LogReporter(self.log, hide=secrets.hide)
+            self.reporter = Tee(
+                reporter, self._log_reporter, JournalReporter(state.journal, operation, hide=secrets.hide)
+            )
 
     def look(self, spec: ClusterSpec, secrets: Secrets, options: Options) -> Seen:
         """Log in everywhere and gather facts."""
@@ -260,7 +264,9 @@ class _Run:
 
 
 @contextmanager
-def _begun(home: Home, name: str, operation: str, reporter: Reporter, *, dry_run: bool) -> Iterator[_Run]:
+def _begun(
+    home: Home, name: str, operation: str, reporter: Reporter, secrets: Secrets, *, dry_run: bool
+) -> Iterator[_Run]:
     """Hold the cluster's lock for the whole operation. A dry run of an unknown cluster leaves no record of it."""
     now = SYSTEM_CLOCK.now()
     with tempfile.TemporaryDirectory(prefix="kubeon-") as nowhere:
@@ -270,7 +276,7 @@ def _begun(home: Home, name: str, operation: str, reporter: Reporter, *, dry_run
             unknown.store = home.store
             state = unknown.cluster(name)
         with state.lock(operation, now):
-            run = _Run(state, operation, reporter, dry_run=dry_run)
+            run = _Run(state, operation, reporter, secrets, dry_run=dry_run)
             try:
                 yield run
             except BaseException as error:

@@ -27,9 +27,13 @@ def ensure_files_script(files: Iterable[File], *, stamp: str = "") -> str:
     A file is written beside its place, with its mode, and renamed over it: a reader never sees half of it. `stamp` is a
     file made before the first change, which tells a later run that a restart is still owed.
     """
-    return f"stamp={shlex.quote(stamp)}\n" + _ENSURE + "".join(
-        f"ensure_file {shlex.quote(file.path)} {file.mode:o} <<'{_end(file)}'\n{file.content}{_end(file)}\n"
-        for file in files
+    return (
+        f"stamp={shlex.quote(stamp)}\n"
+        + _ENSURE
+        + "".join(
+            f"ensure_file {shlex.quote(file.path)} {file.mode:o} <<'{_end(file)}'\n{file.content}{_end(file)}\n"
+            for file in files
+        )
     )
 
 

@@ -89,9 +89,7 @@ def resolve(
     ctx.authorities = _authorities(ctx, spec)
     if ctx.cni.assigns_pod_ranges:
         ctx.pod_ranges = _pod_ranges(ctx)
-    if state.key.exists():
-        ctx.public_key = state.key.with_suffix(".pub").read_text(encoding="utf-8").strip()
-    else:
+    if not ctx.public_key:
         ctx.login_key, ctx.public_key = new_login_key(f"kubeon {spec.name}")
     return ctx
 
@@ -125,6 +123,7 @@ def _context(spec: ClusterSpec, seen: Seen, state: ClusterState, reporter: Repor
         cni=CNIS[spec.networking.plugin],
         lb=LBS[spec.load_balancer.mode],
         reporter=reporter,
+        public_key=state.key.with_suffix(".pub").read_text(encoding="utf-8").strip() if state.key.exists() else "",
     )
 
 

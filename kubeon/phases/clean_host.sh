@@ -1,0 +1,99 @@
+# shellcheck disable=SC2154 # variables come before this text
+# Takes Kubernetes off a host. Variables: units script runtime_units processes mounts interfaces chains installed aside
+# paths key marker. Safe on a half-installed host and safe to run again: everything is looked at before it is touched.
+say() { printf '%s\n' "$*"; }
+
+# What runs in pods is found by cgroup, so that nothing depends on a runtime that answers.
+kill_pods() {
+    for _ in 1 2 3 4 5; do
+        pids=$(find /sys/fs/cgroup -path '*kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u)
+        [ -n "$pids" ] || return 0
+        # shellcheck disable=SC2086 # a list
+        kill -KILL $pids 2>/dev/null
+        sleep 0.3
+    done
+}
+
+stop_unit() { # UNIT
+    [ -e "/etc/systemd/system/$1" ] || return 0
+    systemctl disable --quiet --now "$1" 2>/dev/null && say "stopped $1"
+}
+
+# Deepest first; what is busy is taken out of sight and goes with its last user.
+unmount() {
+    for _ in 1 2 3; do
+        found=$(awk '{ print $2 }' /proc/mounts | grep -E "^($mounts)(/|\$)" | sort -ru)
+        [ -n "$found" ] || return 0
+        printf '%s\n' "$found" | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
+    done
+}
+
+# Rules of others stay as they are; a table that is empty now goes too, where iptables keeps its rules in nftables.
+drop_rules() { # TOOL FAMILY
+    command -v "$1-save" >/dev/null || return 0
+    rules=$("$1-save" 2>/dev/null)
+    printf '%s\n' "$rules" | grep -qE -- "$chains" || return 0
+    printf '%s\n' "$rules" | grep -vE -- "$chains" | "$1-restore" && say "removed the rules of Kubernetes from $1"
+    command -v nft >/dev/null || return 0
+    for table in filter nat mangle; do
+        if "$1" -t "$table" -S | grep -qvE '^-P [A-Z]+ ACCEPT$'; then continue; fi
+        nft delete table "$2" "$table" 2>/dev/null
+    done
+}
+
+stop_unit kubelet.service
+for unit in $units; do stop_unit "$unit"; done
+eval "$script"
+kill_pods
+for unit in $runtime_units; do stop_unit "$unit"; done
+for program in $processes; do
+    for pid in $(pgrep -f "^[^ ]*/$program "); do kill -KILL "$pid" 2>/dev/null; done
+done
+systemctl stop kubepods.slice 2>/dev/null
+unmount
+for namespace in /run/netns/cni-*; do
+    [ -e "$namespace" ] || continue
+    umount "$namespace" 2>/dev/null
+    rm -f "$namespace"
+done
+for interface in $interfaces; do
+    for path in /sys/class/net/$interface; do
+        [ -e "$path" ] && ip link delete "${path##*/}" && say "removed interface ${path##*/}"
+    done
+done
+drop_rules iptables ip
+drop_rules ip6tables ip6
+drop_rules iptables-legacy -
+drop_rules ip6tables-legacy -
+if command -v ipvsadm >/dev/null && [ -n "$(ipvsadm -Sn 2>/dev/null)" ]; then ipvsadm --clear; fi
+
+if [ -e "$installed" ]; then
+    while read -r path; do
+        rm -f "$path" "$path.kubeon-new"
+        if [ -e "$aside$path" ]; then mv "$aside$path" "$path" && say "put back $path"; fi
+    done <"$installed"
+    rm -f "$installed"
+    say "removed the binaries"
+fi
+for path in $paths; do
+    [ -e "$path" ] || [ -L "$path" ] || continue
+    rm -rf "$path" && say "removed $path"
+done
+rmdir /opt/cni/bin /opt/cni /etc/cni 2>/dev/null
+systemctl daemon-reload
+systemctl reset-failed 2>/dev/null
+
+# forget: the last traces, after the host's settings are put back. The mark goes last, so that a run that was cut off is
+# taken up again.
+forget() {
+    find /etc/kubernetes -mindepth 1 -maxdepth 1 ! -path "$marker" -exec rm -rf {} +
+    file=$(getent passwd "${SUDO_USER:-$(id -un)}" | cut -d: -f6)/.ssh/authorized_keys
+    if [ -n "$key" ] && grep -qxF "$key" "$file" 2>/dev/null; then
+        rest=$(grep -vxF "$key" "$file")
+        printf '%s\n' "$rest" | sed '/^$/d' >"$file.kubeon-new"
+        cat "$file.kubeon-new" >"$file" && rm -f "$file.kubeon-new" && say "removed the cluster's key"
+    fi
+    rm -f "$marker"
+    rmdir /etc/kubernetes 2>/dev/null
+    say "the host is as it was found"
+}
