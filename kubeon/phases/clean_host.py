@@ -74,7 +74,7 @@ def clean_script(ctx: Cluster) -> str:
         "installed": INSTALLED,
         "aside": ASIDE,
         "paths": " ".join(dict.fromkeys((*cni.paths, *KUBERNETES_PATHS, *cri.paths))),
-        "key": ctx.public_key,
+        "login_key": ctx.public_key,
         "marker": MARKER,
     }
     head = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())

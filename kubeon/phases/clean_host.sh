@@ -1,6 +1,6 @@
 # shellcheck disable=SC2154 # variables come before this text
 # Takes Kubernetes off a host. Variables: units script runtime_units processes mounts interfaces chains installed aside
-# paths key marker. Safe on a half-installed host and safe to run again: everything is looked at before it is touched.
+# paths login_key marker. Safe on a half-installed host and safe to run again: everything is looked at before it is touched.
 say() { printf '%s\n' "$*"; }
 
 # What runs in pods is found by cgroup, so that nothing depends on a runtime that answers.
@@ -88,8 +88,8 @@ systemctl reset-failed 2>/dev/null
 forget() {
     find /etc/kubernetes -mindepth 1 -maxdepth 1 ! -path "$marker" -exec rm -rf {} +
     file=$(getent passwd "${SUDO_USER:-$(id -un)}" | cut -d: -f6)/.ssh/authorized_keys
-    if [ -n "$key" ] && grep -qxF "$key" "$file" 2>/dev/null; then
-        rest=$(grep -vxF "$key" "$file")
+    if [ -n "$login_key" ] && grep -qxF "$login_key" "$file" 2>/dev/null; then
+        rest=$(grep -vxF "$login_key" "$file")
         printf '%s\n' "$rest" | sed '/^$/d' >"$file.kubeon-new"
         cat "$file.kubeon-new" >"$file" && rm -f "$file.kubeon-new" && say "removed the cluster's key"
     fi

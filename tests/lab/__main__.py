@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from tests.lab import hosts, network
+from tests.lab import hosts, mirror, network
 from tests.lab.base import BASES
 from tests.lab.command import LabError
 
@@ -37,9 +37,12 @@ def _up(options: argparse.Namespace) -> None:
         options.hosts = 1
     names = [*options.names, *(f"n{number}" for number in range(1, options.hosts + 1))]
     start = time.monotonic()
-    # MIRROR: prepare and start the mirror here (it needs the network: hosts.up makes it, network.up alone is enough)
     for host in hosts.up(names, base=options.base, memory=options.memory, start_address=options.start):
         print(f"{host.name:<12} {host.address:<15} {host.base}")
+    if not options.no_mirror:
+        mirror.prepare(options.release or mirror.RELEASES)
+        mirror.start()
+        print("mirror: files at {}, images at {}".format(*mirror.urls()))
     print(f"up after {time.monotonic() - start:.1f} s")
 
 
@@ -61,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--base", choices=sorted(BASES), default="debian-12")
     up.add_argument("--memory", metavar="SIZE", help=f"limit of each host (default {hosts.DEFAULT_MEMORY})")
     up.add_argument("--start", default=hosts.FIRST_ADDRESS, metavar="ADDRESS", help="first address to give")
+    up.add_argument("--no-mirror", action="store_true", help="hosts only: no files, images and packages to install")
+    up.add_argument("--release", action="append", metavar="VERSION", help="Kubernetes in the mirror (default v1.20.2)")
     down = commands.add_parser("down", help="remove hosts with all that is on them")
     down.add_argument("names", nargs="*", metavar="NAME")
     commands.add_parser("off", help="remove everything the lab made, and put the machine's settings back")

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.lab import base as bases
-from tests.lab import machine, network
+from tests.lab import machine, mirror, network
 from tests.lab.command import LabError, run
 
 LABEL = bases.LABEL
@@ -123,9 +123,8 @@ def off() -> None:
     Also cleans up after a run that was killed. Goes on after an error and raises at the end.
     """
     errors = []
-    # MIRROR: stop the mirror's servers as the first step
     # down twice: what a killed `up` had begun may be finished by podman during the first time
-    steps: list[Callable[[], None]] = [down, down, _remove_volumes, network.down, machine.restore]
+    steps: list[Callable[[], None]] = [mirror.stop, down, down, _remove_volumes, network.down, machine.restore]
     with machine.lock():
         for step in steps:
             try:

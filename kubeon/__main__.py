@@ -1,0 +1,5 @@
+"""python -m kubeon"""
+
+from kubeon.cli import main
+
+main()

@@ -1,0 +1,63 @@
+"""The lab for tests of real clusters. Hosts have names of their own per module, so nothing else in the lab is touched."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.driver import Kubeon
+from tests.lab import hosts, mirror, network
+
+Up = Callable[..., list[hosts.LabHost]]
+
+
+@pytest.fixture(scope="session")
+def lab() -> None:
+    """The network, the guard and the mirror; built once, kept for the next run."""
+    if os.geteuid() != 0:
+        pytest.skip("the lab needs root")
+    network.up()
+    mirror.prepare()
+    mirror.start()
+
+
+@pytest.fixture(scope="module")
+def up(lab: None) -> Iterator[Up]:
+    """Start fresh hosts (names as in hosts.up); they are gone when the module ends."""
+    started: list[str] = []
+
+    def start(*names: str, base: str = "debian-12", memory: str | None = None) -> list[hosts.LabHost]:
+        plain = [name.partition("=")[0] for name in names]
+        hosts.down([host.name for host in hosts.known() if host.name in plain])
+        started.extend(plain)
+        return hosts.up(names, base=base, memory=memory)
+
+    yield start
+    hosts.down([host.name for host in hosts.known() if host.name in started])
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Material fetched once for all tests of a session."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def kubeon(tmp_path: Path, store: Path) -> Kubeon:
+    """A fresh control machine that has the material already."""
+    return control_machine(tmp_path, store)
+
+
+@pytest.fixture(scope="module")
+def module_kubeon(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Kubeon:
+    """The same, for the clusters that a whole module shares."""
+    return control_machine(tmp_path_factory.mktemp("control"), store)
+
+
+def control_machine(folder: Path, store: Path) -> Kubeon:
+    """A control machine in a folder."""
+    machine = Kubeon(folder / "machine")
+    machine.home.mkdir(parents=True, mode=0o700)
+    (machine.home / "store").symlink_to(store)
+    return machine

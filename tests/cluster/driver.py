@@ -1,0 +1,137 @@
+"""kubeon as a user runs it: a process with a home of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.lab import base, hosts, mirror
+
+VERSION = "v1.20.2"
+TIMEOUT = 600  # seconds; a create takes about 45 on a quiet machine
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of kubeon ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """All that it printed."""
+        return self.stdout + self.stderr
+
+
+@dataclass
+class Kubeon:
+    """A control machine: its ~/.kubeon, its kubeconfig, its environment."""
+
+    folder: Path
+    password: str | None = base.ROOT_PASSWORD
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        """Its ~/.kubeon."""
+        return self.folder / "kubeon"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The user's kubeconfig."""
+        return self.folder / "kubeconfig"
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """Run kubeon in the background; the caller ends it."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("KUBEON_")} | {
+            "KUBEON_HOME": str(self.home),
+            "KUBECONFIG": str(self.kubeconfig),
+            "HOME": str(self.folder),  # no keys, agent or ssh configuration of whoever runs the tests
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            **self.environment,
+        }
+        environment.pop("SSH_AUTH_SOCK", None)
+        if self.password is not None:
+            environment["KUBEON_SSH_PASSWORD"] = self.password
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "kubeon", *words],
+            env=environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, timeout: float = TIMEOUT) -> Outcome:
+        """Run kubeon to its end."""
+        process = self.start(*words)
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        return Outcome(process.returncode, stdout, stderr)
+
+    def ok(self, *words: str, timeout: float = TIMEOUT) -> Outcome:
+        """Run kubeon; it has to end well."""
+        outcome = self.run(*words, timeout=timeout)
+        assert outcome.exit_code == 0, outcome.text
+        return outcome
+
+    def data(self, *words: str) -> Any:
+        """What kubeon answers with --output json."""
+        return json.loads(self.ok(*words, "--output", "json").stdout)
+
+    def journal(self, cluster: str) -> list[dict[str, Any]]:
+        """The journal's lines."""
+        path = self.home / "clusters" / cluster / "journal.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def kill_when(self, process: "subprocess.Popen[str]", when: Callable[[], bool], *, patience: float = 300) -> bool:
+        """SIGKILL kubeon as soon as `when` says so; False when it ended by itself before."""
+        deadline = time.monotonic() + patience
+        while process.poll() is None and time.monotonic() < deadline:
+            if when():
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                return True
+            time.sleep(0.02)
+        process.communicate(timeout=patience)
+        return False
+
+
+def sources() -> list[str]:
+    """Flags that lead to the lab's mirror and name the versions it has."""
+    files, registry = mirror.urls()
+    versions = mirror.versions()["releases"][VERSION]
+    sets = {
+        "components.containerd": versions["containerd"],
+        "components.runc": versions["runc"],
+        "components.cniPlugins": versions["cni-plugins"],
+        "components.crictl": versions["crictl"],
+    }
+    flags = ["--mirror", files, "--registry", f"http://{registry}"]
+    return flags + [word for path, version in sets.items() for word in ("--set", f"{path}={version}")]
+
+
+def nodes(control_planes: Sequence[hosts.LabHost], workers: Sequence[hosts.LabHost]) -> list[str]:
+    """-m and -w flags: nodes are called as their hosts."""
+    flags = [word for host in control_planes for word in ("-m", f"{host.name}={host.address}")]
+    return flags + [word for host in workers for word in ("-w", f"{host.name}={host.address}")]
+
+
+def kubectl(host: hosts.LabHost, *words: str, stdin: str = "", check: bool = True) -> str:
+    """kubectl as a person on a control plane runs it."""
+    command = "kubectl --kubeconfig /etc/kubernetes/admin.conf " + " ".join(words)
+    return hosts.ssh(host, command, stdin=stdin or None, check=check).stdout
