@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from kubeon.errors import CommandError
 from kubeon.hosts.host import Host
+from kubeon.hosts.preparation import hosts_script
 from kubeon.kube.tokens import sign_cluster_info, token_secret
 from kubeon.kubeadm.commands import join_words
 from kubeon.kubeadm.config import TOKEN_TTL, join_config
@@ -19,6 +20,7 @@ from kubeon.phases.init_control_plane import (
     kubeadm_script,
     node_handoff,
 )
+from kubeon.phases.prepare_hosts import preparation_of
 from kubeon.waiting import SYSTEM_CLOCK
 
 # A member whose kubelet has its configuration needs no second join, only a kubelet that runs.
@@ -41,6 +43,12 @@ class _Join(Step):
             with contextlib.suppress(CommandError):
                 return host.change(_START_KUBELET, what="start the kubelet").splitlines()
         ctx.once(lambda: _ensure_token(ctx))
+        self.join(ctx, host)
+        ctx.joined = True
+        return (f"kubeadm join: {host.node.role}",)
+
+    def join(self, ctx: Cluster, host: Host) -> None:
+        """`kubeadm join`."""
         words = join_words(CONFIG, ignore=ignored_checks(ctx, host))
         host.change(
             kubeadm_script(join_config(ctx.spec, node_handoff(ctx, host), host.node.role), words),
@@ -48,8 +56,6 @@ class _Join(Step):
             what="kubeadm join",
             on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
         )
-        ctx.joined = True
-        return (f"kubeadm join: {host.node.role}",)
 
 
 class JoinControlPlanes(_Join):
@@ -62,6 +68,15 @@ class JoinControlPlanes(_Join):
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """All control planes but the first."""
         return ctx.is_control_plane(host) and host is not ctx.bootstrap
+
+    def join(self, ctx: Cluster, host: Host) -> None:
+        """The API's name leads to the bootstrap node while this node has no API server of its own yet."""
+        names = [name for _, name in ctx.lb.hosts(ctx.spec, host.node)]
+        entries = preparation_of(ctx, host).entries
+        away = [entry for entry in entries if not set(entry[1]) & set(names)]
+        host.change(hosts_script(ctx.spec.name, [*away, (ctx.bootstrap.address, names)] if names else entries))
+        super().join(ctx, host)
+        host.change(hosts_script(ctx.spec.name, entries))
 
 
 class JoinWorkers(_Join):
