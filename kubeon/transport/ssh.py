@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import fabric
 import paramiko
@@ -103,6 +104,7 @@ class SSH:
                 "allow_agent": password is None,
                 "banner_timeout": target.connect_timeout * 3,
                 "auth_timeout": target.connect_timeout * 3,
+                "transport_factory": _fast_transport,
             },
             gateway=self._gateway(),
         )
@@ -241,6 +243,14 @@ def _connection(
         connection.client.load_host_keys(str(target.known_hosts))
     connection.client.set_missing_host_key_policy(_HostKeys(target))
     return connection
+
+
+def _fast_transport(sock: socket.socket, **arguments: Any) -> paramiko.Transport:
+    """AES-GCM first: it needs no MAC besides, so one machine sends half as much again to its hosts."""
+    transport = paramiko.Transport(sock, **arguments)
+    options = transport.get_security_options()
+    options.ciphers = sorted(options.ciphers, key=lambda cipher: "gcm" not in cipher)
+    return transport
 
 
 def _close(connection: fabric.Connection) -> None:
