@@ -34,6 +34,11 @@ class Phase(ABC, Generic[C, H]):
         del ctx, host
         return True
 
+    def goes_first(self, ctx: C, host: H) -> bool:
+        """Shall this host be through the phase before the others begin it? For what lies on the critical path."""
+        del ctx, host
+        return False
+
     def preview(self, ctx: C, host: H) -> Sequence[str]:
         """What would be done on this host, a line each, going by the facts; nothing when all is so already."""
         del ctx, host

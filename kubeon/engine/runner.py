@@ -109,12 +109,15 @@ class Runner(Generic[C, H]):
 
     def _wait_for_needs(self, phase: Phase[C, H], host: H) -> bool:
         with self._turn:
+            taking_part = [each for each in self.hosts if phase in self._mine[each.name]]
+            first = [(phase.name, each.name) for each in taking_part if phase.goes_first(self.ctx, each)]
+            if (phase.name, host.name) not in first:
+                self._wait_for(first)
             for need in phase.needs:
                 concerned = [name for name, mine in self._mine.items() if any(one.name == need.name for one in mine)]
 
                 keys = [(need.name, name) for name in concerned]
-                while not (self.interrupt.requested or all(self._status.get(key) in _OVER for key in keys)):
-                    self._turn.wait()
+                self._wait_for(keys)
                 if self.interrupt.requested:
                     return False
                 if keys and not any(self._status[key] in _WELL for key in keys):
@@ -123,6 +126,10 @@ class Runner(Generic[C, H]):
                         self._tell(Event(host.name, phase.name, phase.title, Status.BLOCKED, error=need.title))
                     return False
         return not self.interrupt.requested
+
+    def _wait_for(self, keys: Sequence[tuple[str, str]]) -> None:
+        while not (self.interrupt.requested or all(self._status.get(key) in _OVER for key in keys)):
+            self._turn.wait()
 
     def _step(self, phase: Phase[C, H], host: H) -> bool:
         limit = self._limits.get(phase.name)

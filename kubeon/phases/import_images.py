@@ -15,6 +15,10 @@ class ImportImages(Step):
     name = "import-images"
     title = "Import images"
 
+    def goes_first(self, ctx: Cluster, host: Host) -> bool:
+        """All others wait for `kubeadm init` in the end, so the whole uplink serves the bootstrap node first."""
+        return host is ctx.bootstrap
+
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """How many, for a host that is new."""
         count = len(ctx.material(host).images_for(host.node.role))

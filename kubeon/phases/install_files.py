@@ -17,6 +17,10 @@ class InstallFiles(Step):
     name = "install-files"
     title = "Install Kubernetes and the runtime"
 
+    def goes_first(self, ctx: Cluster, host: Host) -> bool:
+        """All others wait for `kubeadm init` in the end, so the whole uplink serves the bootstrap node first."""
+        return host is ctx.bootstrap
+
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Names and versions, for a host that is new."""
         if host.facts.cluster_marker:

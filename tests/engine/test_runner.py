@@ -168,6 +168,32 @@ def test_only_so_many_at_once() -> None:
     assert most == 1
 
 
+def test_a_host_of_the_critical_path_goes_first() -> None:
+    """Nobody begins the phase before the host that goes first is through, well or not."""
+
+    class Upload(Prepare):
+        """b first."""
+
+        def goes_first(self, ctx: Work, host: Machine) -> bool:
+            """b."""
+            return host.name == "b"
+
+    for outcome_of_b in (None, HostError("no room")):
+        order: list[str] = []
+
+        def work(what: str, order: list[str] = order, error: HostError | None = outcome_of_b) -> Sequence[str]:
+            order.append(what)
+            if what.endswith("b") and error:
+                raise error
+            return ()
+
+        machines = [Machine("a"), Machine("b"), Machine("c")]
+        Runner([Upload()], machines, work, reporter=Watcher(), interrupt=Interrupt()).run("test")
+
+        assert order[0] == "prepare b"
+        assert len(order) == 3
+
+
 def test_a_failing_host_does_not_stop_its_neighbours() -> None:
     """One worker fails, the other joins and the cluster is verified; the error names the one."""
 
