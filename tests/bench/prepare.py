@@ -1,0 +1,31 @@
+"""`python -m tests.bench.prepare create NAME ...`: as `kubeon create`, but it stops before certificates and kubeadm.
+
+Afterwards hosts have everything: packages, programs, images, the runtime, the network plug-in's files.
+"""
+
+import sys
+from unittest import mock
+
+from kubeon import cli, operations
+
+PHASES = {
+    *("authorize-key", "prepare-host", "install-packages", "install-files", "start-runtime", "import-images"),
+    "configure-network",
+}
+
+
+def main() -> None:
+    """Run kubeon with a shorter list of phases; there is no cluster to read anything from at the end."""
+    phases = tuple(phase for phase in operations.CREATE if phase.name in PHASES)
+    if {phase.name for phase in phases} != PHASES:
+        sys.exit(f"phases were renamed: {sorted(phase.name for phase in operations.CREATE)}")
+    with (
+        mock.patch.object(operations, "CREATE", phases),
+        mock.patch.object(operations, "_commit", return_value=None),
+        mock.patch.object(operations, "_nodes", return_value=()),
+    ):
+        cli.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The wall time of `create`, over bare kubeadm's and over the example's."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench import example
+from tests.bench.conftest import Control, Up
+from tests.bench.report import Report, ratio
+from tests.bench.runs import PreparedKubeon, Run, bare_kubeadm, example_cluster, in_turn, kubeon_create
+from tests.cluster.driver import VERSION, nodes, sources
+from tests.lab import hosts
+
+pytestmark = [pytest.mark.bench, pytest.mark.lab]
+
+HAPROXY = """
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq && apt-get install -y -qq --no-install-recommends haproxy >/dev/null 2>&1 || exit
+cat >/etc/haproxy/haproxy.cfg && systemctl restart haproxy
+"""
+
+
+def test_with_everything_on_the_hosts(up: Up, control: Control, tmp_path: Path, rounds: int, report: Report) -> None:
+    """1 + 2 nodes; programs, images, runtime and network configuration are there for both."""
+
+    def prepared(name: str) -> tuple[PreparedKubeon, list[hosts.LabHost], list[hosts.LabHost]]:
+        cp, *workers = up("bench-1", "bench-2", "bench-3")
+        machine = control(name)
+        machine.prepare(name, VERSION, *nodes([cp], workers), *sources())
+        return machine, [cp], workers
+
+    def kubeon(number: int) -> Run:
+        machine, cps, workers = prepared(f"kubeon{number}")
+        return kubeon_create(machine, f"kubeon{number}", cps, workers)
+
+    def bare(number: int) -> Run:
+        _, cps, workers = prepared(f"bare{number}")
+        return bare_kubeadm(cps, workers, tmp_path)
+
+    runs = in_turn(rounds, kubeon, bare)
+
+    ratios = [
+        ratio("whole create / bare kubeadm", runs, "bare kubeadm", lambda run: run.total, lambda run: run.total),
+        ratio(
+            "without the check of pods",
+            runs,
+            "bare kubeadm",
+            lambda run: run.total - run.verification,
+            lambda run: run.total,
+        ),
+        ratio(
+            "until the API calls all nodes Ready", runs, "bare kubeadm", lambda run: run.ready, lambda run: run.ready
+        ),
+    ]
+    report.add("prepared hosts, 1 + 2", runs, ratios)
+    assert ratios[0].value <= 1.3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2)], ids=["1+1", "3+2"])
+def test_from_bare_hosts(up: Up, control: Control, rounds: int, report: Report, size: tuple[int, int]) -> None:
+    """The same hosts, packages, programs and images for both; counted from hosts that are up."""
+    if not (example.folder() / "cluster.sh").exists():
+        pytest.skip(f"no example at {example.folder()}; KUBEON_LAB_EXAMPLE says where it is")
+    control_planes, workers = size
+    target = example.install(example.repository())
+    places = example.addresses(control_planes, workers)
+
+    def fresh() -> tuple[list[hosts.LabHost], list[hosts.LabHost]]:
+        cps = [f"bench-cp{number}={address}" for number, address in enumerate(places[0], 1)]
+        others = [f"bench-w{number}={address}" for number, address in enumerate(places[1], 1)]
+        balancer = [f"bench-lb={example.BALANCER}"] if control_planes > 1 else []
+        found = up(*cps, *others, *balancer)
+        if balancer:
+            hosts.ssh(found[-1], HAPROXY, stdin=haproxy(places[0]))
+        return found[: len(cps)], found[len(cps) : len(cps) + len(others)]
+
+    def kubeon(number: int, *, warm: bool = True) -> Run:
+        name = f"{'warm' if warm else 'cold'}{number}"
+        flags = ("--lb-mode", "external", "--lb-address", f"{example.BALANCER}:6443") if control_planes > 1 else ()
+        cps, others = fresh()
+        return kubeon_create(control(name, warm=warm), name, cps, others, *flags, pods=True)
+
+    def theirs(number: int) -> Run:
+        del number
+        fresh()
+        return example_cluster(target, control_planes, workers)
+
+    runs = in_turn(rounds, kubeon, theirs)
+
+    ratios = [
+        ratio("whole create / all nodes Ready", runs, "example", lambda run: run.total, lambda run: run.ready),
+        ratio("all nodes Ready", runs, "example", lambda run: run.ready, lambda run: run.ready),
+        ratio("all pods ready", runs, "example", lambda run: run.pods or 0.0, lambda run: run.pods or 0.0),
+    ]
+    report.add(f"bare hosts, {control_planes} + {workers}", runs, ratios)
+    assert all(one.value < 0.8 for one in ratios)
+
+
+def haproxy(addresses: list[str]) -> str:
+    """A balancer as the example sets it up, and as a user of `--lb-mode external` would."""
+    servers = "".join(f"  server {address.rpartition('.')[2]} {address}:6443\n" for address in addresses)
+    return (
+        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n"
+        "listen api\n  bind *:6443\n  option tcp-check\n  default-server check inter 1s\n" + servers
+    )
