@@ -91,20 +91,20 @@ def family_of_host(host: Host) -> Family | None:
     return family_of(facts.os_id, facts.os_like, facts.commands)
 
 
-def missing_material(spec: ClusterSpec, hosts: Sequence[Host], store: Store, registry: Registry) -> list[str]:
-    """What cannot be had of the material, each a line. Hosts that are members have theirs."""
+def missing_material(spec: ClusterSpec, hosts: Sequence[Host], store: Store, registry: Registry) -> list[KubeonError]:
+    """What cannot be had of the material. Hosts that are members have theirs."""
     architectures = {host.facts.architecture for host in hosts if not host.facts.kubelet_config}
     wanted = sorted(architectures & set(ARCHITECTURES))
     files = {artifact: None for each in wanted for artifact in all_files(spec, each)}
-    problems = [str(error) for error in on_all(files, store.problem_of, parallel=8).values() if error]
+    problems: list[KubeonError] = [error for error in on_all(files, store.problem_of, parallel=8).values() if error]
     if problems:
         return problems
     try:
         images = [(image, each) for each in wanted for image in material(spec, each, store).images]
     except BundleError as error:
-        return [str(error)]
+        return [error]
     found = on_all(images, lambda pair: registry.problem_of(*pair), parallel=8)
-    return [str(error) for error in found.values() if error]
+    return [error for error in found.values() if error]
 
 
 def materials_of(spec: ClusterSpec, hosts: Sequence[Host], store: Store) -> Mapping[str, Material]:

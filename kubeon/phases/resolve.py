@@ -69,7 +69,7 @@ def check_hosts(spec: ClusterSpec, seen: Seen, state: ClusterState, ignore: Iter
     findings = run_checks(
         spec,
         {host.address: host.facts for host in seen.hosts},
-        unreachable={address: str(error) for address, error in seen.unreachable.items()},
+        unreachable=seen.unreachable,
         material=missing_material(spec, seen.hosts, store, Registry(store)),
         ca_fingerprint=Authorities.from_files(pki).fingerprint if pki else "",
         ignore=ignore,

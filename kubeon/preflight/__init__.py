@@ -6,7 +6,7 @@ A new check is a function in one of the modules and its line in that module's CH
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from kubeon.errors import PreflightError, UsageError
+from kubeon.errors import KubeonError, PreflightError, UsageError
 from kubeon.hosts.facts import Facts
 from kubeon.preflight import identity, machine, network, occupancy, whole
 from kubeon.preflight.base import Finding, Severity, make_subject
@@ -25,8 +25,8 @@ def run_checks(
     spec: ClusterSpec,
     facts: Mapping[str, Facts],
     *,
-    unreachable: Mapping[str, str] | None = None,
-    material: Iterable[str] = (),
+    unreachable: Mapping[str, KubeonError] | None = None,
+    material: Iterable[KubeonError] = (),
     ca_fingerprint: str = "",
     ignore: Iterable[str] = (),
 ) -> list[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from kubeon.errors import KubeonError
 from kubeon.hosts.facts import Facts
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 
@@ -70,8 +71,8 @@ class Subject:
 
     spec: ClusterSpec
     candidates: tuple[Candidate, ...]
-    unreachable: Mapping[str, str] = field(default_factory=dict)  # address: why
-    material: tuple[str, ...] = ()  # problems with files and images
+    unreachable: Mapping[str, KubeonError] = field(default_factory=dict)  # address: why
+    material: tuple[KubeonError, ...] = ()  # problems with files and images
     ca_fingerprint: str = ""  # of this cluster's CA, as far as it is known
 
 
@@ -100,8 +101,8 @@ def make_subject(
     spec: ClusterSpec,
     facts: Mapping[str, Facts],
     *,
-    unreachable: Mapping[str, str],
-    material: Iterable[str],
+    unreachable: Mapping[str, KubeonError],
+    material: Iterable[KubeonError],
     ca_fingerprint: str,
 ) -> Subject:
     """Join facts (by address as in the spec) with nodes, and decide which hosts are this cluster's already.

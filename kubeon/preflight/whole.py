@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
+from kubeon.errors import KubeonError
 from kubeon.preflight.base import Check, Finding, Severity, Subject
 
 
 def unreachable(subject: Subject) -> Iterator[Finding]:
     """Hosts that no facts came from."""
     names = {str(node.address): node.name or str(node.address) for node in subject.spec.nodes}
-    for address, why in subject.unreachable.items():
-        yield Finding("Unreachable", names.get(address, address), Severity.ERROR, why)
+    for address, error in subject.unreachable.items():
+        yield Finding("Unreachable", names.get(address, address), Severity.ERROR, _reason(error), error.hint)
 
 
 def control_planes(subject: Subject) -> Iterator[Finding]:
@@ -24,8 +25,16 @@ def control_planes(subject: Subject) -> Iterator[Finding]:
 
 def material(subject: Subject) -> Iterator[Finding]:
     """Files and images that are missing or damaged."""
-    for problem in subject.material:
-        yield Finding("Material", "", Severity.ERROR, problem)
+    last = {error.hint: index for index, error in enumerate(subject.material)}
+    for index, error in enumerate(subject.material):
+        hint = error.hint if last[error.hint] == index else ""  # one hint below all that it is for
+        yield Finding("Material", "", Severity.ERROR, _reason(error), hint)
+
+
+def _reason(error: KubeonError) -> str:
+    """What and why on one line; where is told by the finding."""
+    why = "; ".join(line.strip() for line in error.why.splitlines() if line.strip())
+    return f"{error.what}: {why}" if why else error.what
 
 
 CHECKS = (

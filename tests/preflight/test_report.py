@@ -2,18 +2,20 @@
 
 import pytest
 
-from kubeon.errors import PreflightError, UsageError
+from kubeon.errors import BundleError, ConnectError, PreflightError, UsageError
 from kubeon.preflight import CHECKS, NAMES, raise_on_errors
 from tests.golden import assert_golden
 from tests.preflight.factory import a_spec, findings, some_facts, told
 
+A_REFUSAL = ConnectError("cannot be reached by SSH", why="connection refused", hint="try: ssh 10.0.0.1", host="cp1")
+
 
 def test_unreachable_hosts_are_errors_whatever_is_ignored() -> None:
     """Nothing can be done with them."""
-    found = findings(a_spec(names=["cp1"]), unreachable={"10.0.0.1": "connection refused"}, ignore=["all"])
+    found = findings(a_spec(names=["cp1"]), unreachable={"10.0.0.1": A_REFUSAL}, ignore=["all"])
 
     assert told(found) == ["error Unreachable cp1"]
-    assert found[0].what == "connection refused"
+    assert (found[0].what, found[0].hint) == ("cannot be reached by SSH: connection refused", "try: ssh 10.0.0.1")
 
 
 @pytest.mark.parametrize(("count", "wanted"), [(1, []), (2, ["warning ControlPlaneCount"]), (3, [])])
@@ -24,7 +26,19 @@ def test_number_of_control_planes(count: int, wanted: list[str]) -> None:
 
 def test_material_is_told() -> None:
     """What the bundle lacks."""
-    assert told(findings(a_spec(), some_facts(), material=["kubelet is missing"])) == ["error Material"]
+    assert told(findings(a_spec(), some_facts(), material=[BundleError("no kubelet")])) == ["error Material"]
+
+
+def test_a_hint_stands_once_below_all_that_it_is_for() -> None:
+    """Seven files that are not on the mirror have one cause."""
+    missing = [BundleError(f"cannot fetch {name}", why="404", hint="check --mirror") for name in ("kubelet", "kubeadm")]
+
+    found = findings(a_spec(), some_facts(), material=missing)
+
+    assert [(one.what, one.hint) for one in found] == [
+        ("cannot fetch kubelet: 404", ""),
+        ("cannot fetch kubeadm: 404", "check --mirror"),
+    ]
 
 
 def test_ignored_errors_become_warnings() -> None:
@@ -63,7 +77,7 @@ def test_report() -> None:
         some_facts(3, cluster_marker="prod 1234", machine_id="m1"),
     )
     spec = a_spec(3, 1, names=["cp1", None, "cp3", "w1"])
-    found = findings(spec, *hosts, unreachable={"10.0.0.4": "no answer within 10 s"})
+    found = findings(spec, *hosts, unreachable={"10.0.0.4": ConnectError("no answer within 10 s")})
 
     with pytest.raises(PreflightError) as caught:
         raise_on_errors(found)
