@@ -288,6 +288,7 @@ def test_the_members_of_an_archive(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "error"),
     [(an_archive({"other": (b"", 0o755)}), "is not the archive expected"), (CONTENT, "is not a gzipped tar")],
+    ids=["without the program", "no archive"],
 )
 def test_an_archive_without_its_program_is_an_error(tmp_path: Path, content: bytes, error: str) -> None:
     """Found on the control machine, not on the hosts."""

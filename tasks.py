@@ -1,0 +1,145 @@
+"""What developers do, by one word each: `./dev TASK`. Thin on purpose: the work is done elsewhere."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from invoke import Collection, Context, Exit, task
+
+HERE = Path(__file__).parent
+PYTHON = sys.executable
+PURE = "not lab and not bench"
+
+
+def run(*words: str, **environment: str) -> None:
+    """A program that has this terminal to itself, Ctrl-C included. Its failure is ours."""
+    print("+", shlex.join(Path(word).name if word == PYTHON else word for word in words), flush=True)
+    child = subprocess.Popen(words, cwd=HERE, env=os.environ | environment)
+    while True:
+        try:
+            code = child.wait()
+            break
+        except KeyboardInterrupt:  # the program got it too, and knows what to do
+            continue
+    if code:
+        raise Exit(code=code if code > 0 else 128 - code)
+
+
+def python(module: str, *words: str, **environment: str) -> None:
+    """A module of the virtual environment."""
+    run(PYTHON, "-m", module, *words, **environment)
+
+
+def flags(**given: str | int | Sequence[str] | None) -> list[str]:
+    """--name value, of what was given."""
+    values = {name: [value] if isinstance(value, str | int) else list(value or ()) for name, value in given.items()}
+    return [word for name, each in values.items() for value in each if value for word in (f"--{name}", str(value))]
+
+
+@task
+def fmt(_: Context) -> None:
+    """Format the code, and mend what ruff can mend."""
+    python("ruff", "check", "--fix-only", "--quiet")
+    python("ruff", "format")
+
+
+@task
+def lint(_: Context) -> None:
+    """Is it formatted, and does ruff find nothing."""
+    python("ruff", "format", "--check")
+    python("ruff", "check")
+
+
+@task
+def types(_: Context) -> None:
+    """Do the types fit (mypy, strict)."""
+    python("mypy")
+
+
+@task
+def layers(_: Context) -> None:
+    """Do imports go down only, has every library and every effect its owner."""
+    run(str(Path(PYTHON).with_name("lint-imports")), "--no-cache")
+    python("pytest", "-q", "tests/test_architecture.py")
+
+
+@task(help={"quick": "only what needs no lab: a minute or two"})
+def test(_: Context, quick: bool = False) -> None:
+    """Run the tests: pure ones in parallel, then those on the lab one by one."""
+    python("tests.programs")
+    python("pytest", "--numprocesses", "2", "-m", PURE)
+    if not quick:
+        python("tests.lab.material")
+        python("pytest", "-m", "lab", "-v", "--durations", "10")
+
+
+@task(help={"quick": "only what needs no lab: a minute or two"})
+def check(context: Context, quick: bool = False) -> None:
+    """Everything that CI checks: lint, types, layers, tests."""
+    lint(context)
+    types(context)
+    layers(context)
+    test(context, quick=quick)
+
+
+@task
+def golden(_: Context) -> None:
+    """Write the golden files and the README's table of cluster.yaml afresh; look at the diff afterwards."""
+    python("pytest", "-q", "-m", PURE, KUBEON_GOLDEN="write")
+
+
+@task
+def bench(_: Context) -> None:
+    """Measure on the lab, as ratios."""
+    python("tests.lab.material")
+    python("pytest", "-m", "bench", "-v", "-s")
+
+
+@task(iterable=["release"], help={"release": "Kubernetes release in the mirror; may be repeated"})
+def up(_: Context, hosts: int = 3, base: str = "debian-12", release: Sequence[str] = ()) -> None:
+    """Start hosts n1, n2, ... and the mirror."""
+    python("tests.lab", "up", *flags(hosts=hosts, base=base, release=release))
+
+
+@task(positional=["name"], help={"name": "host; without one all go"})
+def down(_: Context, name: str = "") -> None:
+    """Remove hosts with all that is on them."""
+    python("tests.lab", "down", *name.split())
+
+
+@task
+def off(_: Context) -> None:
+    """Remove all hosts, the network and the guard; put the machine's settings back."""
+    python("tests.lab", "off")
+
+
+@task
+def status(_: Context) -> None:
+    """List the hosts."""
+    python("tests.lab", "status")
+
+
+@task(help={"command": "what to run there; without it a shell"})
+def ssh(_: Context, name: str, command: str = "") -> None:
+    """Log in to a host as root."""
+    python("tests.lab", "ssh", name, *([command] if command else []))
+
+
+@task(default=True, help={"release": "Kubernetes release; default: what this machine can have"})
+def create(_: Context, release: str = "") -> None:
+    """A real cluster on this machine: three hosts of the lab, then `kubeon create` before your eyes."""
+    python("tests.lab.demo", "up", *flags(release=release))
+
+
+@task(name="down")
+def demo_down(_: Context) -> None:
+    """Remove the demo's hosts."""
+    python("tests.lab.demo", "down")
+
+
+lab = Collection("lab", up, down, off, status, ssh)
+demo = Collection("demo", create, demo_down)
+namespace = Collection(fmt, lint, types, layers, test, check, golden, bench, lab, demo)
