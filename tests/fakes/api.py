@@ -1,0 +1,107 @@
+"""An API server as kubectl sees it: the few objects that kubeon looks at, and no others."""
+
+import base64
+import json
+import threading
+from typing import Any
+
+import yaml
+
+from kubeon.kube.tokens import detached_signature
+
+READY = {"type": "Ready", "status": "True"}
+
+
+class FakeApi:
+    """One cluster's objects, shared by its control planes."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, dict[str, Any]] = {}
+        self.secrets: dict[str, dict[str, str]] = {}
+        self.cluster_info: dict[str, str] = {}
+        self.applied: dict[str, Any] = {}  # "kind/name": object
+        self.pods: dict[str, dict[str, Any]] = {}
+        self.writes: list[tuple[str, ...]] = []  # every call that changes something
+        self._lock = threading.Lock()
+
+    def kubectl(self, words: list[str], stdin: str) -> str:
+        """Answer a command line, without its --kubeconfig and --server."""
+        with self._lock:
+            match words:
+                case ["get", "--raw", "/readyz"]:
+                    return "ok"
+                case ["get", "nodes", "-o", "json", "--ignore-not-found"]:
+                    return json.dumps({"items": list(self.nodes.values())})
+                case ["get", "node", name, "-o", "json", "--ignore-not-found"]:
+                    return json.dumps(self.nodes[name]) if name in self.nodes else ""
+                case ["get", "configmap", "cluster-info", "--namespace", "kube-public", *_]:
+                    return json.dumps({"data": self.cluster_info})
+                case ["get", "secrets", "--namespace", "kube-system", "--field-selector", field, *_]:
+                    assert field == "type=bootstrap.kubernetes.io/token"
+                    return json.dumps({"items": [_secret(name, data) for name, data in self.secrets.items()]})
+                case ["get", "pods", "--selector", "app=kubeon-verify", "--namespace", "kube-system", *_]:
+                    return json.dumps({"items": list(self.pods.values())})
+            self.writes.append(tuple(words))
+            match words:
+                case ["apply", "-f", "-"]:
+                    return "".join(self._apply(each) for each in yaml.safe_load_all(stdin))
+                case ["patch", "node", name, "--type", "merge", "--patch", text]:
+                    return _merge(self.nodes[name], json.loads(text))
+                case ["patch", "configmap", "cluster-info", "--namespace", "kube-public", "--type", "merge", _, text]:
+                    return _merge(self.cluster_info, json.loads(text)["data"])
+                case ["delete", "secret", *names, "--namespace", "kube-system"]:
+                    self.secrets = {name: data for name, data in self.secrets.items() if name not in names}
+                    return ""
+                case ["delete", "pods,serviceaccounts", "--selector", "app=kubeon-verify", *_]:
+                    self.pods.clear()
+                    self.applied.pop("ServiceAccount/kubeon-verify", None)
+                    return ""
+        raise AssertionError(f"kubectl {words}: the fake was not told about it")
+
+    def register(self, name: str, version: str, *, ready: bool) -> None:
+        """What a kubelet does when it starts."""
+        with self._lock:
+            new = {"metadata": {"name": name, "labels": {}}, "spec": {}, "status": {}}
+            self.nodes.setdefault(name, new)["status"] = {
+                "nodeInfo": {"kubeletVersion": version},
+                "conditions": [READY if ready else {"type": "Ready", "status": "False", "message": "no network"}],
+            }
+
+    def accepts(self, token: str) -> bool:
+        """May a node join with this token, and has cluster-info been signed with it?"""
+        identifier, _, secret = token.partition(".")
+        with self._lock:
+            known = self.secrets.get(f"bootstrap-token-{identifier}", {}).get("token-secret") == secret
+            signature = self.cluster_info.get(f"jws-kubeconfig-{identifier}")
+            return known and signature == detached_signature(self.cluster_info["kubeconfig"], token)
+
+    def _apply(self, each: dict[str, Any]) -> str:
+        if each["kind"] == "List":
+            return "".join(map(self._apply, each["items"]))
+        kind, name = each["kind"], each["metadata"]["name"]
+        if kind == "Secret":
+            self.secrets[name] = each["stringData"]
+        elif kind == "Pod":
+            number = len(self.pods) + 1
+            status = {"podIP": f"10.244.{number // 250}.{number % 250}", "conditions": [READY]}
+            self.pods[name] = {"metadata": each["metadata"], "spec": each["spec"], "status": status}
+        elif kind not in ("ClusterRole", "ClusterRoleBinding", "ServiceAccount"):
+            raise AssertionError(f"apply {kind}: the fake was not told about it")
+        was, self.applied[f"{kind}/{name}"] = self.applied.get(f"{kind}/{name}"), each
+        how = "created" if was is None else "unchanged" if was == each else "configured"
+        return f"{kind.lower()}/{name} {how}\n"
+
+
+def _secret(name: str, data: dict[str, str]) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "data": {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}}
+
+
+def _merge(target: dict[str, Any], change: dict[str, Any]) -> str:
+    for key, value in change.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict):
+            _merge(target.setdefault(key, {}), value)
+        else:
+            target[key] = value
+    return ""

@@ -1,0 +1,491 @@
+"""A machine that understands every script kubeon sends, token by token, remembers what it did, and refuses any other.
+
+A script is read from its start; at each place one of the patterns in GRAMMAR must match: kubeon's own shell libraries
+word for word (they do nothing by themselves), or one of their calls, which changes the machine's memory.
+"""
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import re
+import shlex
+import string
+import tarfile
+import threading
+from collections.abc import Callable, Iterable
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from kubeon.bundle import install
+from kubeon.cri import containerd
+from kubeon.errors import ConnectError
+from kubeon.hosts import files, host
+from kubeon.phases import authorize_key, clean_host, init_control_plane, join_nodes, verify_cluster
+from kubeon.transport.base import Result
+from tests.fakes.api import FakeApi
+from tests.hosts.samples import sample
+
+MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+KUBERNETES, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
+READS = {"facts", "is_there", "images", "read", "init_done", "kubectl", "reach"}  # what changes nothing
+
+
+class ExitError(Exception):
+    """The script ends here with an error."""
+
+
+class Machine:
+    """One host's memory, and what may go wrong on it: `fails` and `cuts` name the token that fails, or is the last."""
+
+    def __init__(self, name: str, address: str, api: FakeApi, *, password: str | None = None) -> None:
+        self.name, self.address, self.api, self.password = name, address, api, password
+        self.files: dict[str, tuple[str, str]] = {}  # path: content, mode
+        self.programs: dict[str, tuple[str, str]] = {}  # path: sha256, mode
+        self.images: dict[str, list[Any]] = {}  # reference: digest, pinned
+        self.units: dict[str, str] = {}  # unit: active, inactive; all of them enabled
+        self.settings: dict[str, None] = {}  # calls of the preparation, in order
+        self.stamps: set[str] = set()
+        self.keys: list[str] = []  # authorized_keys
+        self.fails: dict[str, str] = {}  # token: what it says; once
+        self.cuts: set[str] = set()  # tokens after which the connection is lost; once
+        self.told: list[str] = []  # tokens, in order
+        self.changed: list[str] = []  # those that are not reads
+        self.hook: Callable[[str], None] = lambda token: None
+
+    def snapshot(self) -> str:
+        """All its memory, to compare."""
+        state = (self.files, self.programs, self.images, self.units, self.settings, self.stamps, self.keys)
+        return repr(state)
+
+    def run(self, script: str, stdin: Iterable[bytes], on_line: Callable[[str], None] | None) -> Result:
+        """Run a script."""
+        return Run(self, script, stdin, on_line).result()
+
+    @property
+    def is_control_plane(self) -> bool:
+        """Does its API server run?"""
+        return f"{KUBERNETES}/manifests/kube-apiserver.yaml" in self.files and self.kubelet_runs
+
+    @property
+    def kubelet_runs(self) -> bool:
+        """Is the kubelet up, with a configuration?"""
+        return self.units.get("kubelet.service") == "active" and f"{KUBELET}/config.yaml" in self.files
+
+    def facts(self) -> str:
+        """What the facts script prints here."""
+        own = {
+            "hostname": self.name,
+            "machine-id": f"id-{self.address}",
+            "product-uuid": f"uuid-{self.address}",
+            "boot-id": f"boot-{self.address}",
+            "container": "none",
+            "addresses": f"2: eth0    inet {self.address}/16 brd 10.0.255.255 scope global eth0",
+            "routes": "default via 10.0.255.254 dev eth0\n10.0.0.0/16 dev eth0 proto kernel scope link",
+            "listening": "",
+            "units": "".join(f"{u} loaded active running x\n" for u, state in self.units.items() if state == "active"),
+            "containerd-unit": "",
+            "containers": "0",
+            "cluster-marker": self._text(f"{KUBERNETES}/kubeon-cluster"),
+            "ca": self._text(f"{KUBERNETES}/pki/ca.crt"),
+            "kubelet-config": "yes" if f"{KUBELET}/config.yaml" in self.files else "",
+            "kubelet-kubeconfig": "yes" if f"{KUBERNETES}/kubelet.conf" in self.files else "",
+            "static-pods": "\n".join(n.rpartition("/")[2] for n in self.files if n.startswith(f"{KUBERNETES}/manifests/")),
+            "etcd-data": "yes" if "/var/lib/etcd/member" in self.files else "",
+            "cni": "",
+            "bridge-configuration": self._text("/etc/cni/net.d/10-kubeon-bridge.conflist"),
+            "records": "found\nfound/sysctl\ninstalled" if self.settings else "",
+            "cgroup": "cgroup2fs\nmount /sys/fs/cgroup 2",
+            "modules": "overlay\nbr_netfilter\nnf_conntrack",
+            "clock": "",
+        }
+        text = sample("debian-12-prepared")
+        packages = [call.removeprefix("package ") for call in self.settings if call.startswith("package ")]
+        text = re.sub(r"(@@kubeon (?:packages|commands)\n)", r"\1" + "".join(f"{name}\n" for name in packages), text)
+        for section, body in own.items():
+            text = re.sub(rf"(?ms)^@@kubeon {section}\n.*?(?=^@@kubeon |\Z)", "", text)
+            text += f"\n@@kubeon {section}\n{body}\n"
+        return text
+
+    def _text(self, path: str) -> str:
+        return self.files.get(path, ("", ""))[0]
+
+
+class Run:
+    """One script on its way."""
+
+    def __init__(
+        self, machine: Machine, script: str, stdin: Iterable[bytes], on_line: Callable[[str], None] | None
+    ) -> None:
+        self.machine, self.script, self.stdin, self.on_line = machine, script, stdin, on_line
+        self.out: list[str] = []
+        self.lock = ""
+        self.umask = "022"
+        self.stamp = ""
+        self.stage: dict[str, bytes] = {}
+        self.temporary: set[str] = set()
+
+    def result(self) -> Result:
+        """Read it to its end."""
+        at, status, why = 0, 0, ""
+        try:
+            while at < len(self.script):
+                found = ((name, match) for name, pattern in GRAMMAR if (match := pattern.match(self.script, at)))
+                name, match = next(found, ("", None))
+                if match is None or match.end() == at:
+                    raise AssertionError(f"{self.machine.name} was not told about:\n{self.script[at : at + 600]}")
+                at = match.end()
+                self._do(name, match)
+        except ExitError as error:
+            status, why = 1, str(error)
+        finally:
+            for path in self.temporary:
+                self.machine.files.pop(path, None)
+        return Result("".join(f"{line}\n" for line in self.out), why, status)
+
+    def _do(self, name: str, match: re.Match[str]) -> None:
+        machine = self.machine
+        if name == "text":
+            return
+        machine.told.append(name)
+        machine.hook(name)
+        if name in machine.fails:
+            raise ExitError(machine.fails.pop(name))
+        before, writes = machine.snapshot(), len(machine.api.writes)
+        getattr(self, f"do_{name}")(**match.groupdict())
+        if machine.snapshot() != before:
+            machine.changed.append(name)
+            assert self.lock == "x", f"{name} changed {machine.name} without the lock"
+        assert name not in READS or name == "kubectl" or len(machine.api.writes) == writes
+        if name in machine.cuts:
+            machine.cuts.remove(name)
+            raise ConnectError("the connection was lost", host=machine.name)
+
+    def say(self, line: str) -> None:
+        """To standard output."""
+        self.out.append(line)
+        if self.on_line:
+            self.on_line(line)
+
+    # -- tokens, by name; arguments are the groups of their patterns ------------------------------------------------
+
+    def do_lock(self, mode: str, seconds: str) -> None:
+        assert int(seconds) == host.LOCK_WAIT
+        self.lock = mode.removeprefix("-")
+
+    def do_umask(self, umask: str) -> None:
+        self.umask = umask
+
+    def do_stamp(self, stamp: str) -> None:
+        self.stamp = shlex.split(stamp)[0] if stamp else ""
+
+    def do_facts(self) -> None:
+        self.say(self.machine.facts())
+
+    def do_file(self, path: str, mode: str, content: str, end: str) -> None:
+        del end
+        if self.machine.files.get(path) != (content, mode):
+            if self.stamp:
+                self.machine.stamps.add(self.stamp)
+            self.machine.files[path] = (content, mode)
+            self.say(path)
+
+    def do_link(self, target: str, path: str) -> None:
+        self.machine.files[path] = self.machine.files[target]
+
+    def do_setting(self, call: str) -> None:
+        if call.startswith("ensure_hosts_block"):
+            for other in [one for one in self.machine.settings if one.startswith("ensure_hosts_block") and one != call]:
+                del self.machine.settings[other]
+        if call not in self.machine.settings:
+            self.machine.settings[call] = None
+            self.say(call.splitlines()[0])
+
+    def do_packages(self, required: str, optional: str) -> None:
+        for package in f"{required} {optional}".replace("'", "").split():
+            self.do_setting(f"package {package}")
+
+    def do_is_there(self, sha256: str, mode: str, path: str) -> None:
+        if self.machine.programs.get(path) != (sha256, mode):
+            self.say(path)
+
+    def do_unpack(self) -> None:
+        with tarfile.open(fileobj=io.BytesIO(b"".join(self.stdin)), mode="r:gz") as archive:
+            members = {info.name: archive.extractfile(info) for info in archive if info.isfile()}
+            self.stage = {name.removeprefix("./"): file.read() for name, file in members.items() if file}
+
+    def do_gunzip(self, path: str) -> None:
+        self.stage = {f"{path}.kubeon-new": gzip.decompress(b"".join(self.stdin))}
+
+    def do_place(self, sha256: str, mode: str, source: str, path: str) -> None:
+        content = self.stage[source if source in self.stage else f"{path}.kubeon-new"]
+        assert hashlib.sha256(content).hexdigest() == sha256
+        self.machine.programs[path] = (sha256, mode)
+
+    def do_images(self) -> None:
+        for reference, (digest, pinned) in self.machine.images.items():
+            self.say(f"{reference} {digest} {containerd.PIN_LABEL if pinned else '-'}")
+
+    def do_import(self) -> None:
+        assert self.machine.units.get("containerd.service") == "active"
+        with tarfile.open(fileobj=io.BytesIO(b"".join(self.stdin)), mode="r:") as archive:
+            index = archive.extractfile("index.json")
+            assert index is not None
+            for image in json.load(index)["manifests"]:
+                assert f"blobs/{image['digest'].replace(':', '/')}" in archive.getnames()
+                self.machine.images[image["annotations"]["io.containerd.image.name"]] = [image["digest"], False]
+
+    def do_pin(self, reference: str) -> None:
+        self.machine.images[reference][1] = True
+
+    def do_read(self, path: str) -> None:
+        if path in self.machine.files:
+            self.say(f"{path} {base64.b64encode(self.machine.files[path][0].encode()).decode()}")
+
+    def do_unit(self, unit: str, stamp: str, start: str) -> None:
+        units, owed = self.machine.units, stamp in self.machine.stamps
+        if unit not in units:
+            units[unit] = "inactive"
+            self.say(f"{unit} enabled")
+        if owed and units[unit] == "active":
+            self.say(f"{unit} restarted")
+        elif start and units[unit] != "active":
+            units[unit] = "active"
+            self.say(f"{unit} started")
+        self.machine.stamps.discard(stamp)
+
+    def do_authorize(self, key: str) -> None:
+        if key not in self.machine.keys:
+            self.machine.keys.append(key)
+            self.say("key added to /root/.ssh/authorized_keys")
+
+    def do_trap(self, path: str) -> None:
+        self.temporary.add(path)
+
+    def do_config(self, path: str, content: str) -> None:
+        assert self.umask == "077"
+        assert path in self.temporary
+        assert path.startswith("/run/")
+        self.machine.files[path] = (content, "600")
+
+    def do_kubeadm(self, line: str) -> None:
+        words = shlex.split(line)
+        flags = dict(word.partition("=")[::2] for word in words[4:])
+        assert words[0] == "kubeadm"
+        assert words[2] == "--config"
+        self._preflight(set(flags.get("--ignore-preflight-errors", "").split(",")))
+        documents = {each["kind"]: each for each in yaml.safe_load_all(self.machine.files[words[3]][0])}
+        self.say(f"[{words[1]}] begins")
+        if words[1] == "init":
+            self._init(documents)
+        else:
+            self._join(documents["JoinConfiguration"])
+
+    def _preflight(self, ignored: set[str]) -> None:
+        """kubeadm's own, of what matters here."""
+        machine = self.machine
+        assert {"/usr/local/bin/kubelet", "/usr/local/bin/kubeadm"} <= set(machine.programs)
+        assert machine.units["containerd.service"] == "active"
+        assert {"/etc/systemd/system/kubelet.service", f"{KUBERNETES}/pki/ca.crt"} <= set(machine.files)
+        complaints = {
+            "FileAvailable--etc-kubernetes-kubelet.conf": f"{KUBERNETES}/kubelet.conf" in machine.files,
+            "FileAvailable--etc-kubernetes-pki-ca.crt": f"{KUBERNETES}/pki/ca.crt" in machine.files,
+            "Port-10250": machine.kubelet_runs,
+            "DirAvailable--var-lib-etcd": "/var/lib/etcd/member" in machine.files,
+            **{
+                f"FileAvailable--etc-kubernetes-manifests-{name}.yaml": f"{KUBERNETES}/manifests/{name}.yaml" in machine.files
+                for name in MANIFESTS
+            },
+        }
+        if failed := [name for name, there in complaints.items() if there and name not in ignored]:
+            raise ExitError("".join(f"[ERROR {name}]\n" for name in failed))
+
+    def _init(self, documents: dict[str, Any]) -> None:
+        api, machine = self.machine.api, self.machine
+        assert not [name for name in api.nodes if name != machine.name], "kubeadm init in a cluster that is there"
+        assert documents["InitConfiguration"]["nodeRegistration"]["name"] == machine.name
+        self._start_control_plane()
+        self._start_kubelet(str(documents["ClusterConfiguration"]["kubernetesVersion"]))
+        given = documents["InitConfiguration"]["bootstrapTokens"][0]
+        identifier, _, secret = given["token"].partition(".")
+        data = {"token-id": identifier, "token-secret": secret, "description": given["description"]}
+        api.secrets[f"bootstrap-token-{identifier}"] = data
+        api.cluster_info.setdefault("kubeconfig", "apiVersion: v1\nkind: Config\n")
+        api.applied["DaemonSet/kube-proxy"] = {}
+
+    def _join(self, document: dict[str, Any]) -> None:
+        discovery = document["discovery"]["bootstrapToken"]
+        assert discovery["caCertHashes"]
+        if not self.machine.api.accepts(discovery["token"]):
+            raise ExitError("error execution phase preflight: couldn't validate the identity of the API Server")
+        assert document["nodeRegistration"]["name"] == self.machine.name
+        if "controlPlane" in document:
+            assert f"{KUBERNETES}/pki/ca.key" in self.machine.files
+            self._start_control_plane()
+        self._start_kubelet("v1.34.1")
+
+    def _start_control_plane(self) -> None:
+        assert f"{KUBERNETES}/pki/etcd/server.crt" in self.machine.files
+        for name in MANIFESTS:
+            self.machine.files[f"{KUBERNETES}/manifests/{name}.yaml"] = ("", "600")
+            assert any(reference.rpartition(":")[0].endswith(name) for reference in self.machine.images), name
+        self.machine.files["/var/lib/etcd/member"] = ("", "600")
+
+    def _start_kubelet(self, version: str) -> None:
+        machine = self.machine
+        assert f"{KUBELET}/pki/kubelet-client-current.pem" in machine.files
+        machine.files[f"{KUBELET}/config.yaml"] = machine.files[f"{KUBELET}/kubeadm-flags.env"] = ("", "644")
+        machine.units["kubelet.service"] = "active"
+        has_network = any(path.startswith("/etc/cni/net.d/") for path in machine.files)
+        machine.api.register(machine.name, version, ready=has_network)
+
+    def do_init_done(self, address: str) -> None:
+        assert address == self.machine.address
+        if self.machine.is_control_plane and "DaemonSet/kube-proxy" in self.machine.api.applied:
+            self.say("daemonset.apps/kube-proxy")
+
+    def do_start_kubelet(self) -> None:
+        if f"{KUBELET}/config.yaml" not in self.machine.files:
+            raise ExitError
+        if self.machine.units["kubelet.service"] != "active":
+            self._start_kubelet("v1.34.1")
+            self.say("kubelet started")
+
+    def do_kubectl(self, line: str) -> None:
+        words = shlex.split(line)
+        assert words[:5] == ["kubectl", "--kubeconfig", f"{KUBERNETES}/admin.conf", "--server", f"https://{self.machine.address}:6443"]
+        if not self.machine.is_control_plane:
+            raise ExitError(f"The connection to the server {self.machine.address}:6443 was refused")
+        answer = self.machine.api.kubectl(words[5:], b"".join(self.stdin).decode())
+        self.out.append(answer.rstrip("\n"))
+
+    def do_reach(self, source: str, target: str, port: str) -> None:
+        assert port == "53"
+        addresses = {each["status"]["podIP"]: each["spec"]["nodeName"] for each in self.machine.api.pods.values()}
+        assert addresses[source] == self.machine.name
+        assert addresses[target]
+
+    def do_clean(self) -> None:
+        machine = self.machine
+        machine.api.nodes.pop(machine.name, None)
+        kept = f"{KUBERNETES}/kubeon-cluster"
+        machine.files = {path: file for path, file in machine.files.items() if path == kept}
+        machine.programs, machine.images, machine.units, machine.stamps = {}, {}, {}, set()
+        self.say("removed the binaries")
+
+    def do_name_packages(self) -> None:
+        for call in [call for call in self.machine.settings if call.startswith("package ")]:
+            self.say(f"{call} stays: kubeon had installed it")
+
+    def do_restore(self) -> None:
+        self.machine.settings.clear()
+
+    def do_forget(self) -> None:
+        self.machine.files.clear()
+        self.machine.keys.clear()
+        self.say("the host is as it was found")
+
+
+def _library(package: str, name: str) -> str:
+    return re.escape(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+
+
+def _template(text: str) -> str:
+    """A pattern for what str.format makes of a template; a field that stands there twice has to be the same twice."""
+    pattern, seen = "", set()
+    for literal, name, _, _ in string.Formatter().parse(text):
+        pattern += re.escape(literal)
+        if name is not None:
+            pattern += f"(?P={name})" if name in seen else rf"(?P<{name}>[^\n;]*?)"
+            seen.add(name)
+    return pattern
+
+
+def _word(name: str) -> str:
+    return rf"'?(?P<{name}>[^\s']+)'?"
+
+
+_TEXTS = (  # libraries and words that do nothing by themselves
+    *(re.escape(text) for text in (files._ENSURE, install._IS_THERE, install._PLACE)),
+    *(_library("kubeon.hosts", "changes.sh"), _library("kubeon.distros", "debian.sh")),
+    *(_library("kubeon.distros", "packages.sh"), r"root=''\n", r"set [-+]e\n", r"\(\n", r"\) \|\| exit\n", r"\)\n"),
+    *(r"exit 0\n", r"\n", r"mkdir -p /run/kubeon\n", r"systemctl enable --now chrony.service >&2\n"),
+)
+_GUNZIP = r"""new="\$root"(?P<path>\S+)\.kubeon-new\nmkdir -p "\$\{new%/\*\}"\ngzip -dc >"\$new"\n"""
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    *(("text", text) for text in _TEXTS),
+    ("lock", _template(host._LOCK)),
+    ("umask", r"umask (?P<umask>\d+)\n"),
+    ("stamp", r"stamp=(?P<stamp>\S+)\n"),
+    ("facts", r"root=''\nask_commands='[^']*'\nask_packages='[^']*'\nask_modules='[^']*'\nask_sysctls='[^']*'\n" + _library("kubeon.hosts", "gather.sh")),
+    ("file", rf"ensure_file {_word('path')} (?P<mode>\d+) <<'(?P<end>KUBEON_\w+)'\n(?P<content>.*?)(?P=end)\n"),
+    ("link", rf"ln -sfn {_word('target')} {_word('path')}\n"),
+    ("setting", r"(?P<call>ensure_hosts_block \S+ <<'KUBEON_HOSTS'\n.*?KUBEON_HOSTS)\n"),
+    ("setting", r"(?P<call>ensure_(?:module|sysctl|swap_off|selinux_permissive|firewall_off|time_service|hostname)[^\n]*)\n"),
+    ("packages", r"required=(?P<required>'[^']*'|\S+)\noptional=(?P<optional>'[^']*'|\S+)\nadd_packages\n"),
+    ("is_there", rf"is_there (?P<sha256>\w+) (?P<mode>\d+) {_word('path')}\n"),
+    ("unpack", re.escape(install._UNPACK)),
+    ("gunzip", _GUNZIP),
+    ("place", rf'place (?P<sha256>\w+) (?P<mode>\d+) "\$(?:new"|stage"/{_word("source")}) {_word("path")}\n'),
+    ("images", re.escape(containerd.Containerd().list_script())),
+    ("import", re.escape(containerd.Containerd().import_script())),
+    ("pin", re.escape(containerd.CTR) + rf" images label {_word('reference')} {containerd.PIN_LABEL} >/dev/null\n"),
+    ("read", r"if \[ -f (?P<path>\S+) \]; then printf '%s ' (?P=path); base64 <(?P=path) \| tr -d '\\n'; echo; fi\n"),
+    ("unit", _template(host._UNIT)),
+    ("authorize", _template(authorize_key._SCRIPT).replace(r"(?P<key>", r"'?(?P<key>").replace("*?)", "*?)'?", 1)),
+    ("trap", rf"trap 'rm -f (?P<path>\S+)' EXIT\n"),
+    ("config", r"cat >(?P<path>\S+) <<'KUBEON_CONFIG'\n(?P<content>.*?)KUBEON_CONFIG\n"),
+    ("kubeadm", r"(?P<line>kubeadm [^\n]*) 2>&1\n"),
+    ("init_done", _template(init_control_plane._IS_COMPLETE)),
+    ("start_kubelet", re.escape(join_nodes._START_KUBELET)),
+    ("kubectl", r"(?P<line>kubectl (?:'[^']*'|[^'\n])*)\n"),
+    ("reach", _template(verify_cluster._REACH)),
+    ("clean", r"units=.*?\nmarker=\S+\n" + _library("kubeon.phases", "clean_host.sh")),
+    ("name_packages", re.escape(clean_host._NAME_PACKAGES)),
+    ("restore", r"restore \S+\n"),
+    ("forget", r"forget\n"),
+)
+GRAMMAR = tuple((name, re.compile(pattern, re.DOTALL)) for name, pattern in sorted(_PATTERNS, key=lambda p: p[0] == "text"))
+
+
+class FakeConnection:
+    """What `kubeon.transport.ssh.SSH` is, to a machine. As sshd does by default, it carries ten sessions at once."""
+
+    MOST = 10
+
+    def __init__(self, machine: Machine, *, own_key: str = "", password: str | None = None) -> None:
+        self.machine = machine
+        self.used_password = False
+        self._own_key, self._given = own_key, password
+        self._sessions = threading.Semaphore(self.MOST)
+
+    def open(self) -> None:
+        """Log in: with the key that is authorized, or else the password."""
+        if self.machine.password is None or (self._own_key and self._own_key in self.machine.keys):
+            return
+        if self._given != self.machine.password:
+            raise ConnectError("the login as root was refused", host=self.machine.address)
+        self.used_password = True
+
+    def run(
+        self,
+        script: str,
+        *,
+        stdin: Iterable[bytes] = (),
+        timeout: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Result:
+        """See transport.base.Transport."""
+        assert timeout > 0
+        if not self._sessions.acquire(blocking=False):
+            raise ConnectError("the connection was lost", why="MaxSessions of sshd", host=self.machine.name)
+        try:
+            return self.machine.run(script, stdin, on_line)
+        finally:
+            self._sessions.release()
+
+    def close(self) -> None:
+        """See transport.base.Transport."""

@@ -1,0 +1,43 @@
+"""A file server and registry that has exactly the material of a cluster, small enough to be sent to hundreds of fakes."""
+
+import hashlib
+import io
+import tarfile
+
+import httpx
+
+from kubeon.bundle.catalogue import host_files
+from kubeon.spec.material import FileArtifact
+from kubeon.spec.model import ClusterSpec
+from kubeon.spec.releases import kubeadm_images
+from tests.bundle.test_registry import Image
+from tests.bundle.test_store import Answer, Server, a_file
+
+
+def a_server_for(spec: ClusterSpec) -> Server:
+    """Everything that `spec` needs for amd64, under upstream's URLs."""
+    answers: dict[str, Answer | list[Answer]] = {}
+    for artifact in host_files(spec, "amd64"):
+        content = _archive(artifact) if artifact.is_archive else f"\x7fELF {artifact.name}".encode()
+        answers[artifact.url] = a_file(content)
+        answers[artifact.checksum_url] = httpx.Response(
+            200, text=f"{hashlib.sha256(content).hexdigest()}  {artifact.file_name}\n"
+        )
+    for reference in kubeadm_images(spec.kubernetes):
+        registry, _, rest = reference.partition("/")
+        repository, _, tag = rest.rpartition(":")
+        image = Image("amd64", reference.encode())
+        answers |= image.answers(repository, tag, base=f"https://{registry}/v2")
+    return Server(answers)
+
+
+def _archive(artifact: FileArtifact) -> bytes:
+    folder = io.BytesIO()
+    with tarfile.open(fileobj=folder, mode="w:gz") as archive:
+        for rule in artifact.installs:
+            names = [rule.member] if not rule.path.endswith("/") else [f"{rule.member or '.'}/{artifact.name}-{n}" for n in "ab"]
+            for name in names:
+                info = tarfile.TarInfo(name)
+                info.size, info.mode = len(name), 0o755
+                archive.addfile(info, io.BytesIO(name.encode()))
+    return folder.getvalue()

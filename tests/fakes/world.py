@@ -1,0 +1,132 @@
+"""Everything around an operation: machines, their API, a file server, a control machine, and a user who says yes."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeon import operations
+from kubeon.bundle.store import Store
+from kubeon.engine.interrupt import Interrupt
+from kubeon.operations import CreateResult, DestroyResult, Options, Plan
+from kubeon.phases import resolve
+from kubeon.phases.look import look
+from kubeon.pki.authorities import Authorities
+from kubeon.spec.model import ClusterSpec, Role
+from kubeon.state.home import Home
+from kubeon.transport.secrets import Secrets
+from kubeon.transport.ssh import Target
+from tests.engine.test_runner import Watcher
+from tests.fakes.api import FakeApi
+from tests.fakes.machine import FakeConnection, Machine
+from tests.fakes.material import a_server_for
+
+PASSWORD = "hunter2-of-root"
+
+
+@dataclass
+class Busy:
+    """How many at once, of anything."""
+
+    now: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def counted(self, what: str) -> Iterator[None]:
+        """While this runs there is one more."""
+        with self.lock:
+            self.now[what] += 1
+            self.most[what] = max(self.most[what], self.now[what])
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.now[what] -= 1
+
+
+class World:
+    """Fakes for one cluster, put in place of SSH and of the network."""
+
+    def __init__(
+        self, spec: ClusterSpec, folder: Path, monkeypatch: pytest.MonkeyPatch, authorities: Authorities
+    ) -> None:
+        self.spec, self.api, self.home = spec, FakeApi(), Home(folder / "kubeon")
+        self.kubeconfig = folder / "kubeconfig"
+        self.secrets = Secrets(ssh_password=PASSWORD)
+        self.server = a_server_for(spec)
+        self.machines = {
+            str(node.address): Machine(_name(node.role, str(node.address)), str(node.address), self.api)
+            for node in spec.nodes
+        }
+        self.watcher = Watcher()
+        self.plans: list[Plan] = []
+        self.connected: list[str] = []
+        monkeypatch.setattr(operations, "look", partial(look, make=self._connect))
+        monkeypatch.setattr(resolve, "Store", partial(Store, transport=self.server))
+        monkeypatch.setattr(resolve, "new_authorities", lambda *_: authorities)
+
+    def __getitem__(self, name: str) -> Machine:
+        return next(machine for machine in self.machines.values() if machine.name == name)
+
+    @property
+    def state(self) -> Any:
+        """The cluster's record."""
+        return self.home.cluster(self.spec.name)
+
+    def create(self, spec: ClusterSpec | None = None, *, yes: bool = True, **how: Any) -> CreateResult:
+        """`kubeon create`."""
+        interrupt: Interrupt | None = how.pop("interrupt", None)
+        dry_run = how.pop("dry_run", False)
+        self.watcher = Watcher()
+        return operations.create(
+            spec or self.spec,
+            self.secrets,
+            Options(kubeconfig=self.kubeconfig, **how),
+            self.home,
+            self.watcher,
+            lambda plan: bool(self.plans.append(plan)) or yes,
+            dry_run=dry_run,
+            interrupt=interrupt,
+        )
+
+    def destroy(self, **how: Any) -> DestroyResult:
+        """`kubeon destroy`."""
+        self.watcher = Watcher()
+        return operations.destroy(
+            self.spec.name,
+            self.secrets,
+            Options(kubeconfig=self.kubeconfig, **how),
+            self.home,
+            self.watcher,
+            lambda plan: not self.plans.append(plan),
+        )
+
+    def ended(self, phase: str) -> dict[str, str]:
+        """How a phase ended in the last operation, by host."""
+        return {host: status.value for host, name, status in self.watcher.ended() if name == phase}
+
+    def changes(self) -> list[tuple[str, str]]:
+        """(host, phase) of all that changed something in the last operation."""
+        return [(host, phase) for host, phase, status in self.watcher.ended() if status.value == "changed"]
+
+    def snapshot(self) -> str:
+        """All machines' memories, and the API's."""
+        return "".join(each.snapshot() for each in self.machines.values()) + repr((self.api.nodes, self.api.applied))
+
+    def _connect(self, target: Target) -> Any:
+        self.connected.append(target.address)
+        key = target.own_key
+        own = key.with_suffix(".pub").read_text().strip() if key and key.exists() else ""
+        return FakeConnection(self.machines[target.address], own_key=own, password=target.secrets.ssh_password)
+
+
+def _name(role: Role, address: str) -> str:
+    block, number = address.split(".")[-2:]
+    return f"{'cp' if role is Role.CONTROL_PLANE else 'w'}{int(number) + 250 * (int(block) - (role is Role.WORKER))}"
