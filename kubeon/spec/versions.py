@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 OLDEST = (1, 20)
+LONGEST = timedelta(days=250 * 365)
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?")
 _DURATION = re.compile(r"(\d+)([ydhm])")
 _UNITS = {"y": timedelta(days=365), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
@@ -43,12 +44,19 @@ class Version:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read "100y", "365d", "8760h" or "30m"; a year has 365 days. Raises ValueError on anything else and on zero."""
+    """Read "100y", "365d", "8760h" or "30m"; a year has 365 days. Raises ValueError on anything else.
+
+    The longest is 250 years: Go's durations, in which kubeadm and the controller manager count, end at 292.
+    """
     match = _DURATION.fullmatch(text.strip())
     if not match or not int(match[1]):
         msg = f"{text!r} is not a duration; write 100y, 365d, 8760h or 30m"
         raise ValueError(msg)
-    return int(match[1]) * _UNITS[match[2]]
+    duration = min(int(match[1]), 10**6) * _UNITS[match[2]]
+    if duration > LONGEST:
+        msg = f"{text!r} is longer than 250y"
+        raise ValueError(msg)
+    return duration
 
 
 def kubeadm_api(version: Version) -> str:
