@@ -10,6 +10,11 @@ from kubeon.phases.context import Cluster, Step
 MARKER = "/etc/kubernetes/kubeon-cluster"
 
 
+def marker_of(ctx: Cluster) -> str:
+    """What a host of this cluster bears: the name, and the CA, since a name may be used twice."""
+    return f"{ctx.spec.name} {ctx.ca.fingerprint}\n"
+
+
 def preparation_of(ctx: Cluster, host: Host) -> Preparation:
     """How this host should be.
 
@@ -47,6 +52,6 @@ class PrepareHost(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """One script."""
-        marker = File(MARKER, f"{ctx.spec.name} {ctx.ca.fingerprint}\n")
+        marker = File(MARKER, marker_of(ctx))
         script = "(\n" + ensure_files_script([marker]) + ") || exit\n" + prepare_script(preparation_of(ctx, host))
         return host.change(script, what="prepare the host").splitlines()

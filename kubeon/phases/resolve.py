@@ -106,7 +106,10 @@ def cluster_to_clean(
         )
     if not seen.hosts:
         raise PreflightError("no host can be reached; nothing was changed")
-    return _context(spec, seen, state, reporter)
+    ctx = _context(spec, seen, state, reporter)
+    if pki := state.read_pki():
+        ctx.authorities = Authorities.from_files(pki)
+    return ctx
 
 
 def _context(spec: ClusterSpec, seen: Seen, state: ClusterState, reporter: Reporter) -> Cluster:

@@ -1,5 +1,6 @@
 """The record of one cluster, ~/.kubeon/clusters/<name>/. Private, for it holds keys; losing it loses no cluster."""
 
+import base64
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,21 @@ class ClusterState:
         with hold(self.path / "lock", operation, now):
             yield
 
+    def check_known_hosts(self) -> None:
+        """Raise StateError naming the first line that holds no host key; a full disk may leave half a line."""
+        content = read_file(self.known_hosts) or b""
+        for number, line in enumerate(content.splitlines(), 1):
+            words = line.split()
+            if not words or words[0].startswith(b"#"):
+                continue
+            try:
+                line.decode()
+                base64.b64decode(words[2], validate=True)
+            except (IndexError, ValueError):
+                what = f"{self.known_hosts} is damaged: line {number} is not a host key"
+                hint = f"remove that line; the key is learnt again, so compare it: ssh-keyscan {_shown(words[0])}"
+                raise StateError(what, hint=hint) from None
+
     def read_spec(self) -> ClusterSpec | None:
         """The description that the cluster was last brought to; None before the first success."""
         return self._read(self._spec_path)
@@ -81,12 +97,24 @@ class ClusterState:
         return {path.relative_to(folder).as_posix(): read_file(path) or b"" for path in paths}
 
     def write_pki(self, files: Mapping[str, bytes]) -> None:
-        """Store certificates and keys; those not named stay as they are."""
-        for name, content in files.items():
+        """Store certificates and keys; those not named stay as they are.
+
+        The first time all of them appear at once: half a PKI would be of no use and look like damage.
+        """
+        for name in files:
             if not _PKI_NAME.fullmatch(name):
                 msg = f"{name!r} is not the relative name of a certificate or key"
                 raise ValueError(msg)
-            self._write(self.path / "pki" / name, content)
+        folder = self.path / "pki"
+        self.ensure()
+        with explained(folder):
+            target = folder if folder.exists() else self.path / ".pki-new"
+            if target != folder and target.exists():  # an earlier run was cut
+                shutil.rmtree(target)
+            for name, content in files.items():
+                write_file(target / name, content)
+            if target != folder:
+                target.rename(folder)
 
     def write_key(self, private: bytes, public: str) -> None:
         """Store the cluster's own login key, the public half first: with the private one there, both are."""
@@ -154,3 +182,7 @@ class ClusterState:
         if spec.name != self.name:
             raise StateError(f"{path} describes another cluster", why=f"its name is {spec.name}", hint=hint)
         return spec
+
+
+def _shown(word: bytes) -> str:
+    return word.decode(errors="replace").strip("[]").partition("]")[0]
