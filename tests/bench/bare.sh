@@ -4,7 +4,9 @@
 #   bare.sh CONTROL_PLANE WORKER...       (addresses)
 #
 # BENCH_SSH is the ssh command with its options, BENCH_NETWORK the network plug-in's manifest, BENCH_VERSION the release.
-# Certificates are kubeadm's own, of one year; nothing is verified at the end. Each line is printed when its step is over.
+# The controller manager gives nodes their pod ranges, as kubeadm has it: a kubelet calls itself Ready as soon as it has
+# one, else ten seconds later. (So workers may get each other's; nothing here sends a packet.) Certificates are kubeadm's
+# own, of one year; nothing is verified at the end. Each line is printed when its step is over.
 set -eu
 
 cp=$1
@@ -39,9 +41,6 @@ kubernetesVersion: $BENCH_VERSION
 controlPlaneEndpoint: $cp:6443
 networking:
   podSubnet: 10.244.0.0/16
-controllerManager:
-  extraArgs:
-    allocate-node-cidrs: "false"
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
