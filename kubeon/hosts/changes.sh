@@ -91,6 +91,12 @@ ensure_module() {
     echo "module $1 loaded"
 }
 
+# record_sysctl KEY: somebody else will change it
+record_sysctl() {
+    file=$root/proc/sys/$(printf '%s' "$1" | tr . /)
+    if [ -r "$file" ]; then record sysctl "$1" "$(tr -s '\t ' '  ' <"$file")"; fi
+}
+
 # ensure_sysctl KEY VALUE REQUIRED: now; at boot /etc/sysctl.d/99-kubeon.conf does it
 ensure_sysctl() {
     file=$root/proc/sys/$(printf '%s' "$1" | tr . /)

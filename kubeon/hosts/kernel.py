@@ -44,6 +44,14 @@ SYSCTLS = (
     Sysctl("vm.max_map_count", "262144", "Elasticsearch and others refuse to start in pods with less", minimum=True),
 )
 
+CHANGED_BY_KUBERNETES = (
+    *("vm.overcommit_memory", "vm.panic_on_oom", "kernel.panic", "kernel.panic_on_oops"),
+    *("kernel.keys.root_maxkeys", "kernel.keys.root_maxbytes"),
+    *("net.ipv4.conf.all.route_localnet", "net.netfilter.nf_conntrack_max"),
+    *("net.netfilter.nf_conntrack_tcp_timeout_established", "net.netfilter.nf_conntrack_tcp_timeout_close_wait"),
+)
+"""What the kubelet and kube-proxy set on their own: recorded before they come, so that `kubeon destroy` puts it back."""
+
 
 def wanted_sysctls(now: dict[str, str]) -> tuple[Sysctl, ...]:
     """The settings a host should hold, given those it has: limits that are higher already are left out."""

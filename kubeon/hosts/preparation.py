@@ -14,7 +14,7 @@ from kubeon.distros import Family
 from kubeon.hosts.facts import Facts
 from kubeon.hosts.files import File, ensure_files_script
 from kubeon.hosts.hosts_block import Entry, block_call
-from kubeon.hosts.kernel import MODULES, Sysctl, wanted_sysctls
+from kubeon.hosts.kernel import CHANGED_BY_KUBERNETES, MODULES, Sysctl, wanted_sysctls
 from kubeon.spec.model import ClusterSpec, HostPolicy
 
 _EVIDENCE = {
@@ -79,6 +79,7 @@ def prepare_script(preparation: Preparation, *, root: str = "") -> str:
     files = (File(root + file.path, file.content, file.mode) for file in preparation.files)
     calls = [
         *(f"ensure_module {name} {shlex.quote(_EVIDENCE.get(name, '/nowhere'))}" for name in preparation.modules),
+        *(f"record_sysctl {key}" for key in CHANGED_BY_KUBERNETES),
         *(f"ensure_sysctl {s.key} {shlex.quote(s.value)} {'yes' if s.required else 'no'}" for s in preparation.sysctls),
         *(["ensure_swap_off"] if policy.swap == "off" else []),
         *(["ensure_selinux_permissive"] if policy.selinux == "permissive" else []),

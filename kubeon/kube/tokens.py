@@ -8,6 +8,8 @@ import json
 from kubeon.kube.kubectl import Kubectl
 
 _NAMESPACE, _CLUSTER_INFO = "kube-public", "cluster-info"
+_TYPE = "bootstrap.kubernetes.io/token"
+_OURS = "kubeon"  # the description of tokens that kubeon made; init's configuration gives it too
 
 
 def sign_cluster_info(api: Kubectl, token: str) -> None:
@@ -39,10 +41,10 @@ def token_secret(token: str, expiration: str) -> str:
         {
             "apiVersion": "v1",
             "kind": "Secret",
-            "type": "bootstrap.kubernetes.io/token",
+            "type": _TYPE,
             "metadata": {"name": f"bootstrap-token-{identifier}", "namespace": "kube-system"},
             "stringData": {
-                "description": "kubeon",
+                "description": _OURS,
                 "token-id": identifier,
                 "token-secret": secret,
                 "expiration": expiration,
@@ -54,10 +56,22 @@ def token_secret(token: str, expiration: str) -> str:
     )
 
 
-def delete_token(api: Kubectl, token: str) -> None:
-    """Make a join token invalid; nothing happens when it is gone already."""
-    name = "bootstrap-token-" + token.partition(".")[0]
-    api.run("delete", "secret", name, "--namespace", "kube-system", "--ignore-not-found")
+def delete_tokens(api: Kubectl) -> None:
+    """Make all join tokens of kubeon invalid, also those of runs that were cut off; tokens of people stay."""
+    listed = api.get("secrets", "--namespace", "kube-system", "--field-selector", f"type={_TYPE}") or {"items": []}
+    ours = [secret for secret in listed["items"] if secret["data"].get("description") == _base64_text(_OURS)]
+    if not ours:
+        return
+    secrets = [secret["metadata"]["name"] for secret in ours]
+    api.run("delete", "secret", *secrets, "--namespace", "kube-system", "--ignore-not-found")
+    # The controller manager would take the signatures away too, when it comes round to it.
+    signatures = {f"jws-kubeconfig-{name.removeprefix('bootstrap-token-')}": None for name in secrets}
+    patch = json.dumps({"data": signatures})
+    api.run("patch", "configmap", _CLUSTER_INFO, "--namespace", _NAMESPACE, "--type", "merge", "--patch", patch)
+
+
+def _base64_text(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _base64(data: bytes) -> str:

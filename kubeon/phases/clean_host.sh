@@ -34,10 +34,9 @@ drop_rules() { # TOOL FAMILY
     rules=$("$1-save" 2>/dev/null)
     printf '%s\n' "$rules" | grep -qE -- "$chains" || return 0
     printf '%s\n' "$rules" | grep -vE -- "$chains" | "$1-restore" && say "removed the rules of Kubernetes from $1"
-    command -v nft >/dev/null || return 0
     for table in filter nat mangle; do
         if "$1" -t "$table" -S | grep -qvE '^-P [A-Z]+ ACCEPT$'; then continue; fi
-        nft delete table "$2" "$table" 2>/dev/null
+        nft delete table "$2" "$table" 2>/dev/null || "$1" -t "$table" -X # without nft, its empty built-in chains
     done
 }
 
@@ -79,6 +78,8 @@ for path in $paths; do
     [ -e "$path" ] || [ -L "$path" ] || continue
     rm -rf "$path" && say "removed $path"
 done
+rm -rf ~root/.kube/cache # of kubectl; kubeon called it, and the routes of `bridge`
+rmdir ~root/.kube 2>/dev/null
 rmdir /opt/cni/bin /opt/cni /etc/cni 2>/dev/null
 systemctl daemon-reload
 systemctl reset-failed 2>/dev/null

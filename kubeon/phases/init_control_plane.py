@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import ADMIN_CONF
-from kubeon.kube.tokens import delete_token, sign_cluster_info
+from kubeon.kube.tokens import sign_cluster_info
 from kubeon.kubeadm.commands import init_words
 from kubeon.kubeadm.config import NodeHandoff, init_config
 from kubeon.kubeadm.tokens import new_token
@@ -101,6 +101,4 @@ class InitControlPlane(Step):
         ctx.joined = True
         if len(ctx.hosts) > 1:
             sign_cluster_info(ctx.api, ctx.join_token)
-        else:
-            delete_token(ctx.api, ctx.join_token)
         return (f"kubeadm init: {ctx.spec.version}",)

@@ -8,6 +8,7 @@ from typing import Any
 from kubeon.errors import KubeonError, OperationError
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
+from kubeon.kube.tokens import delete_tokens
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.join_nodes import JoinControlPlanes, JoinWorkers
 from kubeon.phases.register_nodes import RegisterNode
@@ -47,6 +48,7 @@ class VerifyCluster(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Look; pods are started only when something was changed, or was never verified."""
+        delete_tokens(ctx.api)  # all joins are over
         members = sorted(ctx.registered)
         ctx.api.wait_ready(members, seconds=READY_WITHIN)
         if ctx.cni.connects_nodes and len(members) > 1 and not (ctx.verified and not ctx.joined):

@@ -1,0 +1,67 @@
+"""Pods that answer who they are, for tests that ask whether they reach each other."""
+
+import json
+import time
+from typing import Any
+
+from tests.cluster.driver import kubectl
+from tests.lab import hosts, mirror
+
+IMAGE = "docker.io/library/busybox:1.35"
+NAME = "echo"
+PORT = 8080
+NODE_PORT = 30080
+_MANIFEST = f"""
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {{name: {NAME}}}
+spec:
+  selector: {{matchLabels: {{app: {NAME}}}}}
+  template:
+    metadata: {{labels: {{app: {NAME}}}}}
+    spec:
+      tolerations: [{{operator: Exists}}]
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: {NAME}
+        image: {IMAGE}
+        imagePullPolicy: Never
+        command: [sh, -c, "mkdir -p /www; echo $NODE >/www/index.html; exec httpd -f -p {PORT} -h /www"]
+        env: [{{name: NODE, valueFrom: {{fieldRef: {{fieldPath: spec.nodeName}}}}}}]
+        readinessProbe: {{httpGet: {{path: /, port: {PORT}}}, periodSeconds: 1}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {NAME}}}
+spec:
+  type: NodePort
+  selector: {{app: {NAME}}}
+  ports: [{{port: 80, targetPort: {PORT}, nodePort: {NODE_PORT}}}]
+"""
+
+
+def start(control_plane: hosts.LabHost, members: list[hosts.LabHost]) -> dict[str, dict[str, Any]]:
+    """A pod on every node behind one Service; by node, when all are ready."""
+    _, registry = mirror.urls()
+    for member in members:  # the test's own image, from the mirror, as an administrator would put it there
+        pull = f"ctr -n k8s.io images pull --plain-http {registry}/{IMAGE}"
+        hosts.ssh(member, f"{pull} >/dev/null && ctr -n k8s.io images tag --force {registry}/{IMAGE} {IMAGE}")
+    kubectl(control_plane, "apply -f -", stdin=_MANIFEST)
+    kubectl(control_plane, f"rollout status daemonset/{NAME} --timeout=120s")
+    items = json.loads(kubectl(control_plane, f"get pods -l app={NAME} -o json"))["items"]
+    return {item["spec"]["nodeName"]: item for item in items}
+
+
+def stop(control_plane: hosts.LabHost) -> None:
+    """Take them away."""
+    kubectl(control_plane, f"delete daemonset/{NAME} service/{NAME}")
+    kubectl(control_plane, f"wait pods -l app={NAME} --for=delete --timeout=60s", check=False)
+
+
+def ask(control_plane: hosts.LabHost, pod: dict[str, Any], url: str) -> str:
+    """What a web server answers to a pod; asked for some seconds, for rules follow a new Service with delay."""
+    name, deadline = pod["metadata"]["name"], time.monotonic() + 30
+    while True:
+        answer = kubectl(control_plane, f"exec {name} -- wget -q -T 2 -O - {url}", check=False).strip()
+        if answer or time.monotonic() > deadline:
+            return answer

@@ -1,0 +1,253 @@
+"""One cluster that is interrupted in every way, again and again; the same command continues. The tests go in order."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import snapshot
+from tests.cluster.conftest import Up
+from tests.cluster.driver import VERSION, Kubeon, Outcome, kubectl, nodes, sources
+from tests.lab import faults, hosts, machine
+
+pytestmark = pytest.mark.lab
+
+NOTICED = 75  # seconds in which kubeon is to notice that a host is gone: 30 without an answer after the next sign of life
+WORKING = "[kubelet-start]"  # what kubeadm says when it has begun to change the host
+
+
+@dataclass
+class Kappa:
+    """The cluster of this module."""
+
+    kubeon: Kubeon
+    hosts: list[hosts.LabHost]
+    bare: dict[str, snapshot.Snapshot] = field(repr=False)
+    name: str = "kappa"
+
+    def start(self, *words: str) -> "Run":
+        """kubeon with these words; else the command that makes the cluster."""
+        create = ["create", self.name, VERSION, *nodes(self.hosts[:1], self.hosts[1:]), *sources(), "--yes"]
+        known = set(self.logs())
+        return Run(self.kubeon.start(*(words or create)), lambda: [path for path in self.logs() if path not in known])
+
+    def logs(self) -> list[Path]:
+        """The log files of its operations."""
+        return sorted((self.kubeon.home / "clusters" / self.name / "logs").glob("*.log"))
+
+    def fingerprint(self) -> str:
+        """Of the CA on record."""
+        return (self.kubeon.home / "clusters" / self.name / "pki" / "ca.crt").read_text()
+
+    def ready(self) -> dict[str, str]:
+        """Every node's condition Ready."""
+        items = json.loads(kubectl(self.hosts[0], "get nodes -o json"))["items"]
+        return {
+            item["metadata"]["name"]: next(c["status"] for c in item["status"]["conditions"] if c["type"] == "Ready")
+            for item in items
+        }
+
+
+@dataclass
+class Run:
+    """A kubeon that runs."""
+
+    process: "subprocess.Popen[str]"
+    logs: Callable[[], list[Path]]
+
+    def reach(self, moment: str, patience: float = 300) -> None:
+        """Wait until the log of this run says so (a regular expression)."""
+        deadline = time.monotonic() + patience
+        while not any(re.search(moment, path.read_text(), re.MULTILINE) for path in self.logs()):
+            assert self.process.poll() is None, f"it ended before {moment}:\n{''.join(self.process.communicate())}"
+            assert time.monotonic() < deadline, f"it did not come to {moment}"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to tidy up."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+        assert self.process.returncode == -signal.SIGKILL, "it had ended before"
+
+    def end(self, patience: float = 300) -> Outcome:
+        """How it ended."""
+        stdout, stderr = self.process.communicate(timeout=patience)
+        return Outcome(self.process.returncode, stdout, stderr)
+
+
+@pytest.fixture(scope="module")
+def kappa(up: Up, module_kubeon: Kubeon) -> Iterator[Kappa]:
+    """Three bare hosts that are to become a cluster."""
+    three = up("k1", "k2", "k3")
+    yield Kappa(module_kubeon, three, snapshot.settled(three))
+
+
+def test_one_at_a_time(kappa: Kappa) -> None:
+    """A second kubeon is refused while the first one works, and told who that is."""
+    first = kappa.start()
+    first.reach(r"\[prepare-host\]: started")
+
+    second = kappa.start().end()
+
+    first.kill()
+    assert second.exit_code == 6, second.text
+    assert f"process {first.process.pid}" in second.text
+    assert "runs create" in second.text
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        r"\[prepare-host\]: (started|changed)",
+        r"\[install-packages\]: started",
+        r"sending kubernetes|sending kubelet|sending containerd",
+        r"\[start-runtime\]: started",
+    ],
+)
+def test_killed_while_hosts_are_prepared(kappa: Kappa, moment: str) -> None:
+    """Wherever it was: the next run comes further."""
+    run = kappa.start()
+    run.reach(moment)
+    run.kill()
+
+
+def test_ctrl_c_finishes_what_runs(kappa: Kappa) -> None:
+    """What had begun is brought to its end, nothing more begins, and it says how to go on."""
+    run = kappa.start()
+    run.reach("sending .* images")
+    run.process.send_signal(signal.SIGINT)
+
+    outcome = run.end()
+
+    log = run.logs()[0].read_text()
+    assert outcome.exit_code == 130, outcome.text
+    assert "kubeon create" in outcome.text
+    for started in re.findall(r"(\S+: .* \[\S+\]): started", log):
+        assert re.search(re.escape(started) + ": (ok|changed)", log), started
+    assert "[init-control-plane]" not in log
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        r"sending .* images|\[import-images\]: ok",
+        r"\[place-certificates\]: started",
+        rf"k1: {re.escape(WORKING)}",
+        r"k1: \[upload-config\]",
+        r"k1: \[addons\]",
+    ],
+)
+def test_killed_while_the_control_plane_is_made(kappa: Kappa, moment: str) -> None:
+    """`kubeadm init` is taken up again wherever it was."""
+    run = kappa.start()
+    run.reach(moment)
+    run.kill()
+
+
+def test_a_worker_without_sshd(kappa: Kappa) -> None:
+    """Its connections end in the middle of its join: exit code 5 and its name; the others become a cluster."""
+    run = kappa.start()
+    run.reach(rf"k2: {re.escape(WORKING)}")
+    faults.stop_sshd(kappa.hosts[1])
+    _inside(kappa.hosts[1], "pkill -KILL sshd")
+
+    outcome = run.end()
+
+    faults.start_sshd(kappa.hosts[1])
+    assert outcome.exit_code == 5, outcome.text
+    assert "k2" in outcome.text
+    assert {"k1": "True", "k3": "True"}.items() <= kappa.ready().items()
+
+
+@pytest.mark.parametrize(("fault", "undo"), [(faults.cut, faults.restore), (faults.power_off, faults.power_on)])
+def test_a_worker_that_is_gone(
+    kappa: Kappa, fault: Callable[[hosts.LabHost], None], undo: Callable[[hosts.LabHost], None]
+) -> None:
+    """Cable or plug pulled in the middle of its join: noticed in time, and the others are as before."""
+    _not_joined(kappa)
+    run = kappa.start()
+    run.reach(r"k2: .*\[join-workers\]: started")
+    fault(kappa.hosts[1])
+
+    outcome = run.end(NOTICED)
+
+    undo(kappa.hosts[1])
+    assert outcome.exit_code == 5, outcome.text
+    assert "k2" in outcome.text
+    assert {"k1": "True", "k3": "True"}.items() <= kappa.ready().items()
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [rf"k2: {re.escape(WORKING)}", r"k2: .*\[register-node\]: started", r"\[verify-cluster\]: started"],
+)
+def test_killed_while_nodes_join(kappa: Kappa, moment: str) -> None:
+    """A join that was cut off is taken up again; so is everything after it."""
+    if WORKING in moment.replace("\\", ""):
+        _not_joined(kappa)
+    run = kappa.start()
+    run.reach(moment)
+    run.kill()
+
+
+def test_the_same_command_ends_with_a_ready_cluster(kappa: Kappa) -> None:
+    """After all that: every node is Ready, it is the cluster that was begun, and there is nothing more to do."""
+    began_with = kappa.fingerprint()
+
+    last, again = kappa.start().end(), kappa.start().end()
+
+    assert last.exit_code == 0, last.text
+    assert kappa.ready() == {"k1": "True", "k2": "True", "k3": "True"}
+    assert kappa.fingerprint() == began_with
+    assert all(hosts.ssh(host, "cat /etc/kubernetes/pki/ca.crt").stdout == began_with for host in kappa.hosts)
+    assert "nothing was changed" in again.text
+    assert kubectl(kappa.hosts[0], "get secrets -n kube-system -o name | grep bootstrap-token", check=False) == ""
+
+
+def test_a_killed_destroy_is_taken_up_again(kappa: Kappa) -> None:
+    """And then the hosts are as they were before everything."""
+    run = kappa.start("destroy", kappa.name, "--yes", "--remove-packages")
+    run.reach(r"\[clean-host\]: started")
+    time.sleep(0.5)  # so that some of it is done
+    run.kill()
+
+    outcome = kappa.start("destroy", kappa.name, "--yes", "--remove-packages").end()
+
+    assert outcome.exit_code == 0, outcome.text
+    after = snapshot.settled(kappa.hosts)
+    left = snapshot.differences(kappa.bare, after, look=snapshot.without_times, ignore=snapshot.PACKAGE_RECORDS)
+    assert left == []
+
+
+def test_a_control_plane_that_is_gone(up: Up, module_kubeon: Kubeon) -> None:
+    """Its cable is pulled in the middle of `kubeadm init`: exit code 5, and the same command ends well."""
+    (only,) = up("k4")
+    lone = Kappa(module_kubeon, [only], {}, name="lone")
+    run = lone.start()
+    run.reach(rf"k4: {re.escape(WORKING)}")
+    faults.cut(only)
+
+    outcome = run.end(NOTICED)
+
+    faults.restore(only)
+    assert outcome.exit_code == 5, outcome.text
+    assert "k4" in outcome.text
+    finished = lone.start().end()
+    assert finished.exit_code == 0, finished.text
+    assert lone.ready() == {"k4": "True"}
+
+
+def _inside(host: hosts.LabHost, command: str) -> None:
+    machine.podman("exec", host.container, "sh", "-c", command, check=False)
+
+
+def _not_joined(kappa: Kappa) -> None:
+    """Make the worker one that has not joined yet: its Node is gone, and the kubelet's configuration."""
+    kubectl(kappa.hosts[0], "delete node k2 --ignore-not-found")
+    hosts.ssh(kappa.hosts[1], "systemctl stop kubelet; rm -f /var/lib/kubelet/config.yaml")
