@@ -99,15 +99,15 @@ def bench(_: Context) -> None:
 
 
 @task(iterable=["release"], help={"release": "Kubernetes release in the mirror; may be repeated"})
-def up(_: Context, hosts: int = 3, base: str = "debian-12", release: Sequence[str] = ()) -> None:
+def up(_: Context, hosts: int = 3, base: str = "debian-12", release: Sequence[str] | None = None) -> None:
     """Start hosts n1, n2, ... and the mirror."""
     python("tests.lab", "up", *flags(hosts=hosts, base=base, release=release))
 
 
-@task(positional=["name"], help={"name": "host; without one all go"})
-def down(_: Context, name: str = "") -> None:
+@task(help={"names": "hosts, separated by spaces; default: all"})
+def down(_: Context, names: str = "") -> None:
     """Remove hosts with all that is on them."""
-    python("tests.lab", "down", *name.split())
+    python("tests.lab", "down", *names.split())
 
 
 @task

@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,10 @@ def up(release: str) -> int:
     """Hosts and mirror, then exactly what a user would type."""
     say("Three bare Debian servers come up on this machine (podman containers with systemd and sshd, on a network of")
     say("their own that no packet leaves), and a mirror with what Kubernetes is made of. What is made goes to")
-    say(f"{cache.root()}. The first time takes some minutes: {how(release)}.\n")
+    say(f"{cache.root()}. The first time takes some minutes:")
+    say(f"{how(release)}.\n")
+    if not set(NAMES) <= {host.name for host in hosts.known()}:
+        shutil.rmtree(home(), ignore_errors=True)  # what was learnt of hosts that are gone
     machines = hosts.up(NAMES)
     for host in machines:
         say(f"  {host.name}  {host.address}  root's password: {base.ROOT_PASSWORD}")
@@ -57,7 +61,7 @@ def up(release: str) -> int:
 def down() -> int:
     """The demo's hosts and its home; the material stays for the next time."""
     hosts.down(NAMES)
-    subprocess.run(["rm", "-rf", str(home())], check=True)
+    shutil.rmtree(home(), ignore_errors=True)
     say("The demo is gone. What was built for it stays in the cache; `./dev lab.off` removes the lab's network too.")
     return 0
 
