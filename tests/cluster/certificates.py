@@ -18,7 +18,7 @@ _ASK = "import ssl, sys; print(ssl.get_server_certificate((sys.argv[1], int(sys.
 def expiries(host: hosts.LabHost) -> dict[str, datetime]:
     """When each certificate of a host ends, by file (and entry), those inside kubeconfigs too."""
     names = r"\( -name '*.crt' -o -name '*.pem' -o -name '*.conf' \)"
-    script = f"{_FILES} {names} | while read -r file; do echo \"@@ $file\"; cat \"$file\"; done"
+    script = f'{_FILES} {names} | while read -r file; do echo "@@ $file"; cat "$file"; done'
     found: dict[str, datetime] = {}
     for part in hosts.ssh(host, script).stdout.split("@@ ")[1:]:
         path, _, text = part.partition("\n")

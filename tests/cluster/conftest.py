@@ -1,4 +1,4 @@
-"""The lab for tests of real clusters. Hosts have names of their own per module, so nothing else in the lab is touched."""
+"""The lab for tests of real clusters. A module names its hosts, so nothing else in the lab is touched."""
 
 import os
 from collections.abc import Callable, Iterator

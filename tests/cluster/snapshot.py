@@ -41,7 +41,8 @@ systemctl show '*.service' '*.socket' '*.timer' '*.swap' -p Id -p ActiveState -p
 for tool in iptables ip6tables; do
     command -v $tool-save >/dev/null || continue
     $tool-save 2>/dev/null | grep -v '^#' | sed 's/\[[0-9]*:[0-9]*\]//' |
-        awk -v tool=$tool '/^\*/ {{ table = $1; next }} /^COMMIT/ {{ next }} {{ print "rule " tool table " " $0 "\t-" }}'
+        awk -v tool=$tool '/^\*/ {{ table = $1; next }} /^COMMIT/ {{ next }}
+                               {{ print "rule " tool table " " $0 "\t-" }}'
 done
 command -v nft >/dev/null && nft list tables | sed 's/^/rule nft /; s/$/\t-/'
 command -v ipvsadm >/dev/null && ipvsadm -Sn 2>/dev/null | sed 's/^/rule ipvs /; s/$/\t-/'

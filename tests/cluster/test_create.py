@@ -2,10 +2,10 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,11 +20,12 @@ from tests.cluster import certificates, pods, snapshot
 from tests.cluster.conftest import Up, control_machine
 from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
 from tests.lab import hosts
+from tests.lab.hosts import LabHost
 
 pytestmark = pytest.mark.lab
 
 LONG = timedelta(days=99 * 365.25)
-FOREIGN = {
+FOREIGN: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Config",
     "current-context": "elsewhere",
@@ -39,11 +40,11 @@ class Alpha:
     """The cluster of this module, and its hosts before it."""
 
     kubeon: Kubeon
-    hosts: list[hosts.LabHost]
+    hosts: list[LabHost]
     bare: dict[str, snapshot.Snapshot] = field(repr=False)
 
     @property
-    def control_plane(self) -> hosts.LabHost:
+    def control_plane(self) -> LabHost:
         """Its only one."""
         return self.hosts[0]
 
@@ -54,13 +55,13 @@ class Alpha:
 
 
 @pytest.fixture(scope="module")
-def alpha(up: Up, module_kubeon: Kubeon) -> Iterator[Alpha]:
+def alpha(up: Up, module_kubeon: Kubeon) -> Alpha:
     """Made by one command with root's password from three bare hosts."""
     three = up("a1", "a2", "a3")
     module_kubeon.kubeconfig.write_text(yaml.safe_dump(FOREIGN))
     cluster = Alpha(module_kubeon, three, snapshot.settled(three))
     assert module_kubeon.data(*cluster.command)["changed"]
-    yield cluster
+    return cluster
 
 
 def test_bare_hosts_become_a_ready_cluster(alpha: Alpha) -> None:
@@ -84,7 +85,7 @@ def test_the_kubeconfig_is_merged_into_the_users(alpha: Alpha) -> None:
     seen = hosts.ssh(alpha.control_plane, "kubectl --kubeconfig /dev/stdin get nodes -o name", stdin=text).stdout
 
     for kind in ("clusters", "users", "contexts"):
-        assert FOREIGN[kind][0] in merged[kind]  # type: ignore[index]
+        assert FOREIGN[kind][0] in merged[kind]
     assert merged["current-context"] == "elsewhere"
     assert alpha.kubeon.kubeconfig.stat().st_mode & 0o777 == 0o600
     assert seen.split() == ["node/a1", "node/a2", "node/a3"]
@@ -139,8 +140,9 @@ def test_nothing_of_the_joining_is_left(alpha: Alpha) -> None:
     assert tokens == ""
     assert list(info["data"]) == ["kubeconfig"]
     for host in alpha.hosts:
-        left = "ls -A /run/kubeon/kubeadm.yaml /var/lib/kubeon/stage 2>/dev/null; find /etc /usr/local -name '*.kubeon-new'"
-        assert hosts.ssh(host, left, check=False).stdout == ""
+        files = "/run/kubeon/kubeadm.yaml /var/lib/kubeon/stage"
+        left = hosts.ssh(host, f"ls -d {files} 2>/dev/null; find /etc /usr/local -name '*.kubeon-new'", check=False)
+        assert left.stdout == ""
 
 
 def test_a_second_create_changes_nothing(alpha: Alpha) -> None:
@@ -155,7 +157,7 @@ def test_a_second_create_changes_nothing(alpha: Alpha) -> None:
 
 
 def test_pods_reach_each_other(alpha: Alpha) -> None:
-    """From every node's pod to every other's address, through a Service's address, its name, and a port of the nodes."""
+    """From every node's pod: others' addresses, a Service by address and name; from outside: a port of the nodes."""
     cp = alpha.control_plane
     echo = pods.start(cp, alpha.hosts)
     address = json.loads(kubectl(cp, "get service echo -o json"))["spec"]["clusterIP"]
@@ -187,10 +189,9 @@ def test_destroy_leaves_others_hosts_alone(alpha: Alpha, up: Up, tmp_path: Path,
     """A record that names a host which kubeon never touched, and one of another cluster: both stay as they are."""
     (strange,) = up("a4")
     other = control_machine(tmp_path, store)
-    lines = [f"{{role: control-plane, address: {strange.address}}}", f"{{role: worker, address: {alpha.hosts[1].address}}}"]
-    mapping = yaml.safe_load(f"{{name: beta, version: {VERSION}, nodes: [{', '.join(lines)}]}}")
-    Home(other.home).cluster("beta").write_spec(build_spec(mapping))
     both = [strange, alpha.hosts[1]]
+    named = [{"role": "control-plane", "address": strange.address}, {"role": "worker", "address": both[1].address}]
+    Home(other.home).cluster("beta").write_spec(build_spec({"name": "beta", "version": VERSION, "nodes": named}))
     before = snapshot.settled(both)
 
     outcome = other.run("destroy", "beta", "--yes")

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from tests.cluster import snapshot
 from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, Outcome, kubectl, nodes, sources
 from tests.lab import faults, hosts, machine
+from tests.lab.hosts import LabHost
 
 pytestmark = pytest.mark.lab
 
-NOTICED = 75  # seconds in which kubeon is to notice that a host is gone: 30 without an answer after the next sign of life
+NOTICED = 75  # seconds; a host that is gone is noticed 30 s after the first packet that it does not answer
 WORKING = "[kubelet-start]"  # what kubeadm says when it has begun to change the host
 
 
@@ -27,7 +28,7 @@ class Kappa:
     """The cluster of this module."""
 
     kubeon: Kubeon
-    hosts: list[hosts.LabHost]
+    hosts: list[LabHost]
     bare: dict[str, snapshot.Snapshot] = field(repr=False)
     name: str = "kappa"
 
@@ -82,10 +83,10 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def kappa(up: Up, module_kubeon: Kubeon) -> Iterator[Kappa]:
+def kappa(up: Up, module_kubeon: Kubeon) -> Kappa:
     """Three bare hosts that are to become a cluster."""
     three = up("k1", "k2", "k3")
-    yield Kappa(module_kubeon, three, snapshot.settled(three))
+    return Kappa(module_kubeon, three, snapshot.settled(three))
 
 
 def test_one_at_a_time(kappa: Kappa) -> None:
@@ -166,9 +167,7 @@ def test_a_worker_without_sshd(kappa: Kappa) -> None:
 
 
 @pytest.mark.parametrize(("fault", "undo"), [(faults.cut, faults.restore), (faults.power_off, faults.power_on)])
-def test_a_worker_that_is_gone(
-    kappa: Kappa, fault: Callable[[hosts.LabHost], None], undo: Callable[[hosts.LabHost], None]
-) -> None:
+def test_a_worker_that_is_gone(kappa: Kappa, fault: Callable[[LabHost], None], undo: Callable[[LabHost], None]) -> None:
     """Cable or plug pulled in the middle of its join: noticed in time, and the others are as before."""
     _not_joined(kappa)
     run = kappa.start()
@@ -243,7 +242,7 @@ def test_a_control_plane_that_is_gone(up: Up, module_kubeon: Kubeon) -> None:
     assert lone.ready() == {"k4": "True"}
 
 
-def _inside(host: hosts.LabHost, command: str) -> None:
+def _inside(host: LabHost, command: str) -> None:
     machine.podman("exec", host.container, "sh", "-c", command, check=False)
 
 
