@@ -49,7 +49,7 @@ class FakeApi:
                     return _merge(self.nodes[name], json.loads(text))
                 case ["patch", "configmap", "cluster-info", "--namespace", "kube-public", "--type", "merge", _, text]:
                     return _merge(self.cluster_info, json.loads(text)["data"])
-                case ["delete", "secret", *names, "--namespace", "kube-system"]:
+                case ["delete", "secret", *names, "--namespace", "kube-system", "--ignore-not-found"]:
                     self.secrets = {name: data for name, data in self.secrets.items() if name not in names}
                     return ""
                 case ["delete", "pods,serviceaccounts", "--selector", "app=kubeon-verify", *_]:

@@ -15,6 +15,7 @@ import string
 import tarfile
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from importlib import resources
 from typing import Any
 
@@ -31,7 +32,7 @@ from tests.hosts.samples import sample
 
 MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 KUBERNETES, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
-READS = {"facts", "is_there", "images", "read", "init_done", "kubectl", "reach"}  # what changes nothing
+READS = {"facts", "is_there", "images", "read", "init_done", "kubectl", "reach", "umask", "stamp"}  # change nothing
 
 
 class ExitError(Exception):
@@ -54,7 +55,8 @@ class Machine:
         self.cuts: set[str] = set()  # tokens after which the connection is lost; once
         self.told: list[str] = []  # tokens, in order
         self.changed: list[str] = []  # those that are not reads
-        self.hook: Callable[[str], None] = lambda token: None
+        self.hook: Callable[[str], None] = lambda token: None  # called before each token
+        self.around: Callable[[str], AbstractContextManager[None]] = lambda token: nullcontext()  # and around it
 
     def snapshot(self) -> str:
         """All its memory, to compare."""
@@ -131,6 +133,7 @@ class Run:
     def result(self) -> Result:
         """Read it to its end."""
         at, status, why = 0, 0, ""
+        machine, before, first = self.machine, self.machine.snapshot(), len(self.machine.told)
         try:
             while at < len(self.script):
                 found = ((name, match) for name, pattern in GRAMMAR if (match := pattern.match(self.script, at)))
@@ -143,23 +146,22 @@ class Run:
             status, why = 1, str(error)
         finally:
             for path in self.temporary:
-                self.machine.files.pop(path, None)
+                machine.files.pop(path, None)
+            if machine.snapshot() != before:
+                machine.changed += [name for name in machine.told[first:] if name not in (*READS, "lock")]
+                assert self.lock == "x", f"{machine.name} was changed without the lock by {machine.told[first:]}"
         return Result("".join(f"{line}\n" for line in self.out), why, status)
 
     def _do(self, name: str, match: re.Match[str]) -> None:
         machine = self.machine
         if name == "text":
-            return
+            return  # told are only tokens with a meaning
         machine.told.append(name)
-        machine.hook(name)
         if name in machine.fails:
             raise ExitError(machine.fails.pop(name))
-        before, writes = machine.snapshot(), len(machine.api.writes)
-        getattr(self, f"do_{name}")(**match.groupdict())
-        if machine.snapshot() != before:
-            machine.changed.append(name)
-            assert self.lock == "x", f"{name} changed {machine.name} without the lock"
-        assert name not in READS or name == "kubectl" or len(machine.api.writes) == writes
+        with machine.around(name):
+            machine.hook(name)
+            getattr(self, f"do_{name}")(**match.groupdict())
         if name in machine.cuts:
             machine.cuts.remove(name)
             raise ConnectError("the connection was lost", host=machine.name)
@@ -203,6 +205,9 @@ class Run:
         if call not in self.machine.settings:
             self.machine.settings[call] = None
             self.say(call.splitlines()[0])
+
+    def do_record(self) -> None:
+        """Without a word."""
 
     def do_packages(self, required: str, optional: str) -> None:
         for package in f"{required} {optional}".replace("'", "").split():
@@ -425,6 +430,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("link", rf"ln -sfn {_word('target')} {_word('path')}\n"),
     ("setting", r"(?P<call>ensure_hosts_block \S+ <<'KUBEON_HOSTS'\n.*?KUBEON_HOSTS)\n"),
     ("setting", r"(?P<call>ensure_(?:module|sysctl|swap_off|selinux_permissive|firewall_off|time_service|hostname)[^\n]*)\n"),
+    ("record", r"record_sysctl \S+\n"),
     ("packages", r"required=(?P<required>'[^']*'|\S+)\noptional=(?P<optional>'[^']*'|\S+)\nadd_packages\n"),
     ("is_there", rf"is_there (?P<sha256>\w+) (?P<mode>\d+) {_word('path')}\n"),
     ("unpack", re.escape(install._UNPACK)),

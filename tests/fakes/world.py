@@ -112,6 +112,10 @@ class World:
         """How a phase ended in the last operation, by host."""
         return {host: status.value for host, name, status in self.watcher.ended() if name == phase}
 
+    def ended_by(self, host: str) -> list[str]:
+        """The phases that a host has behind it."""
+        return [phase for name, phase, _ in self.watcher.ended() if name == host]
+
     def changes(self) -> list[tuple[str, str]]:
         """(host, phase) of all that changed something in the last operation."""
         return [(host, phase) for host, phase, status in self.watcher.ended() if status.value == "changed"]
