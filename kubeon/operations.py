@@ -12,7 +12,7 @@ from kubeon.engine.reporters import JournalReporter, LogReporter, Tee
 from kubeon.engine.runner import Outcome, Runner
 from kubeon.errors import StateError
 from kubeon.hosts.host import Host
-from kubeon.kube.kubeconfig_file import write_merged, write_removed
+from kubeon.kube.kubeconfig_file import check_mergeable, write_merged, write_removed
 from kubeon.phases.apply_network import ApplyNetwork
 from kubeon.phases.authorize_key import AuthorizeKey
 from kubeon.phases.clean_host import CleanHost
@@ -140,6 +140,8 @@ def create(  # noqa: PLR0917 - what every operation gets
         raise_on_errors(findings)
         warnings = tuple(one for one in findings if one.severity is Severity.WARNING)
         ctx = resolve(spec, seen, run.state, run.reporter, ignored=options.ignore_preflight_errors)
+        if options.kubeconfig is not None:
+            check_mergeable(options.kubeconfig, spec.name, ctx.ca.ca.pem.decode())
         plan = _plan(f"create cluster {spec.name}, Kubernetes {spec.version}", ctx, CREATE, warnings)
         if not confirm(plan):
             return CreateResult(spec.name, changed=False)

@@ -7,7 +7,7 @@ import click
 
 from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import kubeconfig_path, names, read_secrets, wanted
+from kubeon.cli.description import ignored_checks, kubeconfig_path, read_secrets, wanted
 from kubeon.cli.flags import (
     confirm_flags,
     ignore_flag,
@@ -46,7 +46,7 @@ def create(app: App, /, name: str | None, version: str | None, **flags: Any) -> 
     options = operations.Options(
         parallel=flags["parallel"],
         uploads=flags["uploads"],
-        ignore_preflight_errors=names(flags["ignore_preflight_errors"]),
+        ignore_preflight_errors=ignored_checks(flags),
         kubeconfig=kubeconfig_path(flags),
     )
     secrets = read_secrets(flags, app.console)

@@ -10,6 +10,7 @@ from kubeon.console import Console
 from kubeon.cri import CRIS
 from kubeon.errors import UsageError
 from kubeon.lb import LBS
+from kubeon.preflight import check_names
 from kubeon.spec.loading import apply_sets, build_spec, dump_spec, load_file
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.nodes import parse_nodes
@@ -133,6 +134,8 @@ def kubeconfig_path(flags: Mapping[str, Any], environment: Mapping[str, str] = o
     return Path(first).expanduser().absolute() if first else Path.home() / ".kube" / "config"
 
 
-def names(text: str) -> frozenset[str]:
-    """A comma separated list."""
-    return frozenset(part.strip() for part in text.split(",") if part.strip())
+def ignored_checks(flags: Mapping[str, Any]) -> frozenset[str]:
+    """--ignore-preflight-errors. Raises UsageError for names that no check has, before any host is asked anything."""
+    names = frozenset(part.strip() for part in flags["ignore_preflight_errors"].split(",") if part.strip())
+    check_names(names)
+    return names

@@ -6,14 +6,15 @@ import click
 
 from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import kubeconfig_path, read_secrets
-from kubeon.cli.flags import confirm_flags, kubeconfig_flags, run_flags, secret_flags
+from kubeon.cli.description import ignored_checks, kubeconfig_path, read_secrets
+from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import destroyed
 
 
 @click.command()
 @click.argument("name")
 @secret_flags
+@ignore_flag
 @kubeconfig_flags
 @run_flags
 @click.option("--remove-packages", is_flag=True, help="remove the OS packages that kubeon installed, too")
@@ -29,6 +30,7 @@ def destroy(app: App, /, name: str, **flags: Any) -> None:
     options = operations.Options(
         parallel=flags["parallel"],
         uploads=flags["uploads"],
+        ignore_preflight_errors=ignored_checks(flags),
         kubeconfig=kubeconfig_path(flags),
         remove_packages=flags["remove_packages"],
     )

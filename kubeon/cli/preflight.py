@@ -6,7 +6,7 @@ import click
 
 from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import names, read_secrets, wanted
+from kubeon.cli.description import ignored_checks, read_secrets, wanted
 from kubeon.cli.flags import ignore_flag, login_flags, run_flags, secret_flags, spec_flags
 from kubeon.errors import PreflightError
 
@@ -31,7 +31,7 @@ def preflight(app: App, /, name: str | None, version: str | None, **flags: Any) 
     options = operations.Options(
         parallel=flags["parallel"],
         uploads=flags["uploads"],
-        ignore_preflight_errors=names(flags["ignore_preflight_errors"]),
+        ignore_preflight_errors=ignored_checks(flags),
     )
     secrets = read_secrets(flags, app.console)
     with app.operation(spec.name):

@@ -59,6 +59,14 @@ def merge(user_text: str | None, cluster_name: str, admin_text: str, server: str
     return _unless_same(user_text, before, root)
 
 
+def check(user_text: str, cluster_name: str, authority_pem: str) -> None:
+    """Raise StateError for what `merge` would refuse later; `authority_pem` is the CA that the cluster has, or will."""
+    if user_text.strip():
+        authority = base64.b64encode(authority_pem.encode()).decode()
+        root = _compose(user_text, "the kubeconfig")
+        _refuse_foreign(root, cluster_name, f"{cluster_name}-admin", _Admin(authority, "", ""))
+
+
 def remove(user_text: str, cluster_name: str) -> str:
     """The user's kubeconfig without the entries that kubeon made for a cluster; others of the same name stay.
 

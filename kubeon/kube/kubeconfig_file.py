@@ -7,11 +7,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kubeon.errors import StateError
-from kubeon.kube.kubeconfig import merge, remove
+from kubeon.kube.kubeconfig import check, merge, remove
 from kubeon.waiting import SYSTEM_CLOCK, Clock, wait_until
 
 BACKUP = ".kubeon-backup"
 LOCK_WAIT = 10  # seconds
+_OTHER = "or leave it alone: --no-kubeconfig; or use another one: --kubeconfig FILE"
 
 
 def write_merged(
@@ -30,6 +31,24 @@ def write_merged(
     is as before.
     """
     return _write(path, lambda text: merge(text, cluster_name, admin_text, server, switch=switch), clock)
+
+
+def check_mergeable(path: Path, cluster_name: str, authority_pem: str) -> None:
+    """Raise StateError when `write_merged` could not do its work, as far as reading tells: before anything is begun."""
+    target = path.resolve()
+    try:
+        text = target.read_text(encoding="utf-8") if target.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateError(f"cannot read the kubeconfig {path}", why=str(error), hint=_OTHER) from error
+    folder = next(parent for parent in target.parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise StateError(f"cannot write the kubeconfig {path}", why=f"{folder} cannot be written", hint=_OTHER)
+    try:
+        check(text, cluster_name, authority_pem)
+    except StateError as error:
+        error.hint = error.hint or _OTHER
+        error.what = error.what.replace("the kubeconfig", f"the kubeconfig {path}", 1)
+        raise
 
 
 def write_removed(path: Path, cluster_name: str, *, clock: Clock = SYSTEM_CLOCK) -> bool:

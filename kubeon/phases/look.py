@@ -62,6 +62,7 @@ def look(
     make: Callable[[Target], SSH] = SSH,
 ) -> Seen:
     """Log in to every host and gather its facts, one round trip each, all at once."""
+    state.check_known_hosts()
     script = facts_script(ALL_COMMANDS, ALL_PACKAGES)
 
     def visit(node: NodeSpec) -> Host:

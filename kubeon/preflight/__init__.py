@@ -3,6 +3,7 @@
 A new check is a function in one of the modules and its line in that module's CHECKS.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -11,11 +12,13 @@ from kubeon.hosts.facts import Facts
 from kubeon.preflight import identity, machine, network, occupancy, whole
 from kubeon.preflight.base import Finding, Severity, make_subject
 from kubeon.spec.model import ClusterSpec
+from kubeon.spec.problems import closest
 
-__all__ = ["CHECKS", "NAMES", "Finding", "Severity", "raise_on_errors", "run_checks"]
+__all__ = ["CHECKS", "NAMES", "Finding", "Severity", "check_names", "raise_on_errors", "run_checks"]
 
 CHECKS = (*whole.CHECKS, *machine.CHECKS, *identity.CHECKS, *network.CHECKS, *occupancy.CHECKS)
 NAMES = tuple(dict.fromkeys(name for check in CHECKS for name in check.names))
+_KNOWN = {name.lower(): name for name in NAMES}
 _NEVER_IGNORED = frozenset({"Unreachable"})
 _BY_NAME_ONLY = frozenset({"AnotherCluster"})
 """Overwriting a cluster takes the very word; "all" is not enough."""
@@ -66,15 +69,23 @@ def raise_on_errors(findings: Sequence[Finding]) -> None:
     )
 
 
+def check_names(ignore: Iterable[str]) -> None:
+    """Raise UsageError for names that no check has."""
+    unknown = sorted({name for name in ignore if name.strip().lower() not in {*_KNOWN, "all", ""}})
+    if not unknown:
+        return
+    meant = ", ".join(dict.fromkeys(found for name in unknown if (found := closest(name, NAMES))))
+    listed = ", ".join(sorted({re.sub("-[a-z]+$", "-...", name) for name in NAMES}))
+    hint = f"did you mean {meant}? " if meant else ""
+    raise UsageError(f"no preflight check is called {', '.join(unknown)}", hint=f"{hint}The checks are: {listed}")
+
+
 def _ignored(ignore: Iterable[str]) -> frozenset[str]:
     """The names as the checks write them; kubeadm takes them in any case."""
-    known = {name.lower(): name for name in NAMES}
-    asked = {name.strip().lower() for name in ignore if name.strip()}
-    unknown = sorted(asked - set(known) - {"all"})
-    if unknown:
-        what = f"no preflight check is called {', '.join(unknown)}"
-        raise UsageError(what, hint=f"the checks are: {', '.join(sorted(NAMES))}")
-    names = frozenset(known[name] for name in asked if name in known)
+    given = tuple(ignore)
+    check_names(given)
+    asked = {name.strip().lower() for name in given if name.strip()}
+    names = frozenset(_KNOWN[name] for name in asked if name in _KNOWN)
     return (names | (frozenset(NAMES) - _BY_NAME_ONLY if "all" in asked else frozenset())) - _NEVER_IGNORED
 
 

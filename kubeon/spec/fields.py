@@ -76,14 +76,16 @@ def _network(value: object) -> object:
 
 def _dns_label(value: str) -> str:
     if not DNS_LABEL.fullmatch(value):
-        msg = "must be lower-case letters, digits and '-', at most 63, and begin and end with a letter or digit"
+        rule = "lower-case letters, digits and '-', at most 63, and begin and end with a letter or digit"
+        msg = f"{value!r} must be {rule}"
         raise ValueError(msg)
     return value
 
 
 def _dns_name(value: str) -> str:
     if not is_dns_name(value):
-        msg = "must be a lower-case DNS name (labels of letters, digits and '-' joined by dots), at most 253 characters"
+        rule = "a lower-case DNS name (labels of letters, digits and '-' joined by dots), at most 253 characters"
+        msg = f"{value!r} must be {rule}"
         raise ValueError(msg)
     return value
 

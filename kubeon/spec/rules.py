@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from kubeon.spec.model import ClusterSpec
 
+# kubeadm (cmd/kubeadm/app/apis/kubeadm/validation): at most 20 bits of addresses, and DNS gets the tenth of them
+_LARGEST, _SMALLEST = 12, 28
+
 
 class Problem(NamedTuple):
     """A broken rule: where, what is wrong, and the other fields that it was drawn from."""
@@ -53,6 +56,9 @@ def _network_problems(spec: "ClusterSpec") -> Iterator[Problem]:
     if pods.overlaps(services):
         text = f"{pods} overlaps networking.serviceSubnet {services}"
         yield Problem("networking.podSubnet", text, ("networking.serviceSubnet",))
+    if not _LARGEST <= services.prefixlen <= _SMALLEST:
+        text = f"{services} must be between a /{_LARGEST} and a /{_SMALLEST}: kubeadm refuses other sizes for Services"
+        yield Problem("networking.serviceSubnet", text)
     for index, node in enumerate(spec.nodes):
         for field, network in (("podSubnet", pods), ("serviceSubnet", services)):
             if node.address in network:

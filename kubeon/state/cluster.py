@@ -173,7 +173,7 @@ class ClusterState:
         content = read_file(path)
         if content is None:
             return None
-        hint = "mend the file, or give the cluster's description again with -f FILE"
+        hint = "mend it, or move it away: `kubeon create` with the cluster's whole description writes it anew"
         try:
             spec = build_spec(load_file(content.decode(), str(path)))
         except (SpecError, UnicodeDecodeError) as error:

@@ -54,7 +54,7 @@ def test_names_that_no_check_has_are_an_error() -> None:
     with pytest.raises(UsageError) as caught:
         findings(a_spec(), some_facts(), ignore=["NumCPU", "Memory"])
 
-    assert caught.value.what == "no preflight check is called memory"
+    assert caught.value.what == "no preflight check is called Memory"
     assert "NumCPU" in caught.value.hint
 
 

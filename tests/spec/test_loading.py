@@ -26,7 +26,7 @@ def problems(mapping: dict[str, Any], **options: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("fields", "path", "text"),
     [
-        ({"name": "Demo_"}, "name", "must be lower-case letters"),
+        ({"name": "Demo_"}, "name", "'Demo_' must be lower-case letters"),
         ({"name": 7}, "name", "7 must be text; write it in quotes"),
         ({"version": "1.34"}, "version", "write it as v1.34.2"),
         ({"version": "v1.35.0-rc.0"}, "version", "pre-release"),
@@ -68,6 +68,8 @@ def problems(mapping: dict[str, Any], **options: Any) -> dict[str, str]:
         ({"ssh": {"jump": "a@b@c"}}, "ssh.jump", "[user@]host[:port]"),
         ({"schedulableControlPlanes": "perhaps"}, "schedulableControlPlanes", "must be true or false"),
         ({"extraArgs": {"apiServer": {"--v": "4"}}}, "extraArgs.apiServer.--v", "without dashes"),
+        ({"networking": {"serviceSubnet": "10.96.0.0/29"}}, "networking.serviceSubnet", "between a /12 and a /28"),
+        ({"networking": {"serviceSubnet": "172.0.0.0/8"}}, "networking.serviceSubnet", "between a /12 and a /28"),
         ({"hosts": {"swap": False}}, "hosts.swap", "false must be off or keep"),
     ],
 )
