@@ -1,0 +1,189 @@
+"""README and CONTRIBUTING against the code: a flag, a field or a task that is not written down fails here."""
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from invoke import Collection
+
+import tasks
+from kubeon.cli import cli
+from kubeon.cni import CNIS
+from kubeon.lb import LBS
+from kubeon.operations import CREATE
+from kubeon.spec.loading import json_schema
+from tests.lab import cache
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DOCUMENTS = [path for path in sorted(ROOT.glob("*.md")) if path.name != "LICENSE"]
+BEGIN, END = "<!-- fields: written by `./dev golden` -->", "<!-- end of fields -->"
+COMMANDS = {"kubeon": cli, **{f"kubeon {name}": command for name, command in cli.commands.items()}}
+# Where documents may point to; anything else would be a machine that only its author can reach.
+HOSTS = re.compile(
+    r"(?:[\w-]+\.)*(?:example\.(?:org|com)|k8s\.io|kubernetes\.io|github\.com|apache\.org|keepachangelog\.com)"
+)
+PRIVATE = re.compile(r"10\.\d+\.\d+\.\d+")
+
+
+def text_of(path: Path) -> str:
+    """A document."""
+    return path.read_text(encoding="utf-8")
+
+
+def examples(text: str) -> Iterator[str]:
+    """The command lines in a document's blocks, prompts and continuations taken away."""
+    for block in re.findall(r"^```(?:console|sh)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for line in re.sub(r"\\\n\s*", " ", block).splitlines():
+            command = line.strip().removeprefix("$ ").removeprefix("# ").split("  #")[0].strip()
+            if command.startswith(("kubeon ", "./dev")):
+                yield command
+
+
+def flags_of(command: click.Command) -> list[str]:
+    """Every spelling of every flag that --help shows."""
+    return [
+        spelling
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.hidden
+        for spelling in (*parameter.opts, *parameter.secondary_opts)
+    ]
+
+
+def section(text: str, command: str) -> str:
+    """What the README says under a command's heading, and what it says of all commands."""
+    shared = text.split("### Flags that several commands share")[1].partition("\n### ")[0]
+    own = re.search(rf"^### `{command}\b.*?(?=^##)", text, re.DOTALL | re.MULTILINE)
+    assert own, f"no section about {command}"
+    return own[0] + shared
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "kubeon"])
+def test_every_flag_is_in_the_readme(name: str) -> None:
+    """In the section of its command, or among those that several share."""
+    said = section(text_of(README), name)
+
+    assert [flag for flag in flags_of(COMMANDS[name]) if f"`{flag}" not in said and f", {flag}" not in said] == []
+
+
+def test_no_flag_in_the_readme_is_made_up() -> None:
+    """What is written down exists."""
+    known = {flag for command in COMMANDS.values() for flag in flags_of(command)} | {
+        "--version",
+        "--help",
+        "-h",
+        "--master",
+    }
+    table = text_of(README).split("## Commands")[1].partition("\n## ")[0]
+    # flags of other programs stand there with the program's name before them
+    named = set(re.findall(r"(?<=`)(--[a-z][a-z-]+|-[a-z])\b", table))
+
+    assert sorted(named - known) == []
+
+
+@pytest.mark.parametrize("command", list(examples(text_of(README))))
+def test_examples_can_be_typed(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """click takes every kubeon line, and every ./dev line is a task."""
+    monkeypatch.setattr(click.Path, "convert", lambda _self, value, _param, _ctx: Path(value))
+    words = shlex.split(command.partition(" > ")[0])
+    if words[0] == "./dev":
+        assert not words[1:] or words[1] in known_tasks()
+        return
+    if words[1:] == ["--version"] or words[1] in ("--help", "-h"):
+        return
+
+    cli.commands[words[1]].make_context(words[1], words[2:], parent=click.Context(cli))
+
+
+def known_tasks() -> list[str]:
+    """Names of tasks as typed."""
+    namespace: Collection = tasks.namespace
+    return [name for names in namespace.task_names.items() for name in (names[0], *names[1])]
+
+
+def test_tasks_in_documents_exist() -> None:
+    """`./dev this` in running text, too."""
+    named = {task for path in DOCUMENTS for task in re.findall(r"\./dev ([a-z.]+[a-z])", text_of(path))}
+
+    assert sorted(named - set(known_tasks())) == []
+
+
+def test_every_field_is_in_the_readme() -> None:
+    """The table comes from the JSON Schema; KUBEON_GOLDEN=write writes it afresh."""
+    text = text_of(README)
+    before, _, rest = text.partition(BEGIN)
+    now, _, after = rest.partition(END)
+    wanted = f"\n{field_table()}\n"
+
+    if os.environ.get("KUBEON_GOLDEN") == "write":
+        README.write_text(before + BEGIN + wanted + END + after, encoding="utf-8")
+    else:
+        assert now == wanted, "run ./dev golden"
+
+
+def field_table() -> str:
+    """Markdown: every field with its default and its meaning."""
+    rows = ["| field | default | |", "| --- | --- | --- |"]
+    schema = json_schema()
+    rows += [f"| `{path}` | {default} | {text} |" for path, default, text in fields(schema, schema)]
+    return "\n".join(rows).replace("<", "&lt;")
+
+
+def fields(schema: dict[str, Any], node: dict[str, Any], path: str = "") -> Iterator[tuple[str, str, str]]:
+    """(path, default, meaning) of all fields below a place of the schema, each section with its fields after it."""
+    for name, field in node.get("properties", {}).items():
+        here = f"{path}.{name}" if path else name
+        inner = resolved(schema, field)
+        if "properties" in inner:
+            yield here, "", field.get("description") or inner.get("description", "")
+            yield from fields(schema, inner, here)
+            continue
+        required = name in node.get("required", [])
+        text = field.get("description", "")
+        if choices := [choice for choice in inner.get("enum", []) if choice != field.get("default") and choice not in text]:
+            text += "; or " + ", ".join(choices)
+        yield here, "required" if required else shown(field.get("default")), text
+        items = resolved(schema, inner.get("items", {}))
+        if "properties" in items:
+            yield from fields(schema, items, f"{here}[]")
+
+
+def resolved(schema: dict[str, Any], field: dict[str, Any]) -> dict[str, Any]:
+    """What a $ref leads to."""
+    reference = field.get("$ref") or next((each["$ref"] for each in field.get("allOf", []) if "$ref" in each), "")
+    found: dict[str, Any] = schema["$defs"][reference.rpartition("/")[2]] if reference else field
+    return found
+
+
+def shown(default: object) -> str:
+    """A default as YAML would have it; nothing for none."""
+    return "" if default in (None, [], {}) else f"`{json.dumps(default).strip(chr(34))}`"
+
+
+@pytest.mark.parametrize("name", [*CNIS, *LBS])
+def test_every_plugin_is_in_the_readme(name: str) -> None:
+    """By its name, as one writes it."""
+    assert f"`{name}`" in text_of(README)
+
+
+@pytest.mark.parametrize("phase", CREATE, ids=lambda phase: phase.name)
+def test_every_phase_is_in_the_readme(phase: Any) -> None:
+    """By the title that the screen shows."""
+    assert phase.title in text_of(README)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_no_machine_of_their_author(document: Path) -> None:
+    """No folder of the machine they were written on, no host that others cannot reach."""
+    text = text_of(document)
+    hosts = [host for host in re.findall(r"https?://([^/\s:)`\]]+)", text) if not HOSTS.fullmatch(host)]
+
+    assert [host for host in hosts if not PRIVATE.fullmatch(host)] == []
+    assert re.findall(r"(?:/work|/home/\w+|/root)/\S+", text) == []
+    assert str(cache.root()) not in text
