@@ -70,9 +70,10 @@ def layers(_: Context) -> None:
 def test(_: Context, quick: bool = False) -> None:
     """Run the tests: pure ones in parallel, then those on the lab one by one."""
     python("tests.programs")
+    if not quick:
+        python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
     python("pytest", "--numprocesses", "2", "-m", PURE)
     if not quick:
-        python("tests.lab.material")
         python("pytest", "-m", "lab", "-v", "--durations", "10")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 PACKAGES = {
+    "busybox": "busybox",
     "sshd": "openssh-server",
     "ssh-keygen": "openssh-client",
     "ip": "iproute2",
