@@ -33,6 +33,7 @@ from kubeon.spec.model import Sources
 from kubeon.waiting import SYSTEM_CLOCK, Clock
 
 _CHUNK = 1 << 20
+ROOM = 1024  # MiB; programs and images of a release take 600 to 900
 _WRITERS = itertools.count()
 
 
@@ -106,6 +107,15 @@ class Store:
         except BundleError as error:
             return error
         return None
+
+    def lacks_room(self) -> BundleError | None:
+        """Too little space to fetch the material of a release?"""
+        with _disk_errors():
+            free = shutil.disk_usage(self.root).free >> 20
+        if free >= ROOM:
+            return None
+        what = f"{self.root} on the control machine has {free} MiB free, {ROOM} are needed to fetch what is missing"
+        return BundleError(what, hint="make room there, or set KUBEON_HOME to a folder on another disk")
 
     def members(self, artifact: FileArtifact) -> dict[str, Member]:
         """Every file that the artifact puts on a host, by path. Computed once, then read from the index."""

@@ -51,7 +51,7 @@ def _known(app: App, error: Exception) -> KubeonError:
     if isinstance(error, click.Abort):
         raise error
     if isinstance(error, click.ClickException):
-        return _usage(error)
+        return _usage(app, error)
     return _bug(app, error)
 
 
@@ -60,9 +60,10 @@ def _show(app: App, error: KubeonError) -> int:
     return error.exit_code
 
 
-def _usage(error: click.ClickException) -> UsageError:
+def _usage(app: App, error: click.ClickException) -> UsageError:
     context = getattr(error, "ctx", None)
-    hint = f"{context.command_path} --help" if context else "kubeon --help"
+    command = next((f"kubeon {word}" for word in app.words if word in cli.commands), "kubeon")  # click may not tell
+    hint = f"{context.command_path if context else command} --help"
     return UsageError(error.format_message(), hint=hint)
 
 

@@ -114,6 +114,7 @@ class Console:
             self.data(plan_object(plan), plan_text(plan))
         else:
             self.say(plan_text(plan))
+            self._terminal.print()
 
     def ask(self, question: str, *, yes: bool = False) -> bool:
         """Yes or no; anything but y and yes is no. Raises UsageError where nobody can answer."""

@@ -98,6 +98,8 @@ def missing_material(spec: ClusterSpec, hosts: Sequence[Host], store: Store, reg
     wanted = sorted(architectures & set(ARCHITECTURES))
     files = {artifact: None for each in wanted for artifact in all_files(spec, each)}
     problems: list[KubeonError] = [error for error in on_all(files, store.problem_of, parallel=8).values() if error]
+    if any(store.known(artifact) is None for artifact in files) and (full := store.lacks_room()):
+        problems.append(full)
     if problems:
         return problems
     try:

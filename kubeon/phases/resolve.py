@@ -26,13 +26,13 @@ from kubeon.waiting import SYSTEM_CLOCK
 PKI = "/etc/kubernetes/pki"
 FILES = tuple(f"{name}.{end}" for name in ("ca", "etcd/ca", "front-proxy-ca") for end in ("crt", "key"))
 FILES = (*FILES, "sa.key", "sa.pub")
-# Fields that a living cluster cannot change by `create`, and the command that does.
-_FIXED = {
-    "version": "kubeon upgrade",
-    "networking": "a new cluster",
-    "load_balancer": "kubeon lb switch",
-    "runtime": "a new cluster",
-}
+# Fields that a living cluster cannot change by `create`: as cluster.yaml has them, here, and the command that does.
+_FIXED = (
+    ("version", "version", "kubeon upgrade"),
+    ("networking", "networking", "a new cluster"),
+    ("loadBalancer", "load_balancer", "kubeon lb switch"),
+    ("runtime", "runtime", "a new cluster"),
+)
 
 
 def check_plugins(spec: ClusterSpec) -> None:
@@ -49,8 +49,8 @@ def check_again(stored: ClusterSpec | None, spec: ClusterSpec) -> None:
     if stored is None:
         return
     problems = [
-        (field, f"cluster {spec.name} has another one; {command} changes it")
-        for field, command in _FIXED.items()
+        (path, f"cluster {spec.name} has another one; {command} changes it")
+        for path, field, command in _FIXED
         if getattr(stored, field) != getattr(spec, field)
     ]
     had = {node.address for node in stored.nodes}
