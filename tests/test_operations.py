@@ -260,7 +260,7 @@ def test_no_token_stays_valid(world: MakeWorld) -> None:
     """When all have joined, tokens of this and of earlier runs are gone; a person's own stay."""
     here = world(control_planes=1, workers=1)
     here["w1"].cuts.add("kubeadm")
-    with pytest.raises(ConnectError):
+    with pytest.raises(KubeonError):
         here.create()
     here.api.secrets["bootstrap-token-person"] = {"token-id": "person", "description": "for the new rack"}
 

@@ -25,7 +25,8 @@ def ensure_files_script(files: Iterable[File], *, stamp: str = "") -> str:
     """A script that writes the files that differ, each whole or not at all, and prints the paths it changed.
 
     A file is written beside its place, with its mode, and renamed over it: a reader never sees half of it. `stamp` is a
-    file made before the first change, which tells a later run that a restart is still owed.
+    file made before the first change, which tells a later run that a restart is still owed. The script ends at the first
+    file that cannot be written.
     """
     return (
         f"stamp={shlex.quote(stamp)}\n"
@@ -43,14 +44,18 @@ def _end(file: File) -> str:
 
 _ENSURE = """\
 ensure_file() {
-    mkdir -p "$(dirname "$1")"
     temporary="$1.kubeon-new"
-    (umask 077 && cat >"$temporary") && chmod "$2" "$temporary"
+    # a full disk must not end in half a file under the right name
+    if ! { mkdir -p "$(dirname "$1")" && (umask 077 && cat >"$temporary") && chmod "$2" "$temporary"; }; then
+        rm -f "$temporary"
+        printf '%s cannot be written\\n' "$1" >&2
+        exit 1
+    fi
     if [ "$(stat -c %a "$1" 2>/dev/null)" = "$2" ] && cmp -s "$temporary" "$1"; then
         rm -f "$temporary"
     else
-        [ -z "$stamp" ] || : >"$stamp"
-        mv -f "$temporary" "$1" && printf '%s\\n' "$1"
+        { [ -z "$stamp" ] || : >"$stamp"; } && mv -f "$temporary" "$1" || exit
+        printf '%s\\n' "$1"
     fi
 }
 """

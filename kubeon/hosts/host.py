@@ -2,6 +2,7 @@
 
 import base64
 import shlex
+import threading
 from collections.abc import Callable, Iterable
 
 from kubeon.errors import CommandError, ConnectError
@@ -21,7 +22,7 @@ fi
 """
 _UNIT = """
 if [ -e {stamp} ]; then systemctl daemon-reload; fi
-systemctl is-enabled --quiet {unit} || {{ systemctl enable --quiet {unit} && echo "{unit} enabled"; }}
+systemctl is-enabled --quiet {unit} || {{ systemctl enable --quiet {unit} && echo "{unit} enabled"; }} || exit
 if [ -e {stamp} ] && systemctl is-active --quiet {unit}; then
     systemctl restart {unit} && echo "{unit} restarted" || exit
 elif [ -n "{start}" ] && ! systemctl is-active --quiet {unit}; then
@@ -30,11 +31,12 @@ fi
 rm -f {stamp}
 """
 LOCK_WAIT = 240  # seconds
+SESSIONS = 8  # scripts at once over one connection; sshd allows 10 unless it was told otherwise (MaxSessions)
 ERROR_LINES = 12
 
 
 class Host:
-    """A machine, reached through one connection; used by one thread at a time."""
+    """A machine, reached through one connection. The bootstrap node is asked by all lanes, a few at a time."""
 
     def __init__(self, node: NodeSpec, name: str, transport: Transport) -> None:
         self.node = node
@@ -43,6 +45,7 @@ class Host:
         self.transport = transport
         self.facts = Facts()
         self.used_password = False  # the login was by password, so no key of ours was there
+        self._sessions = threading.Semaphore(SESSIONS)
 
     def __repr__(self) -> str:
         return f"Host({self.name!r}, {self.address!r})"
@@ -110,7 +113,8 @@ class Host:
         self, script: str, stdin: Iterable[bytes], timeout: float, what: str, on_line: Callable[[str], None] | None
     ) -> str:
         try:
-            result = self.transport.run(script, stdin=stdin, timeout=timeout, on_line=on_line)
+            with self._sessions:
+                result = self.transport.run(script, stdin=stdin, timeout=timeout, on_line=on_line)
         except ConnectError as error:
             error.host = self.name
             raise
