@@ -34,9 +34,10 @@ drop_rules() { # TOOL FAMILY
     rules=$("$1-save" 2>/dev/null)
     printf '%s\n' "$rules" | grep -qE -- "$chains" || return 0
     printf '%s\n' "$rules" | grep -vE -- "$chains" | "$1-restore" && say "removed the rules of Kubernetes from $1"
+    command -v nft >/dev/null || return 0 # the tables' empty chains stay, which iptables cannot remove
     for table in filter nat mangle; do
         if "$1" -t "$table" -S | grep -qvE '^-P [A-Z]+ ACCEPT$'; then continue; fi
-        nft delete table "$2" "$table" 2>/dev/null || "$1" -t "$table" -X # without nft, its empty built-in chains
+        nft delete table "$2" "$table" 2>/dev/null
     done
 }
 

@@ -58,10 +58,14 @@ def stop(control_plane: hosts.LabHost) -> None:
     kubectl(control_plane, f"wait pods -l app={NAME} --for=delete --timeout=60s", check=False)
 
 
-def ask(control_plane: hosts.LabHost, pod: dict[str, Any], url: str) -> str:
-    """What a web server answers to a pod; asked for some seconds, for rules follow a new Service with delay."""
+def ask(control_plane: hosts.LabHost, pod: dict[str, Any], address: str, port: int = PORT) -> str:
+    """Which node's pod answers a pod there; asked for some seconds, for rules follow a new Service with delay.
+
+    By nc: a static busybox looks up the port of "http" with a library that its image does not have, and dies of it.
+    """
+    request = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 2 {address} {port}"
     name, deadline = pod["metadata"]["name"], time.monotonic() + 30
     while True:
-        answer = kubectl(control_plane, f"exec {name} -- wget -q -T 2 -O - {url}", check=False).strip()
+        answer = kubectl(control_plane, f'exec {name} -- sh -c "{request}"', check=False).strip()
         if answer or time.monotonic() > deadline:
-            return answer
+            return answer.rpartition("\n")[2]

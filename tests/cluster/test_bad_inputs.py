@@ -52,7 +52,7 @@ def snapshot(host: hosts.LabHost) -> set[str]:
 
 
 @dataclass
-class Lab:
+class Ground:
     """Three hosts that stay bare, and a control machine of the test's own."""
 
     bare: tuple[hosts.LabHost, hosts.LabHost, hosts.LabHost]
@@ -92,9 +92,9 @@ def bare(up: Up) -> tuple[hosts.LabHost, hosts.LabHost, hosts.LabHost]:
 
 
 @pytest.fixture
-def lab(bare: tuple[hosts.LabHost, hosts.LabHost, hosts.LabHost], tmp_path: Path, store: Path) -> Lab:
+def ground(bare: tuple[hosts.LabHost, hosts.LabHost, hosts.LabHost], tmp_path: Path, store: Path) -> Ground:
     """A control machine that knows nothing yet, but has the material."""
-    return Lab(bare, control_machine(tmp_path, store))
+    return Ground(bare, control_machine(tmp_path, store))
 
 
 @contextlib.contextmanager
@@ -110,183 +110,183 @@ def meanwhile(host: hosts.LabHost, begin: str, end: str) -> Iterator[None]:
 # -- logging in --------------------------------------------------------------------------------------------------------
 
 
-def test_a_wrong_password(lab: Lab) -> None:
+def test_a_wrong_password(ground: Ground) -> None:
     """All hosts at once, what was tried, and how to give another one."""
-    lab.kubeon.password = "wrong"
+    ground.kubeon.password = "wrong"
 
-    lab.refused(4, "2 preflight checks failed; nothing was changed", "b1:", "b2:", "the login as root was refused",
+    ground.refused(4, "2 preflight checks failed; nothing was changed", "b1:", "b2:", "the login as root was refused",
                 "tried keys and the password", "--password-file")  # fmt: skip
 
 
-def test_neither_password_nor_key(lab: Lab) -> None:
+def test_neither_password_nor_key(ground: Ground) -> None:
     """The way to give one is the hint."""
-    lab.kubeon.password = None
+    ground.kubeon.password = None
 
-    lab.refused(4, "the login as root was refused: tried keys", "give a key with --key", "--ask-password")
+    ground.refused(4, "the login as root was refused: tried keys", "give a key with --key", "--ask-password")
 
 
-def test_an_address_that_nobody_has(lab: Lab) -> None:
+def test_an_address_that_nobody_has(ground: Ground) -> None:
     """The host that answers is not named."""
-    flags = [*nodes(lab.bare[:1], []), "-w", f"lost={NOWHERE}", "--set", "ssh.connectTimeout=3"]
+    flags = [*nodes(ground.bare[:1], []), "-w", f"lost={NOWHERE}", "--set", "ssh.connectTimeout=3"]
 
-    screen = lab.refused(4, "1 preflight check failed", "lost:", "cannot be reached by SSH", NOWHERE, flags=flags)
+    screen = ground.refused(4, "1 preflight check failed", "lost:", "cannot be reached by SSH", NOWHERE, flags=flags)
 
     assert "b1:" not in screen
 
 
-def test_a_host_whose_sshd_is_down(lab: Lab) -> None:
+def test_a_host_whose_sshd_is_down(ground: Ground) -> None:
     """Refused at once, with the command to try by hand."""
-    before = snapshot(lab.bare[1])
-    faults.stop_sshd(lab.bare[1])
+    before = snapshot(ground.bare[1])
+    faults.stop_sshd(ground.bare[1])
     try:
-        outcome = lab.kubeon.run("create", NAME, VERSION, *lab.nodes(), *lab.flags, "--yes")
+        outcome = ground.kubeon.run("create", NAME, VERSION, *ground.nodes(), *ground.flags, "--yes")
     finally:
-        faults.start_sshd(lab.bare[1])
+        faults.start_sshd(ground.bare[1])
 
     assert outcome.exit_code == 4
     assert "b2:" in outcome.stderr
     assert "Connection refused" in outcome.stderr
-    assert f"try: ssh -p 22 root@{lab.bare[1].address}" in outcome.stderr
-    assert snapshot(lab.bare[1]) ^ before == set()
+    assert f"try: ssh -p 22 root@{ground.bare[1].address}" in outcome.stderr
+    assert snapshot(ground.bare[1]) ^ before == set()
 
 
-def test_a_wrong_port(lab: Lab) -> None:
+def test_a_wrong_port(ground: Ground) -> None:
     """The hint shows the port that was tried."""
-    flags = [*nodes(lab.bare[:1], []), "-w", f"b2={lab.bare[1].address}:2222"]
+    flags = [*nodes(ground.bare[:1], []), "-w", f"b2={ground.bare[1].address}:2222"]
 
-    lab.refused(4, "b2:", "cannot be reached by SSH", "ssh -p 2222 root@", flags=flags)
+    ground.refused(4, "b2:", "cannot be reached by SSH", "ssh -p 2222 root@", flags=flags)
 
 
-def test_a_changed_host_key(lab: Lab) -> None:
+def test_a_changed_host_key(ground: Ground) -> None:
     """Both fingerprints, and which line of which file to remove; the password is not sent there."""
-    one, two, _ = lab.bare
+    one, two, _ = ground.bare
     scanned = subprocess.run(
         ["ssh-keyscan", "-t", "ed25519", two.address], capture_output=True, text=True, check=True
     ).stdout.split()
-    known = lab.home.cluster(NAME).known_hosts
+    known = ground.home.cluster(NAME).known_hosts
     known.parent.mkdir(parents=True, mode=0o700)
     known.write_text(f"{one.address} {scanned[1]} {scanned[2]}\n")
 
-    lab.refused(4, "b1:", "its host key has changed", "expected ssh-ed25519 SHA256:", "got ssh-ed25519", str(known),
+    ground.refused(4, "b1:", "its host key has changed", "expected ssh-ed25519 SHA256:", "got ssh-ed25519", str(known),
                 "somebody may be in between")  # fmt: skip
 
 
-def test_an_unknown_host_key_in_strict_mode(lab: Lab) -> None:
+def test_an_unknown_host_key_in_strict_mode(ground: Ground) -> None:
     """Its fingerprint, to be compared; it is not learnt."""
-    lab.refused(4, "its host key is not known", "SHA256:", "--strict-host-keys",
-                flags=[*lab.nodes(), "--strict-host-keys"])  # fmt: skip
+    ground.refused(4, "its host key is not known", "SHA256:", "--strict-host-keys",
+                flags=[*ground.nodes(), "--strict-host-keys"])  # fmt: skip
 
-    assert not lab.home.cluster(NAME).known_hosts.exists()
+    assert not ground.home.cluster(NAME).known_hosts.exists()
 
 
-def test_known_hosts_is_damaged(lab: Lab) -> None:
+def test_known_hosts_is_damaged(ground: Ground) -> None:
     """Half a line, as a full disk leaves it: which, and what to do."""
-    known = lab.home.cluster(NAME).known_hosts
+    known = ground.home.cluster(NAME).known_hosts
     known.parent.mkdir(parents=True, mode=0o700)
     known.write_text("# keys\n10.77.0.1 ssh-ed25519 AAAAC\n")
 
-    lab.refused(6, "known_hosts is damaged: line 2 is not a host key", "ssh-keyscan 10.77.0.1")
+    ground.refused(6, "known_hosts is damaged: line 2 is not a host key", "ssh-keyscan 10.77.0.1")
 
 
-def test_a_user_without_sudo(lab: Lab) -> None:
+def test_a_user_without_sudo(ground: Ground) -> None:
     """In sudo's own words."""
-    lab.kubeon.password = base.NOSUDO_PASSWORD
+    ground.kubeon.password = base.NOSUDO_PASSWORD
 
-    lab.refused(4, "nosudo cannot become root by sudo", "not in the sudoers file", "the user may use sudo",
-                flags=[*lab.nodes(), "--user", "nosudo"])  # fmt: skip
+    ground.refused(4, "nosudo cannot become root by sudo", "not in the sudoers file", "the user may use sudo",
+                flags=[*ground.nodes(), "--user", "nosudo"])  # fmt: skip
 
 
-def test_a_wrong_sudo_password(lab: Lab) -> None:
+def test_a_wrong_sudo_password(ground: Ground) -> None:
     """It is told apart from the login's."""
-    lab.kubeon.password = base.OPERATOR_PASSWORD
-    lab.kubeon.environment["KUBEON_SUDO_PASSWORD"] = "wrong"
+    ground.kubeon.password = base.OPERATOR_PASSWORD
+    ground.kubeon.environment["KUBEON_SUDO_PASSWORD"] = "wrong"
 
-    lab.refused(4, "operator cannot become root by sudo", "incorrect password", "check the sudo password",
-                flags=[*lab.nodes(), "--user", "operator"])  # fmt: skip
+    ground.refused(4, "operator cannot become root by sudo", "incorrect password", "check the sudo password",
+                flags=[*ground.nodes(), "--user", "operator"])  # fmt: skip
 
 
 # -- hosts -------------------------------------------------------------------------------------------------------------
 
 
-def test_one_host_under_two_addresses(lab: Lab) -> None:
+def test_one_host_under_two_addresses(ground: Ground) -> None:
     """One machine cannot be two nodes."""
-    one = lab.bare[0]
+    one = ground.bare[0]
     with meanwhile(one, "ip address add 10.77.249.1/16 dev eth0", "ip address delete 10.77.249.1/16 dev eth0"):
-        lab.refused(4, "[SameHost]", f"{one.address} and 10.77.249.1 are one machine",
+        ground.refused(4, "[SameHost]", f"{one.address} and 10.77.249.1 are one machine",
                     flags=[*nodes([one], []), "-w", "twin=10.77.249.1"])  # fmt: skip
 
 
-def test_two_hosts_with_one_machine_id(lab: Lab) -> None:
+def test_two_hosts_with_one_machine_id(ground: Ground) -> None:
     """Clones; with the commands that make them two."""
-    one, two, _ = lab.bare
+    one, two, _ = ground.bare
     copy = hosts.ssh(one, "cat /etc/machine-id").stdout.strip()
     own = hosts.ssh(two, "cat /etc/machine-id").stdout.strip()
     with meanwhile(two, f"echo {copy} >/etc/machine-id", f"echo {own} >/etc/machine-id"):
-        lab.refused(4, "[DuplicateMachineID]", copy, "b1 (", "b2 (", "systemd-machine-id-setup")
+        ground.refused(4, "[DuplicateMachineID]", copy, "b1 (", "b2 (", "systemd-machine-id-setup")
 
 
-def test_two_hosts_with_one_hostname(lab: Lab) -> None:
+def test_two_hosts_with_one_hostname(ground: Ground) -> None:
     """Where nodes are named by their hosts."""
-    one, two, _ = lab.bare
+    one, two, _ = ground.bare
     with meanwhile(two, "hostname b1", "hostname b2"):
-        lab.refused(4, "[Hostname]", "several hosts have the name b1", one.address, two.address, "name=address",
+        ground.refused(4, "[Hostname]", "several hosts have the name b1", one.address, two.address, "name=address",
                     flags=["-m", one.address, "-w", two.address])  # fmt: skip
 
 
-def test_a_hostname_that_kubernetes_refuses(lab: Lab) -> None:
+def test_a_hostname_that_kubernetes_refuses(ground: Ground) -> None:
     """kubeadm would change capitals silently."""
-    one, two, _ = lab.bare
+    one, two, _ = ground.bare
     with meanwhile(two, "sysctl -qw kernel.hostname=Web_1", "hostname b2"):
-        lab.refused(4, "[Hostname]", "'Web_1'", f"node-1={two.address}", "nodes[].name",
+        ground.refused(4, "[Hostname]", "'Web_1'", f"node-1={two.address}", "nodes[].name",
                     flags=["-m", one.address, "-w", two.address])  # fmt: skip
 
 
-def test_networks_that_a_host_has_already(lab: Lab) -> None:
+def test_networks_that_a_host_has_already(ground: Ground) -> None:
     """An interface in the pod network, a route in the Service network."""
     add = "ip address add 10.244.3.1/24 dev lo && ip route add 10.97.0.0/16 dev eth0"
     remove = "ip address delete 10.244.3.1/24 dev lo; ip route delete 10.97.0.0/16"
-    with meanwhile(lab.bare[1], add, remove):
-        lab.refused(4, "[PodSubnet]", "networking.podSubnet 10.244.0.0/16 overlaps 10.244.3.0/24 on lo",
+    with meanwhile(ground.bare[1], add, remove):
+        ground.refused(4, "[PodSubnet]", "networking.podSubnet 10.244.0.0/16 overlaps 10.244.3.0/24 on lo",
                     "choose another networking.podSubnet", "[ServiceSubnet]", "10.97.0.0/16 on eth0")  # fmt: skip
 
 
-def test_a_port_in_use(lab: Lab) -> None:
+def test_a_port_in_use(ground: Ground) -> None:
     """By whom; ignoring the check by its name leads on, to the next question."""
     pid = "/run/b-sshd.pid"
-    with meanwhile(lab.bare[0], f"/usr/sbin/sshd -p 6443 -o PidFile={pid}", f"kill $(cat {pid})"):
-        lab.refused(4, "b1:", "[Port-6443] port 6443 is in use by sshd", "ss -ltnp sport = :6443",
+    with meanwhile(ground.bare[0], f"/usr/sbin/sshd -p 6443 -o PidFile={pid}", f"kill $(cat {pid})"):
+        ground.refused(4, "b1:", "[Port-6443] port 6443 is in use by sshd", "ss -ltnp sport = :6443",
                     "--ignore-preflight-errors Port-6443")  # fmt: skip
-        words = [NAME, VERSION, *lab.nodes(), *lab.flags, "--ignore-preflight-errors", "port-6443"]
-        findings = lab.kubeon.data("preflight", *words)["findings"]
+        words = [NAME, VERSION, *ground.nodes(), *ground.flags, "--ignore-preflight-errors", "port-6443"]
+        findings = ground.kubeon.data("preflight", *words)["findings"]
 
     assert [(one["check"], one["severity"]) for one in findings] == [("Port-6443", "warning")]
 
 
-def test_a_full_disk(lab: Lab) -> None:
+def test_a_full_disk(ground: Ground) -> None:
     """Where, how much there is, how much is needed."""
-    with meanwhile(lab.bare[1], "mount -t tmpfs -o size=900m none /var/lib", "umount /var/lib"):
-        lab.refused(4, "b2:", "[DiskSpace] 900 MiB free under /var/lib, 2048 are needed")
+    with meanwhile(ground.bare[1], "mount -t tmpfs -o size=900m none /var/lib", "umount /var/lib"):
+        ground.refused(4, "b2:", "[DiskSpace] 900 MiB free under /var/lib, 2048 are needed")
 
 
-def test_hosts_of_another_cluster(lab: Lab) -> None:
+def test_hosts_of_another_cluster(ground: Ground) -> None:
     """Marked by another kubeon, and a node that kubeon did not make; "all" is not the word that gives them up."""
-    one, two, _ = lab.bare
+    one, two, _ = ground.bare
     marker = "mkdir /etc/kubernetes && echo gamma 00ff >/etc/kubernetes/kubeon-cluster"
     foreign = "mkdir /etc/kubernetes && touch /etc/kubernetes/kubelet.conf"
     remove = "rm -r /etc/kubernetes"
     with meanwhile(one, marker, remove), meanwhile(two, foreign, remove):
-        screen = lab.refused(
+        screen = ground.refused(
             4, "[AnotherCluster] it belongs to cluster gamma", "kubeon destroy gamma", "that kubeon did not make",
-            "/etc/kubernetes/kubelet.conf", "kubeadm reset", flags=[*lab.nodes(), "--ignore-preflight-errors", "all"],
+            "/etc/kubernetes/kubelet.conf", "kubeadm reset", flags=[*ground.nodes(), "--ignore-preflight-errors", "all"],
         )  # fmt: skip
 
     assert "AnotherCluster " not in screen  # no hint to ignore it
 
 
-def test_even_numbers_of_control_planes_are_only_a_warning(lab: Lab) -> None:
+def test_even_numbers_of_control_planes_are_only_a_warning(ground: Ground) -> None:
     """And with three, there is none."""
-    findings = lab.kubeon.data("preflight", NAME, VERSION, *nodes(lab.bare[:2], []), *lab.flags)["findings"]
-    three = lab.kubeon.data("preflight", NAME, VERSION, *nodes(lab.bare, []), *lab.flags)["findings"]
+    findings = ground.kubeon.data("preflight", NAME, VERSION, *nodes(ground.bare[:2], []), *ground.flags)["findings"]
+    three = ground.kubeon.data("preflight", NAME, VERSION, *nodes(ground.bare, []), *ground.flags)["findings"]
 
     assert [(one["check"], one["severity"]) for one in findings] == [("ControlPlaneCount", "warning")]
     assert "bear no failures" in findings[0]["what"]
@@ -296,10 +296,10 @@ def test_even_numbers_of_control_planes_are_only_a_warning(lab: Lab) -> None:
 # -- material ----------------------------------------------------------------------------------------------------------
 
 
-def without_material(lab: Lab) -> Path:
+def without_material(ground: Ground) -> Path:
     """The control machine gets a store of its own that is empty."""
-    (lab.kubeon.home / "store").unlink()
-    return lab.kubeon.home / "store"
+    (ground.kubeon.home / "store").unlink()
+    return ground.kubeon.home / "store"
 
 
 @contextlib.contextmanager
@@ -318,11 +318,11 @@ def by(url: str) -> list[str]:
     return flags
 
 
-def test_a_version_that_does_not_exist(lab: Lab) -> None:
+def test_a_version_that_does_not_exist(ground: Ground) -> None:
     """Each file that is not there, once the hint that fits them all."""
-    without_material(lab)
+    without_material(ground)
 
-    screen = lab.refused(4, "[Material] cannot fetch", "/release/v1.20.99/bin/linux/amd64/kubelet.sha256",
+    screen = ground.refused(4, "[Material] cannot fetch", "/release/v1.20.99/bin/linux/amd64/kubelet.sha256",
                          "404 Not Found", "the version asked for", version="v1.20.99")  # fmt: skip
 
     assert screen.count("the version asked for") == 1
@@ -337,30 +337,30 @@ def test_a_version_that_does_not_exist(lab: Lab) -> None:
         ("corrupt", ("is not a checksum file",)),
     ],
 )
-def test_a_mirror_that_answers_wrongly(lab: Lab, tmp_path: Path, fault: str, texts: tuple[str, ...]) -> None:
+def test_a_mirror_that_answers_wrongly(ground: Ground, tmp_path: Path, fault: str, texts: tuple[str, ...]) -> None:
     """What came instead, from which URL; nothing of it is kept."""
-    store = without_material(lab)
+    store = without_material(ground)
     with a_mirror(tmp_path, {"prefix": "/", "fault": fault}) as url:
-        lab.flags = by(url)
-        lab.refused(4, "[Material]", f"{url}/dl.k8s.io/release/{VERSION}", *texts)
+        ground.flags = by(url)
+        ground.refused(4, "[Material]", f"{url}/dl.k8s.io/release/{VERSION}", *texts)
 
     assert list((store / "sha256").iterdir()) == []
 
 
-def test_no_mirror_listens(lab: Lab) -> None:
+def test_no_mirror_listens(ground: Ground) -> None:
     """A wrong address is not a missing file."""
-    without_material(lab)
-    lab.flags = by("http://127.0.0.1:9")
+    without_material(ground)
+    ground.flags = by("http://127.0.0.1:9")
 
-    lab.refused(4, "[Material]", "http://127.0.0.1:9/dl.k8s.io", "Connection refused", "--mirror")
+    ground.refused(4, "[Material]", "http://127.0.0.1:9/dl.k8s.io", "Connection refused", "--mirror")
 
 
-def test_a_registry_without_the_images(lab: Lab) -> None:
+def test_a_registry_without_the_images(ground: Ground) -> None:
     """Which, by the name that they have upstream."""
     _, registry = mirror.urls()
-    lab.flags[lab.flags.index("--registry") + 1] = f"http://{registry}/nowhere"
+    ground.flags[ground.flags.index("--registry") + 1] = f"http://{registry}/nowhere"
 
-    lab.refused(4, "[Material] image k8s.gcr.io/kube-apiserver:v1.20.2 is not in the registry", "404", "--registry")
+    ground.refused(4, "[Material] image k8s.gcr.io/kube-apiserver:v1.20.2 is not in the registry", "404", "--registry")
 
 
 @pytest.fixture
@@ -373,11 +373,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_full_disk_on_the_control_machine(lab: Lab, small_disk: Path) -> None:
+def test_a_full_disk_on_the_control_machine(ground: Ground, small_disk: Path) -> None:
     """Found before anything is fetched, with the folder and what is needed."""
-    lab.kubeon.environment["KUBEON_HOME"] = str(small_disk / "k")
+    ground.kubeon.environment["KUBEON_HOME"] = str(small_disk / "k")
 
-    lab.refused(4, "[Material]", f"{small_disk}/k/store on the control machine has", "1024 are needed", "KUBEON_HOME")
+    ground.refused(
+        4, "[Material]", f"{small_disk}/k/store on the control machine has", "1024 are needed", "KUBEON_HOME"
+    )
 
 
 # -- this machine ------------------------------------------------------------------------------------------------------
@@ -391,43 +393,45 @@ def test_a_full_disk_on_the_control_machine(lab: Lab, small_disk: Path) -> None:
         ("clusters:\n- {name: beta, cluster: {server: 'https://x'}}\n", ("another cluster 'beta'", "rename it")),
     ],
 )
-def test_a_kubeconfig_that_cannot_be_merged_into(lab: Lab, content: str, texts: tuple[str, ...]) -> None:
+def test_a_kubeconfig_that_cannot_be_merged_into(ground: Ground, content: str, texts: tuple[str, ...]) -> None:
     """Refused before anything is changed, not after the cluster is made; the file stays as it is."""
-    lab.kubeon.kubeconfig.write_text(content)
+    ground.kubeon.kubeconfig.write_text(content)
 
-    lab.refused(6, f"the kubeconfig {lab.kubeon.kubeconfig}", *texts)
+    ground.refused(6, f"the kubeconfig {ground.kubeon.kubeconfig}", *texts)
 
-    assert lab.kubeon.kubeconfig.read_text() == content
+    assert ground.kubeon.kubeconfig.read_text() == content
 
 
-def test_nobody_to_answer(lab: Lab) -> None:
+def test_nobody_to_answer(ground: Ground) -> None:
     """No terminal and no --yes: the plan, then 2; as JSON one object."""
-    words = ["create", NAME, VERSION, *lab.nodes(), *lab.flags]
-    before = [snapshot(host) for host in lab.bare]
+    words = ["create", NAME, VERSION, *ground.nodes(), *ground.flags]
+    before = [snapshot(host) for host in ground.bare]
 
-    plain, as_json = lab.kubeon.run(*words), lab.kubeon.run(*words, "--output", "json")
+    plain, as_json = ground.kubeon.run(*words), ground.kubeon.run(*words, "--output", "json")
 
     assert (plain.exit_code, as_json.exit_code) == (2, 2)
     assert "kubeadm init: first control plane" in plain.stderr
     assert "there is no terminal to answer on" in plain.stderr
     assert "add --yes" in plain.stderr
     assert json.loads(as_json.stdout)["error"]["exitCode"] == 2
-    assert [snapshot(host) for host in lab.bare] == before
-    assert lab.home.clusters() == []
+    assert [snapshot(host) for host in ground.bare] == before
+    assert ground.home.clusters() == []
 
 
 @pytest.mark.parametrize(("answer", "code", "text"), [("\x03", 130, "interrupted"), ("n\r", 1, "not confirmed")])
-def test_no_at_the_question(lab: Lab, answer: str, code: int, text: str) -> None:
+def test_no_at_the_question(ground: Ground, answer: str, code: int, text: str) -> None:
     """Ctrl-C, or anything but yes."""
-    before = [snapshot(host) for host in lab.bare]
+    before = [snapshot(host) for host in ground.bare]
 
-    ended, screen = on_a_terminal(lab.kubeon, ["create", NAME, VERSION, *lab.nodes(), *lab.flags], "[y/N]", answer)
+    ended, screen = on_a_terminal(
+        ground.kubeon, ["create", NAME, VERSION, *ground.nodes(), *ground.flags], "[y/N]", answer
+    )
 
     assert ended == code, screen
     assert text in screen
     assert "Traceback" not in screen
-    assert [snapshot(host) for host in lab.bare] == before
-    assert lab.home.clusters() == []
+    assert [snapshot(host) for host in ground.bare] == before
+    assert ground.home.clusters() == []
 
 
 def on_a_terminal(kubeon: Kubeon, words: Sequence[str], question: str, answer: str) -> tuple[int, str]:
@@ -456,32 +460,32 @@ def on_a_terminal(kubeon: Kubeon, words: Sequence[str], question: str, answer: s
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
 
 
-def test_preflight_and_dry_run_touch_nothing(lab: Lab) -> None:
+def test_preflight_and_dry_run_touch_nothing(ground: Ground) -> None:
     """Neither hosts nor the record: not even their host keys are learnt."""
-    words = [NAME, VERSION, *lab.nodes(), *lab.flags]
-    before = [snapshot(host) for host in lab.bare]
+    words = [NAME, VERSION, *ground.nodes(), *ground.flags]
+    before = [snapshot(host) for host in ground.bare]
 
-    found = lab.kubeon.data("preflight", *words)
-    plan = lab.kubeon.data("create", *words, "--dry-run")["plan"]
+    found = ground.kubeon.data("preflight", *words)
+    plan = ground.kubeon.data("create", *words, "--dry-run")["plan"]
 
     assert found["findings"] == []
     assert list(plan["hosts"]) == ["b1", "b2"]
-    assert [snapshot(host) for host in lab.bare] == before
-    assert [path.name for path in lab.kubeon.home.iterdir()] == ["store"]
-    assert not lab.kubeon.kubeconfig.exists()
+    assert [snapshot(host) for host in ground.bare] == before
+    assert [path.name for path in ground.kubeon.home.iterdir()] == ["store"]
+    assert not ground.kubeon.kubeconfig.exists()
 
 
-def test_json_says_the_same(lab: Lab) -> None:
+def test_json_says_the_same(ground: Ground) -> None:
     """One object on standard output for each class of error."""
-    words = [NAME, VERSION, *lab.nodes(), *lab.flags, "--yes", "--output", "json"]
+    words = [NAME, VERSION, *ground.nodes(), *ground.flags, "--yes", "--output", "json"]
 
     codes = {}
-    lab.kubeon.password = "wrong"
-    codes[4] = lab.kubeon.run("create", *words)
-    codes[2] = lab.kubeon.run("create", *words, "--nonsense")
-    codes[3] = lab.kubeon.run("create", *words, "--pod-subnet", "10.96.0.0/16")
-    with hold(lab.home.cluster(NAME).path / "lock", "create", SYSTEM_CLOCK.now()):
-        codes[6] = lab.kubeon.run("create", *words)
+    ground.kubeon.password = "wrong"
+    codes[4] = ground.kubeon.run("create", *words)
+    codes[2] = ground.kubeon.run("create", *words, "--nonsense")
+    codes[3] = ground.kubeon.run("create", *words, "--pod-subnet", "10.96.0.0/16")
+    with hold(ground.home.cluster(NAME).path / "lock", "create", SYSTEM_CLOCK.now()):
+        codes[6] = ground.kubeon.run("create", *words)
     answers = {code: json.loads(outcome.stdout)["error"] for code, outcome in codes.items()}
 
     assert {code: (outcome.exit_code, answers[code]["exitCode"]) for code, outcome in codes.items()} == {
@@ -511,19 +515,19 @@ def half_done(host: hosts.LabHost) -> list[str]:
     return found.stdout.split()
 
 
-def test_after_a_series_of_failures_the_same_command_works(lab: Lab, tmp_path: Path) -> None:
+def test_after_a_series_of_failures_the_same_command_works(ground: Ground, tmp_path: Path) -> None:
     """A damaged archive, then a full disk on a host; then the command makes the cluster, and guards it afterwards."""
-    one, two, three = lab.bare
-    store = without_material(lab)
+    one, two, three = ground.bare
+    store = without_material(ground)
     rule = {"prefix": "/github.com/containerd/", "fault": "corrupt"}
-    nodes_and_mirror = [*lab.nodes(), *by("URL")]
+    nodes_and_mirror = [*ground.nodes(), *by("URL")]
     with a_mirror(tmp_path, {**rule, "times": 0}) as url:
         words = [url if word == "URL" else word for word in nodes_and_mirror]
         control = tmp_path / "faults.json"
 
         # the checksum file is right, the archive is not
         control.write_text(json.dumps([{**rule, "prefix": f"{rule['prefix']}{ARCHIVE}.sha256sum", "fault": ""}, rule]))
-        screen = failing(lab.kubeon, words, 5, "2 of 2 hosts failed", f"{ARCHIVE} is damaged or not the one asked for",
+        screen = failing(ground.kubeon, words, 5, "2 of 2 hosts failed", f"{ARCHIVE} is damaged or not the one asked for",
                          "its sha256 is", "expected", "the mirror or a proxy serves another file")  # fmt: skip
         assert "b1, b2:" in screen
         assert [half_done(host) for host in (one, two)] == [[], []]
@@ -533,33 +537,33 @@ def test_after_a_series_of_failures_the_same_command_works(lab: Lab, tmp_path: P
         # a worker's disk is too small for the kubelet
         control.unlink()
         hosts.ssh(two, "mount -t tmpfs -o size=60m none /usr/local")
-        failing(lab.kubeon, words, 5, "b2", "install kubelet failed", "No space left on device")
+        failing(ground.kubeon, words, 5, "b2", "install kubelet failed", "No space left on device")
         assert half_done(two) == []
 
         # room is made
         hosts.ssh(two, "mount -o remount,size=1g /usr/local")
-        lab.kubeon.ok("create", NAME, VERSION, *words, "--yes")
-        again = lab.kubeon.data("create", NAME, VERSION, *words, "--yes")
+        ground.kubeon.ok("create", NAME, VERSION, *words, "--yes")
+        again = ground.kubeon.data("create", NAME, VERSION, *words, "--yes")
     ready = json.loads(kubectl(one, "get", "nodes", "-o", "json"))["items"]
     conditions = [each["status"] for node in ready for each in node["status"]["conditions"] if each["type"] == "Ready"]
 
     assert conditions == ["True", "True"]
     assert not again["changed"]
-    guarded(lab, words)
-    lab.kubeon.ok("destroy", NAME, "--yes")
+    guarded(ground, words)
+    ground.kubeon.ok("destroy", NAME, "--yes")
     assert three not in (one, two)
 
 
-def guarded(lab: Lab, words: list[str]) -> None:
+def guarded(ground: Ground, words: list[str]) -> None:
     """A living cluster is not changed by a bad `create`, nor taken by another cluster or another control machine."""
-    before = [snapshot(host) for host in lab.bare]
-    record = lab.home.cluster(NAME).read_spec()
-    other = control_machine(lab.kubeon.folder / "other", lab.kubeon.home / "store")
+    before = [snapshot(host) for host in ground.bare]
+    record = ground.home.cluster(NAME).read_spec()
+    other = control_machine(ground.kubeon.folder / "other", ground.kubeon.home / "store")
     tries = {
-        "another version": (lab.kubeon, [NAME, "v1.20.15", *words], 3, "kubeon upgrade"),
-        "a node less": (lab.kubeon, [NAME, VERSION, *words[:2], *words[4:]], 3, "kubeon del"),
-        "other networks": (lab.kubeon, [NAME, VERSION, *words, "--pod-subnet", "10.9.0.0/16"], 3, "a new cluster"),
-        "another name": (lab.kubeon, ["gamma", VERSION, *words], 4, f"it belongs to cluster {NAME}"),
+        "another version": (ground.kubeon, [NAME, "v1.20.15", *words], 3, "kubeon upgrade"),
+        "a node less": (ground.kubeon, [NAME, VERSION, *words[:2], *words[4:]], 3, "kubeon del"),
+        "other networks": (ground.kubeon, [NAME, VERSION, *words, "--pod-subnet", "10.9.0.0/16"], 3, "a new cluster"),
+        "another name": (ground.kubeon, ["gamma", VERSION, *words], 4, f"it belongs to cluster {NAME}"),
         "another machine": (other, ["gamma", VERSION, *words], 4, f"it belongs to cluster {NAME}"),
     }
 
@@ -569,5 +573,5 @@ def guarded(lab: Lab, words: list[str]) -> None:
         t: c for t, (_, _, c, _) in tries.items()
     }
     assert [title for title, (_, _, _, text) in tries.items() if text not in outcomes[title].stderr] == []
-    assert [snapshot(host) ^ old for host, old in zip(lab.bare, before, strict=True)] == [set(), set(), set()]
-    assert lab.home.cluster(NAME).read_spec() == record
+    assert [snapshot(host) ^ old for host, old in zip(ground.bare, before, strict=True)] == [set(), set(), set()]
+    assert ground.home.cluster(NAME).read_spec() == record

@@ -165,8 +165,8 @@ def test_pods_reach_each_other(alpha: Alpha) -> None:
     for source, pod in echo.items():
         for target in set(echo) - {source}:
             at = echo[target]["status"]["podIP"]
-            assert pods.ask(cp, pod, f"http://{at}:{pods.PORT}/") == target
-        assert pods.ask(cp, pod, f"http://{address}/") in echo
+            assert pods.ask(cp, pod, at) == target
+        assert pods.ask(cp, pod, address, 80) in echo
         found = kubectl(cp, f"exec {pod['metadata']['name']} -- nslookup echo.default.svc.cluster.local", check=False)
         assert address in found
     for host in alpha.hosts:
