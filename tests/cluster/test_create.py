@@ -153,7 +153,8 @@ def test_a_second_create_changes_nothing(alpha: Alpha) -> None:
 
     after = snapshot.take_all(alpha.hosts)
     assert not answer["changed"]
-    assert snapshot.differences(before, after) == []
+    changes = snapshot.differences(before, after)
+    assert not changes, "\n".join(changes)
 
 
 def test_pods_reach_each_other(alpha: Alpha) -> None:
@@ -198,7 +199,8 @@ def test_destroy_leaves_others_hosts_alone(alpha: Alpha, up: Up, tmp_path: Path,
 
     after = snapshot.take_all(both)
     assert outcome.exit_code == 0, outcome.text
-    assert snapshot.differences(before, after) == []
+    changes = snapshot.differences(before, after)
+    assert not changes, "\n".join(changes)
 
 
 def test_destroy_leaves_hosts_as_they_were(alpha: Alpha) -> None:
@@ -207,7 +209,7 @@ def test_destroy_leaves_hosts_as_they_were(alpha: Alpha) -> None:
 
     after = snapshot.settled(alpha.hosts)
     left = snapshot.differences(alpha.bare, after, look=snapshot.without_times, ignore=snapshot.PACKAGE_RECORDS)
-    assert left == []
+    assert not left, "\n".join(left)
     assert sorted(answer["hosts"]) == ["a1", "a2", "a3"]
     assert yaml.safe_load(alpha.kubeon.kubeconfig.read_text()) == FOREIGN
     assert not (alpha.kubeon.home / "clusters" / "alpha").exists()

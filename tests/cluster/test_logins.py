@@ -158,8 +158,10 @@ def dry_run(host: LabHost, *words: str) -> list[str]:
 
 
 def home(host: LabHost) -> str:
-    """What the operator's home holds."""
-    return hosts.ssh(host, f"find {HOME} -printf '%p %m %u:%g\\n'; cat {HOME}/.ssh/authorized_keys").stdout
+    """What the operator's home holds, without sudo's own note that somebody used it."""
+    return hosts.ssh(
+        host, f"find {HOME} ! -name .sudo_as_admin_successful -printf '%p %m %u:%g\\n'; cat {HOME}/.ssh/authorized_keys"
+    ).stdout
 
 
 def packages(host: LabHost) -> set[str]:
