@@ -146,8 +146,8 @@ def fields(schema: dict[str, Any], node: dict[str, Any], path: str = "") -> Iter
             continue
         required = name in node.get("required", [])
         text = field.get("description", "")
-        if choices := [choice for choice in inner.get("enum", []) if choice != field.get("default") and choice not in text]:
-            text += "; or " + ", ".join(choices)
+        choices = [choice for choice in inner.get("enum", []) if choice != field.get("default")]
+        text += "".join(f"; or {choice}" for choice in choices if choice not in text)
         yield here, "required" if required else shown(field.get("default")), text
         items = resolved(schema, inner.get("items", {}))
         if "properties" in items:
