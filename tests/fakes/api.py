@@ -24,7 +24,7 @@ class FakeApi:
         self.writes: list[tuple[str, ...]] = []  # every call that changes something
         self._lock = threading.Lock()
 
-    def kubectl(self, words: list[str], stdin: str) -> str:
+    def kubectl(self, words: list[str], stdin: str) -> str:  # noqa: PLR0911 - one line for each thing it knows
         """Answer a command line, without its --kubeconfig and --server."""
         with self._lock:
             match words:

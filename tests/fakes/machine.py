@@ -95,7 +95,9 @@ class Machine:
             "ca": self._text(f"{KUBERNETES}/pki/ca.crt"),
             "kubelet-config": "yes" if f"{KUBELET}/config.yaml" in self.files else "",
             "kubelet-kubeconfig": "yes" if f"{KUBERNETES}/kubelet.conf" in self.files else "",
-            "static-pods": "\n".join(n.rpartition("/")[2] for n in self.files if n.startswith(f"{KUBERNETES}/manifests/")),
+            "static-pods": "\n".join(
+                n.rpartition("/")[2] for n in self.files if n.startswith(f"{KUBERNETES}/manifests/")
+            ),
             "etcd-data": "yes" if "/var/lib/etcd/member" in self.files else "",
             "cni": "",
             "bridge-configuration": self._text("/etc/cni/net.d/10-kubeon-bridge.conflist"),
@@ -301,7 +303,8 @@ class Run:
             "Port-10250": machine.kubelet_runs,
             "DirAvailable--var-lib-etcd": "/var/lib/etcd/member" in machine.files,
             **{
-                f"FileAvailable--etc-kubernetes-manifests-{name}.yaml": f"{KUBERNETES}/manifests/{name}.yaml" in machine.files
+                f"FileAvailable--etc-kubernetes-manifests-{name}.yaml": f"{KUBERNETES}/manifests/{name}.yaml"
+                in machine.files
                 for name in MANIFESTS
             },
         }
@@ -361,7 +364,13 @@ class Run:
 
     def do_kubectl(self, line: str) -> None:
         words = shlex.split(line)
-        assert words[:5] == ["kubectl", "--kubeconfig", f"{KUBERNETES}/admin.conf", "--server", f"https://{self.machine.address}:6443"]
+        assert words[:5] == [
+            "kubectl",
+            "--kubeconfig",
+            f"{KUBERNETES}/admin.conf",
+            "--server",
+            f"https://{self.machine.address}:6443",
+        ]
         if not self.machine.is_control_plane:
             raise ExitError(f"The connection to the server {self.machine.address}:6443 was refused")
         answer = self.machine.api.kubectl(words[5:], b"".join(self.stdin).decode())
@@ -425,11 +434,18 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("lock", _template(host._LOCK)),
     ("umask", r"umask (?P<umask>\d+)\n"),
     ("stamp", r"stamp=(?P<stamp>\S+)\n"),
-    ("facts", r"root=''\nask_commands='[^']*'\nask_packages='[^']*'\nask_modules='[^']*'\nask_sysctls='[^']*'\n" + _library("kubeon.hosts", "gather.sh")),
+    (
+        "facts",
+        r"root=''\nask_commands='[^']*'\nask_packages='[^']*'\nask_modules='[^']*'\nask_sysctls='[^']*'\n"
+        + _library("kubeon.hosts", "gather.sh"),
+    ),
     ("file", rf"ensure_file {_word('path')} (?P<mode>\d+) <<'(?P<end>KUBEON_\w+)'\n(?P<content>.*?)(?P=end)\n"),
     ("link", rf"ln -sfn {_word('target')} {_word('path')}\n"),
     ("setting", r"(?P<call>ensure_hosts_block \S+ <<'KUBEON_HOSTS'\n.*?KUBEON_HOSTS)\n"),
-    ("setting", r"(?P<call>ensure_(?:module|sysctl|swap_off|selinux_permissive|firewall_off|time_service|hostname)[^\n]*)\n"),
+    (
+        "setting",
+        r"(?P<call>ensure_(?:module|sysctl|swap_off|selinux_permissive|firewall_off|time_service|hostname)[^\n]*)\n",
+    ),
     ("record", r"record_sysctl \S+\n"),
     ("packages", r"required=(?P<required>'[^']*'|\S+)\noptional=(?P<optional>'[^']*'|\S+)\nadd_packages\n"),
     ("is_there", rf"is_there (?P<sha256>\w+) (?P<mode>\d+) {_word('path')}\n"),
@@ -442,7 +458,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("read", r"if \[ -f (?P<path>\S+) \]; then printf '%s ' (?P=path); base64 <(?P=path) \| tr -d '\\n'; echo; fi\n"),
     ("unit", _template(host._UNIT)),
     ("authorize", _template(authorize_key._SCRIPT).replace(r"(?P<key>", r"'?(?P<key>").replace("*?)", "*?)'?", 1)),
-    ("trap", rf"trap 'rm -f (?P<path>\S+)' EXIT\n"),
+    ("trap", r"trap 'rm -f (?P<path>\S+)' EXIT\n"),
     ("config", r"cat >(?P<path>\S+) <<'KUBEON_CONFIG'\n(?P<content>.*?)KUBEON_CONFIG\n"),
     ("kubeadm", r"(?P<line>kubeadm [^\n]*) 2>&1\n"),
     ("init_done", _template(init_control_plane._IS_COMPLETE)),
@@ -454,7 +470,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("restore", r"restore \S+\n"),
     ("forget", r"forget\n"),
 )
-GRAMMAR = tuple((name, re.compile(pattern, re.DOTALL)) for name, pattern in sorted(_PATTERNS, key=lambda p: p[0] == "text"))
+GRAMMAR = tuple(
+    (name, re.compile(pattern, re.DOTALL)) for name, pattern in sorted(_PATTERNS, key=lambda p: p[0] == "text")
+)
 
 
 class FakeConnection:

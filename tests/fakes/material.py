@@ -1,4 +1,4 @@
-"""A file server and registry that has exactly the material of a cluster, small enough to be sent to hundreds of fakes."""
+"""A file server and registry with exactly the material of a cluster, small enough for hundreds of fakes."""
 
 import hashlib
 import io
@@ -35,7 +35,11 @@ def _archive(artifact: FileArtifact) -> bytes:
     folder = io.BytesIO()
     with tarfile.open(fileobj=folder, mode="w:gz") as archive:
         for rule in artifact.installs:
-            names = [rule.member] if not rule.path.endswith("/") else [f"{rule.member or '.'}/{artifact.name}-{n}" for n in "ab"]
+            names = (
+                [rule.member]
+                if not rule.path.endswith("/")
+                else [f"{rule.member or '.'}/{artifact.name}-{n}" for n in "ab"]
+            )
             for name in names:
                 info = tarfile.TarInfo(name)
                 info.size, info.mode = len(name), 0o755

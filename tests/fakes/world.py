@@ -91,7 +91,7 @@ class World:
             Options(kubeconfig=self.kubeconfig, **how),
             self.home,
             self.watcher,
-            lambda plan: bool(self.plans.append(plan)) or yes,
+            partial(self._confirm, yes),
             dry_run=dry_run,
             interrupt=interrupt,
         )
@@ -105,7 +105,7 @@ class World:
             Options(kubeconfig=self.kubeconfig, **how),
             self.home,
             self.watcher,
-            lambda plan: not self.plans.append(plan),
+            partial(self._confirm, True),
         )
 
     def ended(self, phase: str) -> dict[str, str]:
@@ -123,6 +123,10 @@ class World:
     def snapshot(self) -> str:
         """All machines' memories, and the API's."""
         return "".join(each.snapshot() for each in self.machines.values()) + repr((self.api.nodes, self.api.applied))
+
+    def _confirm(self, answer: bool, plan: Plan) -> bool:
+        self.plans.append(plan)
+        return answer
 
     def _connect(self, target: Target) -> Any:
         self.connected.append(target.address)

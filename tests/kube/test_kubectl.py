@@ -43,7 +43,7 @@ def test_an_error_has_the_host_and_kubectls_words() -> None:
     machine.units["kubelet.service"] = "inactive"
 
     assert not kubectl.answers()
-    with pytest.raises(CommandError, match="cp1: kubectl get nodes -o failed .*: The connection .* was refused"):
+    with pytest.raises(CommandError, match=r"cp1: kubectl get nodes -o failed .*: The connection .* was refused"):
         kubectl.nodes()
 
 

@@ -16,7 +16,9 @@ def an_api() -> tuple[FakeApi, Kubectl, Machine]:
     """A control plane that answers."""
     api, node = FakeApi(), a_spec().nodes[0]
     machine = Machine("cp1", str(node.address), api)
-    machine.files = dict.fromkeys(("/etc/kubernetes/manifests/kube-apiserver.yaml", "/var/lib/kubelet/config.yaml"), ("", ""))
+    machine.files = dict.fromkeys(
+        ("/etc/kubernetes/manifests/kube-apiserver.yaml", "/var/lib/kubelet/config.yaml"), ("", "")
+    )
     machine.units["kubelet.service"] = "active"
     api.cluster_info["kubeconfig"] = "apiVersion: v1\nkind: Config\n"
     return api, Kubectl(Host(node, "cp1", FakeConnection(machine))), machine

@@ -1,0 +1,150 @@
+"""kubeadm's command lines and configuration, and what a cut run leaves."""
+
+import shlex
+
+import pytest
+import yaml
+
+from kubeon.errors import KubeonError
+from kubeon.phases.init_control_plane import CONFIG
+from tests.conftest import MakeWorld
+from tests.fakes.machine import Machine, Run
+
+
+class Scripts:
+    """Remembers every script that is sent, whole."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent: list[tuple[str, str]] = []
+        original = Run.result
+
+        def result(run: Run) -> object:
+            self.sent.append((run.machine.name, run.script))
+            return original(run)
+
+        monkeypatch.setattr(Run, "result", result)
+
+    def kubeadm(self, host: str) -> list[str]:
+        """The words of kubeadm there, once."""
+        lines = [line for name, script in self.sent if name == host for line in script.splitlines()]
+        (line,) = [line for line in lines if line.startswith("kubeadm ")]
+        return shlex.split(line.removesuffix(" 2>&1"))
+
+    def config(self, host: str) -> list[dict[str, object]]:
+        """What its configuration says."""
+        (script,) = [script for name, script in self.sent if name == host and "KUBEON_CONFIG" in script]
+        return list(yaml.safe_load_all(script.split("<<'KUBEON_CONFIG'\n")[1].split("KUBEON_CONFIG")[0]))
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> Scripts:
+    """All scripts of this test."""
+    return Scripts(monkeypatch)
+
+
+def has_config(machine: Machine) -> bool:
+    """Is the file with the token still there?"""
+    return CONFIG in machine.files
+
+
+def test_the_words_of_kubeadm(world: MakeWorld, scripts: Scripts) -> None:
+    """No token, no key and no certificate on a command line; only checks of what kubeon put there are ignored."""
+    here = world(control_planes=2, workers=1)
+    here.create()
+
+    assert scripts.kubeadm("cp1")[:5] == ["kubeadm", "init", "--config", CONFIG, "--skip-token-print"]
+    for host in ("cp2", "w1"):
+        words = scripts.kubeadm(host)
+        assert words[:4] == ["kubeadm", "join", "--config", CONFIG]
+        assert len(words) == 5
+        ignored = words[4].removeprefix("--ignore-preflight-errors=").split(",")
+        assert {name.partition("--")[0].split("-")[0] for name in ignored} == {"DirAvailable", "FileAvailable", "Port"}
+
+
+def test_the_configuration_is_gone_afterwards(world: MakeWorld) -> None:
+    """It holds the join token: also when kubeadm fails, and when the connection is lost."""
+    here = world(control_planes=1, workers=2)
+    here["w1"].fails["kubeadm"] = "no"
+    here["w2"].cuts.add("kubeadm")
+    with pytest.raises(KubeonError):
+        here.create()
+
+    assert not any(has_config(machine) for machine in here.machines.values())
+
+
+def test_all_join_through_the_bootstrap_node(world: MakeWorld, scripts: Scripts) -> None:
+    """With one token and the hash of the CA; only a control plane has an endpoint of its own."""
+    here = world(control_planes=2, workers=2)
+    here.create()
+
+    (worker,), (other,), (control_plane,) = (scripts.config(host) for host in ("w1", "w2", "cp2"))
+    assert worker["discovery"] == other["discovery"] == control_plane["discovery"]
+    assert worker["discovery"]["bootstrapToken"]["apiServerEndpoint"] == "10.0.0.1:6443"  # type: ignore[index]
+    assert "controlPlane" in control_plane
+    assert "controlPlane" not in worker
+
+
+def test_a_member_whose_kubelet_was_stopped_is_only_started(world: MakeWorld, scripts: Scripts) -> None:
+    """It has its configuration and its Node: there is nothing to join."""
+    here = world(control_planes=1, workers=1)
+    here.create()
+    here["w1"].units["kubelet.service"] = "inactive"
+    scripts.sent.clear()
+
+    result = here.create()
+
+    assert result.changed
+    assert here.changes() == [("w1", "join-workers")]
+    assert not [script for _, script in scripts.sent if "KUBEON_CONFIG" in script]
+
+
+def test_a_node_that_lost_its_node_object_joins_again(world: MakeWorld) -> None:
+    """Somebody deleted it; its kubelet.conf and its running kubelet are no obstacle."""
+    here = world(control_planes=1, workers=1)
+    here.create()
+    del here.api.nodes["w1"]
+
+    here.create()
+
+    assert here.api.nodes["w1"]["spec"]["podCIDR"] == "10.244.1.0/24"
+    assert here.ended("join-workers") == {"w1": "changed"}
+
+
+def test_labels_and_pod_ranges_are_put_right(world: MakeWorld) -> None:
+    """Only what differs is patched, and labels of others stay."""
+    here = world(control_planes=1, workers=1)
+    here.create()
+    here.api.nodes["w1"]["metadata"]["labels"] = {"theirs": "x"}
+    here.api.writes.clear()
+
+    here.create()
+
+    assert here.api.nodes["w1"]["metadata"]["labels"] == {"theirs": "x", "node-role.kubernetes.io/worker": ""}
+    assert [words[:3] for words in here.api.writes if words[0] == "patch"] == [("patch", "node", "w1")]
+
+
+def test_pods_are_started_only_where_something_was_changed(world: MakeWorld) -> None:
+    """The second run looks and starts none."""
+    here = world(control_planes=1, workers=2)
+    here.create()
+    reached = [name for name in ("cp1", "w1", "w2") if "reach" in here[name].told]
+    for machine in here.machines.values():
+        machine.told.clear()
+
+    here.create()
+
+    assert reached == ["cp1", "w1", "w2"]
+    assert not [machine.name for machine in here.machines.values() if "reach" in machine.told]
+
+
+def test_pods_that_do_not_reach_each_other_are_named_and_removed(world: MakeWorld) -> None:
+    """With what the host said, and the plug-in to look at."""
+    here = world(control_planes=1, workers=2)
+    here["w2"].fails["reach"] = "no answer from 10.244.0.1 port 53"
+
+    with pytest.raises(KubeonError, match=r"w2: .*no answer from") as caught:
+        here.create()
+
+    assert "bridge" in caught.value.hint
+    assert here.api.pods == {}
+    assert not here.state.exists
