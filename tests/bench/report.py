@@ -48,10 +48,10 @@ class Report:
 
     def add(self, title: str, runs: Sequence[Run], ratios: Sequence[Ratio]) -> None:
         """One comparison."""
-        self.lines += ["", title, f"{'':16}{'whole':>8}{'Ready':>8}{'pods':>8}{'verified':>10}"]
+        self.lines += ["", title, f"{'':16}{'whole':>8}{'Ready':>8}{'pods':>8}{'verified':>10}{'own CPU':>9}"]
         for run in runs:
             pods = f"{run.pods:8.1f}" if run.pods is not None else " " * 8
-            verified = f"{run.verification:10.1f}" if run.verification else ""
+            verified = f"{run.verification:10.1f}{run.cpu:9.1f}" if run.verification else ""
             self.lines.append(f"{run.who:16}{run.total:8.1f}{run.ready:8.1f}{pods}{verified}")
         self.lines += [f"  {one}" for one in ratios]
         for run in runs:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ class Run:
     ready: float
     pods: float | None = None
     verification: float = 0.0
+    cpu: float = 0.0  # of the control machine's process
     steps: Mapping[str, float] = field(default_factory=dict)
     table: Sequence[str] = ()
 
@@ -73,8 +75,11 @@ def kubeon_create(
     """`kubeon create`, from the start of the process to its end."""
     words = ("create", name, VERSION, *nodes(control_planes, workers), *sources(), *flags, "--yes")
     began, clock = time.time(), time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     kubeon.ok(*words)
     total = time.monotonic() - clock
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if pods:
         hosts.ssh(control_planes[0], PODS)
     all_pods = time.monotonic() - clock if pods else None
@@ -82,7 +87,7 @@ def kubeon_create(
     verification = sum(span.seconds for span in spans if span.phase == "verify-cluster")
     ready = ready_at(control_planes[0]) - began
     steps = {f"{span.phase} {span.host}": round(span.seconds, 2) for span in spans}
-    return Run("kubeon", total, ready, all_pods, verification, steps, timing.table(spans, total))
+    return Run("kubeon", total, ready, all_pods, verification, cpu, steps, timing.table(spans, total))
 
 
 def bare_kubeadm(control_planes: Sequence[hosts.LabHost], workers: Sequence[hosts.LabHost], folder: Path) -> Run:
