@@ -64,6 +64,11 @@ class App:
         with interrupts.around():
             yield interrupts
 
+    def looking(self, hosts: int) -> None:
+        """Nothing else is shown until all hosts have answered, which one that is down delays by its timeout."""
+        if self.output == "text":
+            self.console.say(f"Looking at {hosts} host{'' if hosts == 1 else 's'} ...", style="dim")
+
     def confirmation(
         self, interrupts: Interrupts, *, yes: bool, dry_run: bool = False, word: str = ""
     ) -> Callable[[PlanLike], bool]:

@@ -50,6 +50,7 @@ def create(app: App, /, name: str | None, version: str | None, **flags: Any) -> 
         kubeconfig=kubeconfig_path(flags),
     )
     secrets = read_secrets(flags, app.console)
+    app.looking(len(spec.nodes))
     with app.operation(spec.name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
         result = operations.create(

@@ -6,7 +6,12 @@ from typing import Any
 
 import click
 
+from kubeon.cni import CNIS
+from kubeon.lb import LBS
+from kubeon.spec.model import LoadBalancer, Networking
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_NETWORKING = Networking()
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -37,14 +42,22 @@ spec_flags = _group(
         metavar="NODE",
         help="worker node, [name=][user@]address[:port]; repeat it or join with commas",
     ),
-    click.option("--network", metavar="PLUGIN", help="network plug-in"),
-    click.option("--pod-subnet", metavar="CIDR", help="addresses of pods"),
-    click.option("--service-subnet", metavar="CIDR", help="addresses of Services"),
-    click.option("--lb-mode", metavar="MODE", help="how nodes reach the API"),
+    click.option(
+        "--network", metavar="PLUGIN", help=f"network plug-in: {', '.join(CNIS)}; default: {_NETWORKING.plugin}"
+    ),
+    click.option("--pod-subnet", metavar="CIDR", help=f"addresses of pods; default: {_NETWORKING.pod_subnet}"),
+    click.option(
+        "--service-subnet", metavar="CIDR", help=f"addresses of Services; default: {_NETWORKING.service_subnet}"
+    ),
+    click.option(
+        "--lb-mode", metavar="MODE", help=f"how nodes reach the API: {', '.join(LBS)}; default: {LoadBalancer().mode}"
+    ),
     click.option("--lb-address", metavar="HOST:PORT", help="address of an external load balancer"),
     click.option("--san", multiple=True, metavar="NAME", help="one more name or address in the API's certificate"),
     click.option("--mirror", metavar="URL", help="base URL that has the original URLs as paths"),
-    click.option("--registry", metavar="HOST[:PORT][/PATH]", help="registry that has the images"),
+    click.option(
+        "--registry", metavar="HOST[:PORT][/PATH]", help="registry that has the images; http:// for plain HTTP"
+    ),
     click.option(
         "--set",
         "sets",

@@ -34,6 +34,7 @@ def preflight(app: App, /, name: str | None, version: str | None, **flags: Any) 
         ignore_preflight_errors=ignored_checks(flags),
     )
     secrets = read_secrets(flags, app.console)
+    app.looking(len(spec.nodes))
     with app.operation(spec.name):
         findings = operations.preflight(
             spec, secrets, options, app.home, app.console.reporter(), interrupt=app.interrupt
