@@ -25,7 +25,7 @@ def ensure_files_script(files: Iterable[File], *, stamp: str = "") -> str:
     """A script that writes the files that differ, each whole or not at all, and prints the paths it changed.
 
     A file is written beside its place, with its mode, and renamed over it: a reader never sees half of it. `stamp` is a
-    file made before the first change, which tells a later run that a restart is still owed. The script ends at the first
+    file made before the first change, which tells a later run that a restart is owed. The script ends at the first
     file that cannot be written.
     """
     return (

@@ -50,7 +50,7 @@ CHANGED_BY_KUBERNETES = (
     *("net.ipv4.conf.all.route_localnet", "net.netfilter.nf_conntrack_max"),
     *("net.netfilter.nf_conntrack_tcp_timeout_established", "net.netfilter.nf_conntrack_tcp_timeout_close_wait"),
 )
-"""What the kubelet and kube-proxy set on their own: recorded before they come, so that `kubeon destroy` puts it back."""
+"""What the kubelet and kube-proxy set on their own: recorded before, so that `kubeon destroy` puts it back."""
 
 
 def wanted_sysctls(now: dict[str, str]) -> tuple[Sysctl, ...]:

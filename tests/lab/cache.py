@@ -1,4 +1,4 @@
-"""Where the lab keeps what takes long to make: outside the repository, keyed by the content of what it was made from."""
+"""Where the lab keeps what takes long to make: outside the repository, keyed by the content of what it is made of."""
 
 import hashlib
 import os
