@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -49,7 +50,7 @@ class Kubeon:
         """The user's kubeconfig."""
         return self.folder / "kubeconfig"
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, stdin: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
         """Run kubeon in the background; the caller ends it."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("KUBEON_")} | {
             "KUBEON_HOME": str(self.home),
@@ -66,7 +67,7 @@ class Kubeon:
             [sys.executable, "-m", "kubeon", *words],
             env=environment,
             cwd=self.folder,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -81,6 +82,18 @@ class Kubeon:
             process.kill()
             process.communicate()
             raise
+        return Outcome(process.returncode, stdout, stderr)
+
+    def typed(self, text: str, *words: str, timeout: float = TIMEOUT) -> Outcome:
+        """Run kubeon with a person at its terminal, who types this when asked."""
+        keyboard, terminal = pty.openpty()
+        try:
+            process = self.start(*words, stdin=terminal)
+            os.write(keyboard, f"{text}\n".encode())
+            stdout, stderr = process.communicate(timeout=timeout)
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
         return Outcome(process.returncode, stdout, stderr)
 
     def ok(self, *words: str, timeout: float = TIMEOUT) -> Outcome:

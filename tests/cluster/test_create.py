@@ -179,10 +179,14 @@ def test_pods_reach_each_other(alpha: Alpha) -> None:
 
 def test_destroy_wants_a_word(alpha: Alpha) -> None:
     """Without --yes and without somebody who types the name, nothing happens."""
-    outcome = alpha.kubeon.run("destroy", "alpha")
+    nobody = alpha.kubeon.run("destroy", "alpha")
+    wrong = alpha.kubeon.typed("yes", "destroy", "alpha")
 
-    assert outcome.exit_code != 0
-    assert "nothing was changed" in outcome.text or "--yes" in outcome.text
+    assert nobody.exit_code == 2, nobody.text
+    assert "--yes" in nobody.text
+    assert wrong.exit_code == 1, wrong.text
+    assert "Type alpha to go on" in wrong.text
+    assert "nothing was changed" in wrong.text
     assert len(kubectl(alpha.control_plane, "get nodes -o name").split()) == 3
 
 
@@ -205,12 +209,13 @@ def test_destroy_leaves_others_hosts_alone(alpha: Alpha, up: Up, tmp_path: Path,
 
 def test_destroy_leaves_hosts_as_they_were(alpha: Alpha) -> None:
     """Everything that kubeon and Kubernetes made is gone, what they changed is back, packages included."""
-    answer = alpha.kubeon.data("destroy", "alpha", "--yes", "--remove-packages")
+    outcome = alpha.kubeon.typed("alpha", "destroy", "alpha", "--remove-packages", "--output", "json")
+    assert outcome.exit_code == 0, outcome.text
 
     after = snapshot.settled(alpha.hosts)
     left = snapshot.differences(alpha.bare, after, look=snapshot.without_times, ignore=snapshot.PACKAGE_RECORDS)
     assert not left, "\n".join(left)
-    assert sorted(answer["hosts"]) == ["a1", "a2", "a3"]
+    assert sorted(json.loads(outcome.stdout)["hosts"]) == ["a1", "a2", "a3"]
     assert yaml.safe_load(alpha.kubeon.kubeconfig.read_text()) == FOREIGN
     assert not (alpha.kubeon.home / "clusters" / "alpha").exists()
 
