@@ -302,7 +302,7 @@ def test_a_host_that_refuses_the_login_stops_everything_before_anything(world: M
     [
         ({"version": "v1.35.0"}, "version: .*kubeon upgrade changes it"),
         ({"networking": {"podSubnet": "10.200.0.0/16"}}, "networking: .*a new cluster"),
-        ({"load_balancer": {"name": "other.local"}}, "load_balancer: .*kubeon lb switch"),
+        ({"load_balancer": {"name": "other.local"}}, "loadBalancer: .*kubeon lb switch"),
         ({"workers": 1}, "nodes: 10.0.1.2 is not among them; kubeon del"),
     ],
 )
