@@ -41,7 +41,7 @@ def run(words: Sequence[str]) -> int:
         except Exception as error:
             return _show(app, _known(app, error))
     except (KeyboardInterrupt, click.Abort):
-        return _show(app, Interrupted("interrupted"))
+        return _show(app, Interrupted("interrupted" if app.changing else "interrupted; nothing was changed"))
 
 
 def _known(app: App, error: Exception) -> KubeonError:

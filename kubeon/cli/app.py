@@ -29,6 +29,7 @@ class App:
         wants_json = "--output=json" in self.words or ("--output", "json") in pairwise(self.words)
         self.output, self.verbose = "json" if wants_json else "text", 0
         self.interrupt = Interrupt()
+        self.changing = False  # from the confirmation on
         self._console: Console | None = None
         self._home: Home | None = None
         self._cluster = ""
@@ -85,6 +86,7 @@ class App:
                 agreed = self.console.ask_word("This cannot be undone.", word) if word else self.console.ask("Go on?")
                 if not agreed:
                     raise KubeonError("not confirmed; nothing was changed")
+            self.changing = True
             interrupts.arm()
             return True
 

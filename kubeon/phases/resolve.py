@@ -99,13 +99,15 @@ def cluster_to_clean(
 ) -> Cluster:
     """The context of `destroy`: hosts that cannot be reached are an error unless the user knows them to be gone."""
     if seen.unreachable and "Unreachable" not in ignore:
+        hints = dict.fromkeys(error.hint for error in seen.unreachable.values() if error.hint)
         raise PreflightError(
             f"{len(seen.unreachable)} of {len(spec.nodes)} hosts cannot be reached; nothing was changed",
             why="\n".join(str(error) for error in seen.unreachable.values()),
-            hint="if they are gone for good: --ignore-preflight-errors Unreachable",
+            hint="\n".join([*hints, "if they are gone for good: --ignore-preflight-errors Unreachable"]),
         )
     if not seen.hosts:
-        raise PreflightError("no host can be reached; nothing was changed")
+        hint = f"if all of them are gone for good, so is the cluster; then remove its record: rm -r {state.path}"
+        raise PreflightError("no host can be reached; nothing was changed", hint=hint)
     ctx = _context(spec, seen, state, reporter)
     if pki := state.read_pki():
         ctx.authorities = Authorities.from_files(pki)
