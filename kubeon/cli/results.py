@@ -46,6 +46,8 @@ def destroyed(result: DestroyResult) -> Answer:
     count = len(result.hosts)
     hosts = f"{count} host{'' if count == 1 else 's'}"
     first = f"Cluster {result.cluster} is gone from {hosts} ({duration(result.seconds)})."
+    if not count:
+        first = f"Cluster {result.cluster} is forgotten; nothing of it was left on its hosts."
     return value, "\n".join([first, *(["", *result.stays] if result.stays else [])])
 
 
