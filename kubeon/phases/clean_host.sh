@@ -43,6 +43,13 @@ drop_rules() { # TOOL FAMILY
 
 stop_unit kubelet.service
 for unit in $units; do stop_unit "$unit"; done
+# The host's ends of pods' interfaces: they would go with the pods' namespaces, for which a busy kernel takes its time.
+for interface in $interfaces; do
+    # shellcheck disable=SC2231 # may be a pattern
+    for port in /sys/class/net/$interface/brif/veth*; do
+        [ -e "$port" ] && ip link delete "${port##*/}"
+    done
+done
 eval "$script"
 kill_pods
 for unit in $runtime_units; do stop_unit "$unit"; done

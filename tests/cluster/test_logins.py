@@ -166,7 +166,7 @@ def home(host: LabHost) -> str:
 
 def packages(host: LabHost) -> set[str]:
     """Its OS packages."""
-    return set(hosts.ssh(host, "dpkg-query -W -f '${Package}\\n'").stdout.split())
+    return set(hosts.ssh(host, "dpkg-query -W -f '${binary:Package}\\n'").stdout.split())
 
 
 @contextmanager
