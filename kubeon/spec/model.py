@@ -125,7 +125,9 @@ class Components(Model):
 class Certificates(Model):
     """Lifetimes."""
 
-    validity: Duration = Field(default="100y", description="of every certificate: 100y, 1y, 365d, 8760h; CAs live ten years longer")
+    validity: Duration = Field(
+        default="100y", description="of every certificate: 100y, 1y, 365d, 8760h; CAs live ten years longer"
+    )
     sans: tuple[San, ...] = Field(default=(), description="more names and addresses in the API server's certificate")
 
 
