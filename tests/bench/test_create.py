@@ -93,7 +93,9 @@ def test_from_bare_hosts(up: Up, control: Control, rounds: int, report: Report, 
         ratio("all pods ready", runs, "example", lambda run: run.pods or 0.0, lambda run: run.pods or 0.0),
     ]
     report.add(f"bare hosts, {control_planes} + {workers}", runs, ratios)
-    assert all(one.value < 0.8 for one in ratios)
+    assert max(one.value for one in ratios[:2]) < 0.8
+    # Kubelets before 1.21 notice 60 to 90 s late that a control plane's startup probe went well; neither can help it.
+    assert ratios[2].value < 1
 
 
 def haproxy(addresses: list[str]) -> str:

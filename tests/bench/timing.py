@@ -1,7 +1,8 @@
 """Where the time went: the phases of one `create` out of kubeon's journal, and its critical path.
 
-A phase begins when its host is free and what it needs is over, so the critical path is found from the end: before each
-phase comes the one, of the same host or among its needs, that ended last.
+A phase begins when its host is free, what it needs is over, and there is room in it (control planes join one at a time).
+So the critical path is found from the end: before each phase comes the one that ended last, of the same host, among its
+needs, or the same phase elsewhere.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +50,7 @@ def critical_path(found: Sequence[Span]) -> list[Span]:
             for span in found
             if span.end <= now.begin + CLOSE
             and span is not now
-            and (span.host == now.host or span.phase in NEEDS.get(now.phase, ()))
+            and (span.host == now.host or span.phase == now.phase or span.phase in NEEDS.get(now.phase, ()))
         ]
         if not before:
             return path
