@@ -1,6 +1,6 @@
 """Where the time went: the phases of one `create` out of kubeon's journal, and its critical path.
 
-A phase begins when its host is free, what it needs is over, and there is room in it (control planes join one at a time).
+A phase begins when its host is free, what it needs is over, and there is room in it: control planes join one at a time.
 So the critical path is found from the end: before each phase comes the one that ended last, of the same host, among its
 needs, or the same phase elsewhere.
 """
