@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 import pytest
-from invoke import Collection
+from invoke.collection import Collection
 
 import tasks
 from kubeon.cli import cli
