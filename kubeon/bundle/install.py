@@ -38,7 +38,6 @@ def install_script(artifact: FileArtifact, members: Mapping[str, Member], *, roo
 _UNPACK = """\
 rm -rf "$stage"
 mkdir -p "$stage"
-trap 'rm -rf "$stage"' EXIT
 tar --no-same-owner -xzf - -C "$stage"
 """
 _IS_THERE = """\
@@ -54,6 +53,8 @@ _PLACE = f"""\
 set -e
 umask 022
 stage=$root{STAGE}
+new=
+trap 'rm -rf "$stage"; rm -f "$new"' EXIT # half a file on a full disk keeps it full
 place() {{
     target=$root$4
     if ! grep -qxF "$4" "$root{INSTALLED}" 2>/dev/null; then
@@ -61,6 +62,7 @@ place() {{
         if [ -e "$target" ]; then cp -p "$target" "$root{ASIDE}$4"; fi
         printf '%s\\n' "$4" >>"$root{INSTALLED}"
     fi
+    new=$target.kubeon-new
     if [ "$3" != "$target.kubeon-new" ]; then cp "$3" "$target.kubeon-new"; fi
     if [ "$(sha256sum <"$target.kubeon-new" | cut -d' ' -f1)" != "$1" ]; then
         rm -f "$target.kubeon-new"
