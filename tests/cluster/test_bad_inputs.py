@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,13 @@ from tests.lab.mirror import fileserver
 pytestmark = pytest.mark.lab
 
 NAME = "beta"
-ARCHIVE = "containerd-1.6.20-linux-amd64.tar.gz"
+ARCHIVE = "/github.com/containerd/containerd/releases/download/v1.6.20/containerd-1.6.20-linux-amd64.tar.gz"
 NOWHERE = "10.77.250.1"  # in the lab's network, but no host of it
 # Everything that kubeon may leave on a host, and nothing that changes by itself.
 SNAPSHOT = r"""
 find /etc /usr/local /opt /var/lib/kubeon /var/lib/kubelet /var/lib/etcd /var/lib/containerd /root /run/kubeon* \
     -xdev -printf '%p %y %m %s %T@ %l\n' 2>/dev/null | sort
-systemctl list-unit-files --no-legend --no-pager
+systemctl list-unit-files --no-legend --no-pager | grep -v transient
 systemctl list-units --type=service --all --no-legend --no-pager --plain |
     awk '$1 !~ /^(user@|user-runtime-dir@|systemd-|apt-|dpkg-|logrotate|e2scrub|fstrim|man-db)/ {print $1, $2, $3}'
 dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n'
@@ -49,6 +50,12 @@ awk '{print $1, $2, $3}' /proc/mounts | grep -v ' /run/user/'
 def snapshot(host: hosts.LabHost) -> set[str]:
     """What there is on a host, a line each."""
     return set(hosts.ssh(host, SNAPSHOT, check=False).stdout.splitlines())
+
+
+def snapshots(of: Sequence[hosts.LabHost]) -> list[set[str]]:
+    """Of several hosts at once."""
+    with ThreadPoolExecutor(len(of)) as pool:
+        return list(pool.map(snapshot, of))
 
 
 @dataclass
@@ -71,9 +78,9 @@ class Ground:
     def refused(self, code: int, *texts: str, flags: Sequence[str] | None = None, version: str = VERSION) -> str:
         """`create --yes` ends with this code and says all this; hosts and record are as before. Gives the screen."""
         words = ["create", NAME, version, *(self.nodes() if flags is None else flags), *self.flags, "--yes"]
-        before = [snapshot(host) for host in self.bare]
+        before = snapshots(self.bare)
         outcome = self.kubeon.run(*words)
-        after = [snapshot(host) for host in self.bare]
+        after = snapshots(self.bare)
 
         assert (outcome.exit_code, outcome.stdout) == (code, ""), outcome.text
         assert [text for text in texts if text not in outcome.stderr] == [], outcome.text
@@ -277,7 +284,8 @@ def test_hosts_of_another_cluster(ground: Ground) -> None:
     with meanwhile(one, marker, remove), meanwhile(two, foreign, remove):
         screen = ground.refused(
             4, "[AnotherCluster] it belongs to cluster gamma", "kubeon destroy gamma", "that kubeon did not make",
-            "/etc/kubernetes/kubelet.conf", "kubeadm reset", flags=[*ground.nodes(), "--ignore-preflight-errors", "all"],
+            "/etc/kubernetes/kubelet.conf", "kubeadm reset",
+            flags=[*ground.nodes(), "--ignore-preflight-errors", "all"],
         )  # fmt: skip
 
     assert "AnotherCluster " not in screen  # no hint to ignore it
@@ -405,7 +413,7 @@ def test_a_kubeconfig_that_cannot_be_merged_into(ground: Ground, content: str, t
 def test_nobody_to_answer(ground: Ground) -> None:
     """No terminal and no --yes: the plan, then 2; as JSON one object."""
     words = ["create", NAME, VERSION, *ground.nodes(), *ground.flags]
-    before = [snapshot(host) for host in ground.bare]
+    before = snapshots(ground.bare)
 
     plain, as_json = ground.kubeon.run(*words), ground.kubeon.run(*words, "--output", "json")
 
@@ -414,14 +422,14 @@ def test_nobody_to_answer(ground: Ground) -> None:
     assert "there is no terminal to answer on" in plain.stderr
     assert "add --yes" in plain.stderr
     assert json.loads(as_json.stdout)["error"]["exitCode"] == 2
-    assert [snapshot(host) for host in ground.bare] == before
+    assert snapshots(ground.bare) == before
     assert ground.home.clusters() == []
 
 
 @pytest.mark.parametrize(("answer", "code", "text"), [("\x03", 130, "interrupted"), ("n\r", 1, "not confirmed")])
 def test_no_at_the_question(ground: Ground, answer: str, code: int, text: str) -> None:
     """Ctrl-C, or anything but yes."""
-    before = [snapshot(host) for host in ground.bare]
+    before = snapshots(ground.bare)
 
     ended, screen = on_a_terminal(
         ground.kubeon, ["create", NAME, VERSION, *ground.nodes(), *ground.flags], "[y/N]", answer
@@ -430,7 +438,7 @@ def test_no_at_the_question(ground: Ground, answer: str, code: int, text: str) -
     assert ended == code, screen
     assert text in screen
     assert "Traceback" not in screen
-    assert [snapshot(host) for host in ground.bare] == before
+    assert snapshots(ground.bare) == before
     assert ground.home.clusters() == []
 
 
@@ -463,14 +471,14 @@ def on_a_terminal(kubeon: Kubeon, words: Sequence[str], question: str, answer: s
 def test_preflight_and_dry_run_touch_nothing(ground: Ground) -> None:
     """Neither hosts nor the record: not even their host keys are learnt."""
     words = [NAME, VERSION, *ground.nodes(), *ground.flags]
-    before = [snapshot(host) for host in ground.bare]
+    before = snapshots(ground.bare)
 
     found = ground.kubeon.data("preflight", *words)
     plan = ground.kubeon.data("create", *words, "--dry-run")["plan"]
 
     assert found["findings"] == []
     assert list(plan["hosts"]) == ["b1", "b2"]
-    assert [snapshot(host) for host in ground.bare] == before
+    assert snapshots(ground.bare) == before
     assert [path.name for path in ground.kubeon.home.iterdir()] == ["store"]
     assert not ground.kubeon.kubeconfig.exists()
 
@@ -526,8 +534,8 @@ def test_after_a_series_of_failures_the_same_command_works(ground: Ground, tmp_p
         control = tmp_path / "faults.json"
 
         # the checksum file is right, the archive is not
-        control.write_text(json.dumps([{**rule, "prefix": f"{rule['prefix']}{ARCHIVE}.sha256sum", "fault": ""}, rule]))
-        screen = failing(ground.kubeon, words, 5, "2 of 2 hosts failed", f"{ARCHIVE} is damaged or not the one asked for",
+        control.write_text(json.dumps([{"prefix": f"{ARCHIVE}.sha256sum", "fault": ""}, rule]))
+        screen = failing(ground.kubeon, words, 5, "2 of 2 hosts failed", ARCHIVE, "is damaged or not the one asked for",
                          "its sha256 is", "expected", "the mirror or a proxy serves another file")  # fmt: skip
         assert "b1, b2:" in screen
         assert [half_done(host) for host in (one, two)] == [[], []]
@@ -556,7 +564,7 @@ def test_after_a_series_of_failures_the_same_command_works(ground: Ground, tmp_p
 
 def guarded(ground: Ground, words: list[str]) -> None:
     """A living cluster is not changed by a bad `create`, nor taken by another cluster or another control machine."""
-    before = [snapshot(host) for host in ground.bare]
+    before = snapshots(ground.bare)
     record = ground.home.cluster(NAME).read_spec()
     other = control_machine(ground.kubeon.folder / "other", ground.kubeon.home / "store")
     tries = {
@@ -573,5 +581,5 @@ def guarded(ground: Ground, words: list[str]) -> None:
         t: c for t, (_, _, c, _) in tries.items()
     }
     assert [title for title, (_, _, _, text) in tries.items() if text not in outcomes[title].stderr] == []
-    assert [snapshot(host) ^ old for host, old in zip(ground.bare, before, strict=True)] == [set(), set(), set()]
+    assert [new ^ old for new, old in zip(snapshots(ground.bare), before, strict=True)] == [set(), set(), set()]
     assert ground.home.cluster(NAME).read_spec() == record
