@@ -525,7 +525,7 @@ def half_done(host: hosts.LabHost) -> list[str]:
 
 def test_after_a_series_of_failures_the_same_command_works(ground: Ground, tmp_path: Path) -> None:
     """A damaged archive, then a full disk on a host; then the command makes the cluster, and guards it afterwards."""
-    one, two, three = ground.bare
+    one, two, _ = ground.bare
     store = without_material(ground)
     rule = {"prefix": "/github.com/containerd/", "fault": "corrupt"}
     nodes_and_mirror = [*ground.nodes(), *by("URL")]
@@ -559,12 +559,11 @@ def test_after_a_series_of_failures_the_same_command_works(ground: Ground, tmp_p
     assert not again["changed"]
     guarded(ground, words)
     ground.kubeon.ok("destroy", NAME, "--yes")
-    assert three not in (one, two)
 
 
 def guarded(ground: Ground, words: list[str]) -> None:
     """A living cluster is not changed by a bad `create`, nor taken by another cluster or another control machine."""
-    before = snapshots(ground.bare)
+    before = described(ground)
     record = ground.home.cluster(NAME).read_spec()
     other = control_machine(ground.kubeon.folder / "other", ground.kubeon.home / "store")
     tries = {
@@ -581,5 +580,11 @@ def guarded(ground: Ground, words: list[str]) -> None:
         t: c for t, (_, _, c, _) in tries.items()
     }
     assert [title for title, (_, _, _, text) in tries.items() if text not in outcomes[title].stderr] == []
-    assert [new ^ old for new, old in zip(snapshots(ground.bare), before, strict=True)] == [set(), set(), set()]
+    assert described(ground) == before
     assert ground.home.cluster(NAME).read_spec() == record
+
+
+def described(ground: Ground) -> list[set[str]]:
+    """Of a host that works, what only people and kubeon change."""
+    kept = ("/etc/", "/usr/local/", "/opt/", "/var/lib/kubeon/")
+    return [{line for line in lines if line.startswith(kept)} for lines in snapshots(ground.bare)]
