@@ -82,10 +82,9 @@ def test(_: Context, quick: bool = False) -> None:
 
 @task(help={"quick": "only what needs no lab: a minute or two"})
 def check(context: Context, quick: bool = False) -> None:
-    """Everything that CI checks: lint, types, layers, tests."""
+    """Everything that CI checks: lint, types, and all tests, those of the layers among them."""
     lint(context)
     types(context)
-    layers(context)
     test(context, quick=quick)
 
 
