@@ -17,7 +17,7 @@ from kubeon.phases.apply_network import ApplyNetwork
 from kubeon.phases.authorize_key import AuthorizeKey
 from kubeon.phases.clean_host import CleanHost
 from kubeon.phases.configure_network import ConfigureNetwork
-from kubeon.phases.context import Cluster, Step
+from kubeon.phases.context import UPLOADS, Cluster, Step
 from kubeon.phases.import_images import ImportImages
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.install_files import InstallFiles
@@ -237,7 +237,6 @@ class _Run:
         self, phases: Sequence[Step], ctx: Cluster, options: Options, interrupt: Interrupt | None, title: str
     ) -> Outcome:
         """Run the phases on all hosts."""
-        uploads = dict.fromkeys((InstallFiles.name, ImportImages.name), options.uploads)
         runner: Runner[Cluster, Host] = Runner(
             phases,
             ctx.hosts,
@@ -245,7 +244,7 @@ class _Run:
             reporter=self.reporter,
             interrupt=interrupt or Interrupt(),
             parallel=options.parallel,
-            limits=uploads,
+            limits={UPLOADS: options.uploads},
         )
         return runner.run(title, cut=self._cut)
 
@@ -284,7 +283,7 @@ def _begun(
             except BaseException as error:
                 run.failed(error)
                 if not dry_run and state.path.exists():
-                    state.journal.append(operation, "failed", SYSTEM_CLOCK.now(), error=str(error))
+                    state.journal.append(operation, "failed", SYSTEM_CLOCK.now(), error=secrets.hide(str(error)))
                 raise
             else:
                 if not dry_run and state.path.exists():

@@ -236,7 +236,6 @@ def test_the_journal_tells_what_was_done(world: MakeWorld) -> None:
     assert init.changes == ("kubeadm init: v1.34.1",)
 
 
-@pytest.mark.xfail(reason="operations.py: the journal's line of a failed operation is written without `hide`")
 def test_no_secret_is_written_down(world: MakeWorld) -> None:
     """Password, join token and keys: not in log, journal, plan, progress or errors, though a host repeats them."""
     here = world(control_planes=1, workers=2)
@@ -462,7 +461,6 @@ def test_the_api_is_asked_over_few_sessions(world: MakeWorld) -> None:
     assert 2 < busy.most["kubectl"] <= SESSIONS
 
 
-@pytest.mark.xfail(reason="operations.py: each of the two phases that send files has a limit of its own")
 def test_uploads_have_one_limit(world: MakeWorld) -> None:
     """Binaries and images share the control machine's uplink."""
     here, busy = world(control_planes=1, workers=24), Busy()

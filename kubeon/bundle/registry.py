@@ -60,7 +60,7 @@ class Registry:
         """The image, with every blob fetched at most once. Raises BundleError."""
         name = _name(image)
         location = image_location(name, self._store.sources)
-        key = f"image {location.base}/{location.repository} {name.digest or name.tag} {architecture}"
+        key = _key(name, location, architecture)
         with self._store.locked(key):
             manifest = self._store.recall(key)
             if manifest is None:
@@ -77,10 +77,12 @@ class Registry:
         )
 
     def problem_of(self, image: ImageArtifact, architecture: str) -> BundleError | None:
-        """What would keep `fetch` from working, asked cheaply: only manifests are read."""
+        """What would keep `fetch` from working, asked cheaply: only manifests are read, and nothing of what is here."""
         try:
             name = _name(image)
-            self._platform_manifest(image_location(name, self._store.sources), name, architecture)
+            location = image_location(name, self._store.sources)
+            if not self._store.recall(_key(name, location, architecture)):
+                self._platform_manifest(location, name, architecture)
         except BundleError as error:
             return error
         return None
@@ -177,6 +179,10 @@ class Registry:
         with self._lock:
             header = self._tokens.get(location.repository)
         return {"Authorization": header} if header else {}
+
+
+def _key(name: ImageName, location: ImageLocation, architecture: str) -> str:
+    return f"image {location.base}/{location.repository} {name.digest or name.tag} {architecture}"
 
 
 def _name(image: ImageArtifact) -> ImageName:

@@ -28,6 +28,7 @@ class Phase(ABC, Generic[C, H]):
     title: ClassVar[str]  # for people
     needs: ClassVar[tuple[type["Phase[C, H]"], ...]] = ()
     at_once: ClassVar[int] = 0  # how many hosts may be in it at the same time; 0: as many as the operation allows
+    limit: ClassVar[str] = ""  # a limit of the operation that it shares with other phases
 
     def concerns(self, ctx: C, host: H) -> bool:
         """Does this host take part, going by what is wanted? Pure: it is asked before anything runs."""

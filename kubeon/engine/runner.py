@@ -132,7 +132,7 @@ class Runner(Generic[C, H]):
             self._turn.wait()
 
     def _step(self, phase: Phase[C, H], host: H) -> bool:
-        limit = self._limits.get(phase.name)
+        limit = self._limits.get(phase.limit or phase.name)
         if limit:
             limit.acquire()
         try:

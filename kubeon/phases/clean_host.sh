@@ -76,8 +76,13 @@ if command -v ipvsadm >/dev/null && [ -n "$(ipvsadm -Sn 2>/dev/null)" ]; then ip
 
 if [ -e "$installed" ]; then
     while read -r path; do
-        rm -f "$path" "$path.kubeon-new"
-        if [ -e "$aside$path" ]; then mv "$aside$path" "$path" && say "put back $path"; fi
+        if [ -e "$aside$path" ]; then
+            # a copy, so that a run that is cut anywhere here still knows what is not ours; the original goes at the end
+            cp -p "$aside$path" "$path.kubeon-new" && mv -f "$path.kubeon-new" "$path" && say "put back $path"
+        else
+            rm -f "$path"
+        fi
+        rm -f "$path.kubeon-new"
     done <"$installed"
     rm -f "$installed"
     say "removed the binaries"
@@ -98,10 +103,12 @@ forget() {
     find /etc/kubernetes -mindepth 1 -maxdepth 1 ! -path "$marker" -exec rm -rf {} +
     file=$(getent passwd "${SUDO_USER:-$(id -un)}" | cut -d: -f6)/.ssh/authorized_keys
     if [ -n "$login_key" ] && grep -qxF "$login_key" "$file" 2>/dev/null; then
-        rest=$(grep -vxF "$login_key" "$file")
-        printf '%s\n' "$rest" | sed '/^$/d' >"$file.kubeon-new"
-        cat "$file.kubeon-new" >"$file" && rm -f "$file.kubeon-new" && say "removed the cluster's key"
+        # never written in place: half a file would lock the user out; cp keeps owner and mode
+        cp -p "$file" "$file.kubeon-new"
+        grep -vxF "$login_key" "$file" >"$file.kubeon-new"
+        mv -f "$file.kubeon-new" "$file" && say "removed the cluster's key"
     fi
+    rm -rf "$aside"
     rm -f "$marker"
     rmdir /etc/kubernetes 2>/dev/null
     say "the host is as it was found"

@@ -95,3 +95,4 @@ class Cluster:
 
 
 Step = Phase[Cluster, Host]
+UPLOADS = "uploads"  # the limit that all phases share which send much to a host

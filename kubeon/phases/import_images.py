@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kubeon.bundle.images import image_archive
 from kubeon.hosts.host import Host
-from kubeon.phases.context import Cluster, Step
+from kubeon.phases.context import UPLOADS, Cluster, Step
 
 TIMEOUT = 1800  # seconds
 
@@ -14,6 +14,7 @@ class ImportImages(Step):
 
     name = "import-images"
     title = "Import images"
+    limit = UPLOADS
 
     def goes_first(self, ctx: Cluster, host: Host) -> bool:
         """All others wait for `kubeadm init` in the end, so the whole uplink serves the bootstrap node first."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kubeon.bundle.install import install_script, lacking_script
 from kubeon.hosts.host import Host
-from kubeon.phases.context import Cluster, Step
+from kubeon.phases.context import UPLOADS, Cluster, Step
 
 TIMEOUT = 1800  # seconds for one artifact on a slow line
 BLOCK = 1 << 20
@@ -16,6 +16,7 @@ class InstallFiles(Step):
 
     name = "install-files"
     title = "Install Kubernetes and the runtime"
+    limit = UPLOADS
 
     def goes_first(self, ctx: Cluster, host: Host) -> bool:
         """All others wait for `kubeadm init` in the end, so the whole uplink serves the bootstrap node first."""

@@ -10,7 +10,6 @@ from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.tokens import delete_tokens
 from kubeon.phases.context import Cluster, Step
-from kubeon.phases.join_nodes import JoinControlPlanes, JoinWorkers
 from kubeon.phases.register_nodes import RegisterNode
 from kubeon.waiting import wait_until
 
@@ -40,7 +39,7 @@ class VerifyCluster(Step):
 
     name = "verify-cluster"
     title = "Verify the cluster"
-    needs = (JoinControlPlanes, JoinWorkers, RegisterNode)
+    needs = (RegisterNode,)  # over everywhere: a node that did not join is not waited for
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """The bootstrap node."""

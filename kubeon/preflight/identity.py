@@ -26,10 +26,11 @@ def node_name(subject: Subject, c: Candidate) -> Iterator[Finding]:
 def duplicates(subject: Subject) -> Iterator[Finding]:
     """One machine given twice, and machines that were cloned."""
     pairs = [(a, b) for i, a in enumerate(subject.candidates) for b in subject.candidates[i + 1 :]]
-    for a, b in pairs:
-        if same_host(a, b):
-            yield _error("SameHost", f"{a.address} and {b.address} are one machine")
-    apart = [c for c in subject.candidates if not any(same_host(a, c) for a, b in pairs if b is c)]
+    same = [(a, b) for a, b in pairs if same_host(a, b)]
+    for a, b in same:
+        yield _error("SameHost", f"{a.address} and {b.address} are one machine")
+    again = {b.address for _, b in same}
+    apart = [c for c in subject.candidates if c.address not in again]
     for text in _same(apart, lambda c: c.name):
         yield _error("Hostname", f"several hosts have the name {text}", "give them names of their own: name=address")
     fresh = [c for c in apart if not c.joined]

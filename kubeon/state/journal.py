@@ -44,7 +44,7 @@ class Journal:
         changes: Iterable[str] = (),
         error: str = "",
     ) -> None:
-        """Add a line that survives a power cut once this returns."""
+        """Add a line. One of the operation as a whole survives a power cut once this returns."""
         entry = Entry(
             when=now.isoformat(timespec="milliseconds"),
             who=whoami(),
@@ -64,7 +64,8 @@ class Journal:
                 # A kill may have cut the last line: end it, so that it spoils itself only and not this one.
                 cut = file.seek(0, os.SEEK_END) > 0 and os.pread(descriptor, 1, file.tell() - 1) != b"\n"
                 file.write((b"\n" if cut else b"") + json.dumps(line, ensure_ascii=False).encode() + b"\n")
-                os.fsync(descriptor)
+                if not host:  # hundreds of hosts' lines are worth no wait for the disk; those of the operation are
+                    os.fsync(descriptor)
 
     def entries(self) -> list[Entry]:
         """All lines that can be read, oldest first; half a line that a kill left is skipped."""

@@ -7,6 +7,7 @@ its exceptions print whole command lines.
 import os
 import select
 import socket
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,7 @@ class SSH:
         self.target = target
         self.used_password = False
         self._connection: fabric.Connection | None = None
+        self._opening = threading.Lock()  # lanes that use one control plane's kubectl share its connection
         self._sudo = False
         self._sudo_password: str | None = None
 
@@ -77,8 +79,9 @@ class SSH:
         on_line: Callable[[str], None] | None = None,
     ) -> Result:
         """See transport.base.Transport."""
-        if self._connection is None or not self._connection.is_connected:
-            self.open()
+        with self._opening:
+            if self._connection is None or not self._connection.is_connected:
+                self.open()
         parcel = pack(script, sudo=self._sudo, sudo_password=self._sudo_password)
         lines = _Lines(parcel.mark, on_line) if on_line else None
         result = self._execute(parcel.command, parcel.payload, stdin, timeout, lines)

@@ -155,7 +155,6 @@ def test_cleaning_that_was_killed_is_taken_up_again(step: int, tmp_path: Path) -
     assert not (Path(box.root) / "var/lib/kubelet").exists()
 
 
-@pytest.mark.xfail(reason="clean_host.sh: a cut between mv and rm of the list, or while authorized_keys is rewritten")
 @pytest.mark.parametrize("steps", [range(18, 28), range(34, 46)], ids=["programs", "keys"])
 def test_cleaning_that_was_killed_loses_nothing_of_others(steps: range, tmp_path: Path) -> None:
     """Programs of the distribution that were put back stay, and so do the user's keys."""
