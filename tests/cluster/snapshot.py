@@ -23,6 +23,7 @@ PACKAGE_RECORDS = (r"(file|sha256) /var/lib/apt/(extended_states|lists/)", r"(fi
 _SETTINGS = r"^net\.(ipv4|ipv6|bridge|core|unix|netfilter)\."
 _COUNTERS = r"nf_conntrack_count|nf_conntrack_max|nf_conntrack_buckets|random|\.stable_secret|\.route\.|fib_"
 
+# Left out because podman gives them anew when it starts a host: the other end of eth0, details of the root's overlay.
 # Directories without their times: a file that is written beside its place, found equal and removed changes nothing.
 _SCRIPT = rf"""
 export LC_ALL=C
@@ -51,8 +52,9 @@ ip -4 route show table all | sed 's/^/route /; s/$/\t-/'
 ip -6 route show table all | sed -E 's/ expires [0-9]+sec//; s/^/route /; s/$/\t-/'
 ip rule | sed 's/^/route rule /; s/$/\t-/'
 ip -o address show | sed -E 's/^[0-9]+: //; s/ +/ /g; s/^/address /; s/$/\t-/'
-ip -o link show | sed -E 's/^[0-9]+: ([^:]+): /interface \1\t/; s/ +/ /g'
-findmnt -rn -o TARGET,SOURCE,FSTYPE,OPTIONS | sed -E 's/^([^ ]+) /mount \1\t/'
+ip -o link show | sed -E 's/^[0-9]+: ([^:]+): /interface \1\t/; s/@if[0-9]+//; s/ +/ /g'
+findmnt -rn -o TARGET,SOURCE,FSTYPE,OPTIONS |
+    sed -E 's/^([^ ]+) /mount \1\t/; s/,(lowerdir|upperdir|workdir|uuid)=[^,]*//g'
 cat /proc/swaps | tail -n +2 | sed 's/^/swap /; s/$/\t-/'
 sysctl -a 2>/dev/null | sed -E 's/^([^ ]+) = (.*)/sysctl \1\t\2/'
 uname -n | sed 's/^/hostname \t/'
