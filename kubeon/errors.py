@@ -2,6 +2,7 @@
 
 KubeonError          1
 ├── OperationError   1    the cluster did not become what it should
+├── BlockedError     1    a host waited for what failed on another one
 ├── UsageError       2    the command line cannot be understood
 ├── SpecError        3    cluster.yaml or the flags describe something impossible; carries every problem at once
 ├── PreflightError   4    a host or the network is not fit; nothing was changed
@@ -60,6 +61,10 @@ class OperationError(KubeonError):
     """The cluster, not a single host, did not become what it should."""
 
 
+class BlockedError(KubeonError):
+    """A host stopped because of what failed on another one."""
+
+
 class PreflightError(KubeonError):
     """A host or the network is not fit for the cluster. Nothing was changed."""
 
@@ -92,6 +97,9 @@ class HostErrors(HostError):  # noqa: N818 - the plural says it
         count, total = len(self.errors), len(self.errors) + done
         what = f"{count} of {total} host{'s' if total != 1 else ''} failed"
         super().__init__(what, why="\n".join(f"{host}: {_bare(error)}" for host, error in errors.items()), hint=hint)
+        codes = {error.exit_code for error in errors.values() if not isinstance(error, BlockedError)}
+        if len(codes) == 1:  # all hosts failed for the same kind of reason: a mirror that is down is no host's fault
+            self.exit_code = codes.pop()
 
 
 class StateError(KubeonError):

@@ -176,7 +176,13 @@ def destroy(  # noqa: PLR0917 - what every operation gets
     with _begun(home, name, "destroy", reporter, secrets, dry_run=dry_run) as run:
         seen = run.look(spec, secrets, options)
         ctx = cluster_to_clean(spec, seen, run.state, run.reporter, options.ignore_preflight_errors)
-        if not confirm(_plan(f"destroy cluster {name}", ctx, phases, ())):
+        left = tuple(
+            Finding("Unreachable", str(error.host or address), Severity.WARNING, "it keeps what is on it")
+            for address, error in seen.unreachable.items()
+        )
+        plan = _plan(f"destroy cluster {name}", ctx, phases, left)
+        plan.hosts["this machine"] = ("forget the cluster: its record, its keys, its entries in the kubeconfig",)
+        if not confirm(plan):
             return DestroyResult(name)
         outcome = run.walk(phases, ctx, options, interrupt, f"Destroying {name}")
         outcome.raise_if_failed(AGAIN)

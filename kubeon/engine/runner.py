@@ -8,7 +8,7 @@ from typing import Generic
 from kubeon.engine.events import Event, Reporter, Status
 from kubeon.engine.interrupt import Interrupt
 from kubeon.engine.phase import C, H, Phase
-from kubeon.errors import HostErrors, Interrupted, KubeonError
+from kubeon.errors import BlockedError, HostErrors, Interrupted, KubeonError
 from kubeon.waiting import SYSTEM_CLOCK, Clock
 
 _OVER = {Status.OK, Status.CHANGED, Status.FAILED, Status.BLOCKED}
@@ -39,7 +39,7 @@ class Outcome:
             error.hint = error.hint or hint
             raise error
         if self.errors:
-            errors = self.errors | {host: KubeonError(f"stopped before {what}") for host, what in self.blocked.items()}
+            errors = self.errors | {host: BlockedError(f"stopped before {what}") for host, what in self.blocked.items()}
             raise HostErrors(errors, done=self.hosts - len(errors), hint=hint)
 
 

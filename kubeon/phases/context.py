@@ -29,7 +29,7 @@ class Cluster:
     state: ClusterState
     hosts: tuple[Host, ...]
     families: Mapping[str, Family]  # by host
-    bootstrap: Host  # where `kubeadm init` runs, or a member that answers
+    first: Host | None  # where `kubeadm init` runs, or a member that answers; None when every host is gone
     store: Store
     registry: Registry
     cri: Cri
@@ -55,6 +55,12 @@ class Cluster:
     def api(self) -> Kubectl:
         """kubectl on the bootstrap node."""
         return Kubectl(self.bootstrap)
+
+    @property
+    def bootstrap(self) -> Host:
+        """The bootstrap node, or a member that answers."""
+        assert self.first is not None  # noqa: S101 - only `destroy` goes on without hosts, and does not ask
+        return self.first
 
     @property
     def ca(self) -> Authorities:

@@ -105,9 +105,6 @@ def cluster_to_clean(
             why="\n".join(str(error) for error in seen.unreachable.values()),
             hint="\n".join([*hints, "if they are gone for good: --ignore-preflight-errors Unreachable"]),
         )
-    if not seen.hosts:
-        hint = f"if all of them are gone for good, so is the cluster; then remove its record: rm -r {state.path}"
-        raise PreflightError("no host can be reached; nothing was changed", hint=hint)
     ctx = _context(spec, seen, state, reporter)
     if pki := state.read_pki():
         ctx.authorities = Authorities.from_files(pki)
@@ -121,7 +118,7 @@ def _context(spec: ClusterSpec, seen: Seen, state: ClusterState, reporter: Repor
         state=state,
         hosts=seen.hosts,
         families={host.name: family for host in seen.hosts if (family := family_of_host(host))},
-        bootstrap=_bootstrap(seen.hosts),
+        first=_bootstrap(seen.hosts) if seen.hosts else None,
         store=store,
         registry=Registry(store),
         cri=CRIS[spec.runtime.name],
