@@ -433,6 +433,19 @@ def test_destroy_with_a_host_that_is_gone_takes_the_word(world: MakeWorld) -> No
     assert here.destroy(ignore_preflight_errors=frozenset({"Unreachable"})).hosts == ("cp1",)
 
 
+def test_a_cluster_whose_hosts_are_all_gone_is_forgotten(world: MakeWorld) -> None:
+    """There is nothing to clean, and the plan says what goes: the record."""
+    here = world(control_planes=1, workers=1)
+    here.create()
+    for name in ("cp1", "w1"):
+        here[name].password = "another"
+
+    result = here.destroy(ignore_preflight_errors=frozenset({"Unreachable"}))
+
+    assert result.hosts == ()
+    assert not here.state.path.exists()
+
+
 def test_three_hundred_hosts(world: MakeWorld) -> None:
     """Seconds, at most 30 at once, 8 of them being sent the same kind of files."""
     here, busy = world(nodes=NODES, networking={"podSubnet": "10.128.0.0/12"}), Busy()
