@@ -22,6 +22,7 @@ UNIT = "/etc/systemd/system/containerd.service"
 CTR = "/usr/local/bin/ctr -n k8s.io"  # sudo's secure_path often lacks /usr/local/bin
 PIN_LABEL = "io.cri-containerd.pinned=pinned"
 _OLDEST = (1, 6, 0)
+COMMON_REGISTRIES = {"docker.io", "ghcr.io", "quay.io", "registry.k8s.io"}  # where images of users' pods come from
 
 
 class Containerd:
@@ -112,7 +113,7 @@ def _registry_files(spec: ClusterSpec, images: Sequence[str]) -> tuple[File, ...
     """Pulls of these registries' images go to the configured one first, then to where the name says."""
     if not spec.sources.registry:
         return ()
-    upstreams = sorted({ImageName.parse(image).registry for image in images})
+    upstreams = sorted({ImageName.parse(image).registry for image in images} | COMMON_REGISTRIES)
     return tuple(
         File(
             f"{CERTS}/{upstream}/hosts.toml",

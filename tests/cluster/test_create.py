@@ -160,7 +160,7 @@ def test_a_second_create_changes_nothing(alpha: Alpha) -> None:
 def test_pods_reach_each_other(alpha: Alpha) -> None:
     """From every node's pod: others' addresses, a Service by address and name; from outside: a port of the nodes."""
     cp = alpha.control_plane
-    echo = pods.start(cp, alpha.hosts)
+    echo = pods.start(cp)
     address = json.loads(kubectl(cp, "get service echo -o json"))["spec"]["clusterIP"]
 
     for source, pod in echo.items():

@@ -57,18 +57,16 @@ def test_configuration(name: str, version: str, containerd: str | None, facts: d
 
 
 def test_a_registry_gets_a_hosts_file_for_each_upstream() -> None:
-    """The configured registry comes first, the upstream's own host stays as the fallback."""
+    """Also those of users' pods: the configured registry comes first, the upstream's own host is the fallback."""
     spec = a_spec(sources={"registry": "http://10.0.0.100:5000/mirror"})
 
     files = files_of(spec)
 
     names = [path for path in files if path.endswith("hosts.toml")]
-    assert names == [
-        "/etc/containerd/certs.d/docker.io/hosts.toml",
-        "/etc/containerd/certs.d/registry.k8s.io/hosts.toml",
-    ]
+    upstreams = ("docker.io", "ghcr.io", "quay.io", "registry.k8s.io")
+    assert names == [f"/etc/containerd/certs.d/{upstream}/hosts.toml" for upstream in upstreams]
     assert_golden(files[names[0]], "cri/hosts-docker.io.toml")
-    assert_golden(files[names[1]], "cri/hosts-registry.k8s.io.toml")
+    assert_golden(files[names[3]], "cri/hosts-registry.k8s.io.toml")
 
 
 def test_without_a_registry_pulls_go_where_the_name_says() -> None:
