@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kubeon.engine.events import Reporter
@@ -60,6 +60,8 @@ AGAIN = "the same command again continues where this one stopped"
 class Options:
     """How an operation runs, not what it brings about."""
 
+    secrets: Secrets = field(default_factory=Secrets)
+    dry_run: bool = False  # end with the plan
     parallel: int = 30  # hosts at once
     uploads: int = 8  # hosts that are sent files at once
     ignore_preflight_errors: frozenset[str] = frozenset()
@@ -119,23 +121,21 @@ class DestroyResult:
 Confirm = Callable[[Plan], bool]
 
 
-def create(  # noqa: PLR0917 - what every operation gets
+def create(
     spec: ClusterSpec,
-    secrets: Secrets,
     options: Options,
     home: Home,
     reporter: Reporter,
     confirm: Confirm,
     *,
-    dry_run: bool = False,
     interrupt: Interrupt | None = None,
 ) -> CreateResult:
     """Make the cluster, or what is missing of it. Changes nothing before `confirm` has said yes."""
     began = SYSTEM_CLOCK.monotonic()
-    with _begun(home, spec.name, "create", reporter, secrets, dry_run=dry_run) as run:
+    with _begun(home, spec.name, "create", reporter, options) as run:
         stored = run.state.read_spec()
         check_again(stored, spec)
-        seen = run.look(spec, secrets, options)
+        seen = run.look(spec, options)
         findings = check_hosts(spec, seen, run.state, options.ignore_preflight_errors)
         raise_on_errors(findings)
         warnings = tuple(one for one in findings if one.severity is Severity.WARNING)
@@ -154,15 +154,13 @@ def create(  # noqa: PLR0917 - what every operation gets
         return CreateResult(spec.name, changed, _nodes(ctx), _since(began), kubeconfig, run.log)
 
 
-def destroy(  # noqa: PLR0917 - what every operation gets
+def destroy(
     name: str,
-    secrets: Secrets,
     options: Options,
     home: Home,
     reporter: Reporter,
     confirm: Confirm,
     *,
-    dry_run: bool = False,
     interrupt: Interrupt | None = None,
 ) -> DestroyResult:
     """Take the cluster off its hosts and forget it. A host that is not marked as this cluster's is not touched."""
@@ -173,8 +171,8 @@ def destroy(  # noqa: PLR0917 - what every operation gets
         known = ", ".join(home.clusters()) or "none"
         raise StateError(f"there is no cluster {name}", hint=f"clusters known here: {known}")
     phases: tuple[Step, ...] = (CleanHost(remove_packages=options.remove_packages),)
-    with _begun(home, name, "destroy", reporter, secrets, dry_run=dry_run) as run:
-        seen = run.look(spec, secrets, options)
+    with _begun(home, name, "destroy", reporter, options) as run:
+        seen = run.look(spec, options)
         ctx = cluster_to_clean(spec, seen, run.state, run.reporter, options.ignore_preflight_errors)
         left = tuple(
             Finding("Unreachable", str(error.host or address), Severity.WARNING, "it keeps what is on it")
@@ -202,41 +200,34 @@ def destroy(  # noqa: PLR0917 - what every operation gets
 
 def preflight(
     spec: ClusterSpec,
-    secrets: Secrets,
     options: Options,
     home: Home,
     reporter: Reporter,
-    *,
-    interrupt: Interrupt | None = None,
 ) -> list[Finding]:
     """Look at hosts, network and material; change nothing anywhere."""
-    del interrupt  # nothing that runs needs to be finished
-    with _begun(home, spec.name, "preflight", reporter, secrets, dry_run=True) as run:
-        seen = run.look(spec, secrets, options)
+    with _begun(home, spec.name, "preflight", reporter, replace(options, dry_run=True)) as run:
+        seen = run.look(spec, options)
         return check_hosts(spec, seen, run.state, options.ignore_preflight_errors)
 
 
 class _Run:
     """One operation under way: its record, its log, its connections."""
 
-    def __init__(
-        self, state: ClusterState, operation: str, reporter: Reporter, secrets: Secrets, *, dry_run: bool
-    ) -> None:
+    def __init__(self, state: ClusterState, operation: str, reporter: Reporter, options: Options) -> None:
         self.state, self.operation = state, operation
         self.log: Path | None = None
         self.seen: Seen | None = None
         self.reporter = reporter
         self._log_reporter: LogReporter | None = None
-        if not dry_run:
+        if not options.dry_run:
+            hide = options.secrets.hide
             self.log = state.new_log(operation, SYSTEM_CLOCK.now())
-            self._log_reporter = LogReporter(self.log, hide=secrets.hide)
-            self.reporter = Tee(
-                reporter, self._log_reporter, JournalReporter(state.journal, operation, hide=secrets.hide)
-            )
+            self._log_reporter = LogReporter(self.log, hide=hide)
+            self.reporter = Tee(reporter, self._log_reporter, JournalReporter(state.journal, operation, hide=hide))
 
-    def look(self, spec: ClusterSpec, secrets: Secrets, options: Options) -> Seen:
+    def look(self, spec: ClusterSpec, options: Options) -> Seen:
         """Log in everywhere and gather facts."""
-        self.seen = look(spec, self.state, secrets, parallel=options.parallel)
+        self.seen = look(spec, self.state, options.secrets, parallel=options.parallel)
         return self.seen
 
     def walk(
@@ -271,28 +262,28 @@ class _Run:
 
 
 @contextmanager
-def _begun(
-    home: Home, name: str, operation: str, reporter: Reporter, secrets: Secrets, *, dry_run: bool
-) -> Iterator[_Run]:
+def _begun(home: Home, name: str, operation: str, reporter: Reporter, options: Options) -> Iterator[_Run]:
     """Hold the cluster's lock for the whole operation. A dry run of an unknown cluster leaves no record of it."""
     now = SYSTEM_CLOCK.now()
     with tempfile.TemporaryDirectory(prefix="kubeon-") as nowhere:
         state = home.cluster(name)
-        if dry_run and not state.path.exists():
+        if options.dry_run and not state.path.exists():
             unknown = Home(Path(nowhere) / "home")
             unknown.store = home.store
             state = unknown.cluster(name)
         with state.lock(operation, now):
-            run = _Run(state, operation, reporter, secrets, dry_run=dry_run)
+            run = _Run(state, operation, reporter, options)
             try:
                 yield run
             except BaseException as error:
                 run.failed(error)
-                if not dry_run and state.path.exists():
-                    state.journal.append(operation, "failed", SYSTEM_CLOCK.now(), error=secrets.hide(str(error)))
+                if not options.dry_run and state.path.exists():
+                    state.journal.append(
+                        operation, "failed", SYSTEM_CLOCK.now(), error=options.secrets.hide(str(error))
+                    )
                 raise
             else:
-                if not dry_run and state.path.exists():
+                if not options.dry_run and state.path.exists():
                     state.journal.append(operation, "ok", SYSTEM_CLOCK.now())
             finally:
                 run.close()

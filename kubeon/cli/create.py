@@ -7,7 +7,7 @@ import click
 
 from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import ignored_checks, kubeconfig_path, read_secrets, wanted
+from kubeon.cli.description import options_of, wanted
 from kubeon.cli.flags import (
     confirm_flags,
     ignore_flag,
@@ -43,26 +43,11 @@ def create(app: App, /, name: str | None, version: str | None, **flags: Any) -> 
     kubeon create -f cluster.yaml --ask-password
     """
     spec = wanted(name, version, flags, app.home)
-    options = operations.Options(
-        parallel=flags["parallel"],
-        uploads=flags["uploads"],
-        ignore_preflight_errors=ignored_checks(flags),
-        kubeconfig=kubeconfig_path(flags),
-    )
-    secrets = read_secrets(flags, app.console)
+    options = options_of(flags, app.console)
     app.looking(len(spec.nodes))
     with app.operation(spec.name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = operations.create(
-            spec,
-            secrets,
-            options,
-            app.home,
-            app.console.reporter(),
-            confirm,
-            dry_run=flags["dry_run"],
-            interrupt=app.interrupt,
-        )
+        result = operations.create(spec, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt)
     if not flags["dry_run"]:
         # The user's kubeconfig may have another current context, which kubeon does not change.
         kubeconfig = app.home.cluster(spec.name).admin_conf if options.kubeconfig is None else flags["kubeconfig"]

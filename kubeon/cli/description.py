@@ -10,6 +10,7 @@ from kubeon.console import Console
 from kubeon.cri import CRIS
 from kubeon.errors import UsageError
 from kubeon.lb import LBS
+from kubeon.operations import Options
 from kubeon.preflight import check_names
 from kubeon.spec.loading import apply_sets, build_spec, dump_spec, load_file
 from kubeon.spec.model import ClusterSpec, Role
@@ -90,6 +91,19 @@ def _fill(mapping: dict[str, Any], section: str, field: str, value: object) -> N
     inside = mapping.get(section)
     if inside is None or isinstance(inside, dict):  # anything else is a mistake in the file, which the spec reports
         mapping[section] = {**(inside or {}), field: value}
+
+
+def options_of(flags: Mapping[str, Any], console: Console) -> Options:
+    """How the operation is to run; a command that lacks one of the flags gets its default."""
+    return Options(
+        dry_run=flags.get("dry_run", False),
+        parallel=flags["parallel"],
+        uploads=flags["uploads"],
+        ignore_preflight_errors=ignored_checks(flags),
+        kubeconfig=kubeconfig_path(flags),
+        remove_packages=flags.get("remove_packages", False),
+        secrets=read_secrets(flags, console),  # last: it may ask
+    )
 
 
 def read_secrets(flags: Mapping[str, Any], console: Console, environment: Mapping[str, str] = os.environ) -> Secrets:

@@ -6,7 +6,7 @@ import click
 
 from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import ignored_checks, kubeconfig_path, read_secrets
+from kubeon.cli.description import options_of
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import destroyed
 
@@ -27,26 +27,10 @@ def destroy(app: App, /, name: str, **flags: Any) -> None:
     \b
     kubeon destroy demo --dry-run
     """
-    options = operations.Options(
-        parallel=flags["parallel"],
-        uploads=flags["uploads"],
-        ignore_preflight_errors=ignored_checks(flags),
-        kubeconfig=kubeconfig_path(flags),
-        remove_packages=flags["remove_packages"],
-    )
-    secrets = read_secrets(flags, app.console)
+    options = options_of(flags, app.console)
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"], word=name)
-        result = operations.destroy(
-            name,
-            secrets,
-            options,
-            app.home,
-            app.console.reporter(),
-            confirm,
-            dry_run=flags["dry_run"],
-            interrupt=app.interrupt,
-        )
+        result = operations.destroy(name, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt)
     if not flags["dry_run"]:
         value, text = destroyed(result)
         app.console.data(value, text)

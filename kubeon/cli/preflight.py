@@ -6,7 +6,7 @@ import click
 
 from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import ignored_checks, read_secrets, wanted
+from kubeon.cli.description import options_of, wanted
 from kubeon.cli.flags import ignore_flag, login_flags, run_flags, secret_flags, spec_flags
 from kubeon.errors import PreflightError
 
@@ -28,16 +28,9 @@ def preflight(app: App, /, name: str | None, version: str | None, **flags: Any) 
     kubeon preflight demo v1.34.2 -m 10.0.0.1 -w 10.0.0.2 --user admin --ask-sudo-password
     """
     spec = wanted(name, version, flags, app.home)
-    options = operations.Options(
-        parallel=flags["parallel"],
-        uploads=flags["uploads"],
-        ignore_preflight_errors=ignored_checks(flags),
-    )
-    secrets = read_secrets(flags, app.console)
+    options = options_of(flags, app.console)
     app.looking(len(spec.nodes))
     with app.operation(spec.name):
-        findings = operations.preflight(
-            spec, secrets, options, app.home, app.console.reporter(), interrupt=app.interrupt
-        )
+        findings = operations.preflight(spec, options, app.home, app.console.reporter())
     app.console.show_findings(findings, as_data=True)
     return PreflightError.exit_code if any(str(finding.severity) == "error" for finding in findings) else 0

@@ -24,7 +24,7 @@ class Operations:
     when_begun: Callable[[dict[str, Any]], None] = lambda call: None
 
     def create(self, *given: Any, **named: Any) -> CreateResult:
-        call = self._call("create", given, named, "spec secrets options home reporter confirm")
+        call = self._call("create", given, named, "spec options home reporter confirm")
         if not call["confirm"](self.plan):
             return CreateResult("demo", changed=False)
         self._begin(call)
@@ -32,14 +32,14 @@ class Operations:
         return CreateResult("demo", self.changed, (node,), 125.2, call["options"].kubeconfig, None)
 
     def destroy(self, *given: Any, **named: Any) -> DestroyResult:
-        call = self._call("destroy", given, named, "name secrets options home reporter confirm")
+        call = self._call("destroy", given, named, "name options home reporter confirm")
         if not call["confirm"](self.plan):
             return DestroyResult("demo")
         self._begin(call)
         return DestroyResult("demo", ("cp1", "w1"), 12.0, None, ("cp1: package socat stays: kubeon had installed it",))
 
     def preflight(self, *given: Any, **named: Any) -> list[Finding]:
-        self._call("preflight", given, named, "spec secrets options home reporter")
+        self._call("preflight", given, named, "spec options home reporter")
         return self.findings
 
     def _begin(self, call: dict[str, Any]) -> None:

@@ -243,7 +243,7 @@ def test_passwords_come_from_file_or_environment(
 
     ran = kubeon(*CREATE, "--password-file", str(tmp_path / "pw"), "--yes")
 
-    secrets = fake.last["secrets"]
+    secrets = fake.last["options"].secrets
     assert (secrets.ssh_password, secrets.sudo_password) == ("from-file", "sudo-env")
     assert "from-file" not in ran.out + ran.err + repr(secrets)
 
@@ -257,7 +257,7 @@ def test_a_password_comes_from_a_descriptor(fake: Operations, kubeon: Run) -> No
     kubeon(*CREATE, "--password-file", f"/dev/fd/{reader}", "--yes")
     os.close(reader)
 
-    assert fake.last["secrets"].ssh_password == "hunter22"
+    assert fake.last["options"].secrets.ssh_password == "hunter22"
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_a_dry_run_shows_the_plan_and_ends(fake: Operations, kubeon: Run, comman
     assert (ran.code, as_json.code, began) == (0, 0, [])
     assert "install packages" in ran.out
     assert json.loads(as_json.out)["plan"]["hosts"] == {"cp1": ["install packages"]}
-    assert fake.last["dry_run"] is True
+    assert fake.last["options"].dry_run is True
 
 
 def test_a_no_changes_nothing(fake: Operations, kubeon: Run, monkeypatch: pytest.MonkeyPatch) -> None:

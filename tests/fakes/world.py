@@ -83,16 +83,13 @@ class World:
     def create(self, spec: ClusterSpec | None = None, *, yes: bool = True, **how: Any) -> CreateResult:
         """`kubeon create`."""
         interrupt: Interrupt | None = how.pop("interrupt", None)
-        dry_run = how.pop("dry_run", False)
         self.watcher = Watcher()
         return operations.create(
             spec or self.spec,
-            self.secrets,
-            Options(kubeconfig=self.kubeconfig, **how),
+            Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
             self.watcher,
             partial(self._confirm, yes),
-            dry_run=dry_run,
             interrupt=interrupt,
         )
 
@@ -101,8 +98,7 @@ class World:
         self.watcher = Watcher()
         return operations.destroy(
             self.spec.name,
-            self.secrets,
-            Options(kubeconfig=self.kubeconfig, **how),
+            Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
             self.watcher,
             partial(self._confirm, True),
