@@ -18,9 +18,12 @@ from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
 from tests.lab import hosts
 
 HERE = Path(__file__).parent
-PODS = """
-until [ -z "$(kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A --no-headers |
-    awk '{split($3, a, "/"); if (a[1] != a[2]) print}')" ]; do sleep 0.5; done
+PODS = r"""
+pods() {
+    timeout 10 kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A --no-headers >/run/bench-pods &&
+        ! awk '{split($3, a, "/"); if (a[1] != a[2]) print}' /run/bench-pods | grep -q .
+}
+until pods; do sleep 0.5; done
 """
 
 
