@@ -535,7 +535,7 @@ def test_after_a_series_of_failures_the_same_command_works(ground: Ground, tmp_p
 
         # the checksum file is right, the archive is not
         control.write_text(json.dumps([{"prefix": f"{ARCHIVE}.sha256sum", "fault": ""}, rule]))
-        screen = failing(ground.kubeon, words, 5, "2 of 2 hosts failed", ARCHIVE, "is damaged or not the one asked for",
+        screen = failing(ground.kubeon, words, 7, "2 of 2 hosts failed", ARCHIVE, "is damaged or not the one asked for",
                          "its sha256 is", "expected", "the mirror or a proxy serves another file")  # fmt: skip
         assert "b1, b2:" in screen
         assert [half_done(host) for host in (one, two)] == [[], []]
