@@ -35,14 +35,17 @@ class RegisterNode(Step):
                 host=host.name,
             )
         node, changes = found[0], []
+        wanted: dict[str, object] = {}
         labels = _missing_labels(ctx, host, node["metadata"].get("labels", {}))
         if labels:
-            _patch(ctx, host, {"metadata": {"labels": labels}})
+            wanted["metadata"] = {"labels": labels}
             changes.append("labels " + " ".join(f"{key}={value}" for key, value in labels.items()))
         pods = ctx.pod_ranges.get(host.name)
         if pods is not None and node["spec"].get("podCIDR") != str(pods):
-            _patch(ctx, host, {"spec": {"podCIDR": str(pods), "podCIDRs": [str(pods)]}})
+            wanted["spec"] = {"podCIDR": str(pods), "podCIDRs": [str(pods)]}
             changes.append(f"pod range {pods}")
+        if wanted:
+            ctx.api.run("patch", "node", host.name, "--type", "merge", "--patch", json.dumps(wanted))
         ctx.registered.add(host.name)
         return changes
 
@@ -52,7 +55,3 @@ def _missing_labels(ctx: Cluster, host: Host, labels: Mapping[str, str]) -> dict
     if not ctx.is_control_plane(host):
         wanted.setdefault(WORKER_LABEL, "")
     return {key: value for key, value in wanted.items() if labels.get(key) != value}
-
-
-def _patch(ctx: Cluster, host: Host, change: Mapping[str, object]) -> None:
-    ctx.api.run("patch", "node", host.name, "--type", "merge", "--patch", json.dumps(change))
