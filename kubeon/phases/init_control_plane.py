@@ -19,6 +19,7 @@ TIMEOUT = 600  # seconds
 IGNORED = (
     "DirAvailable--etc-kubernetes-manifests",
     "DirAvailable--var-lib-etcd",
+    "FileAvailable--etc-kubernetes-bootstrap-kubelet.conf",
     "FileAvailable--etc-kubernetes-kubelet.conf",
     "FileAvailable--etc-kubernetes-pki-ca.crt",
     *(

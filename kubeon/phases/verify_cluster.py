@@ -1,6 +1,7 @@
 """The last word: every node is Ready, and a pod on one node reaches a pod on another."""
 
 import json
+import secrets
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -57,9 +58,11 @@ class VerifyCluster(Step):
 
 def _check_pods(ctx: Cluster, hosts: Sequence[Host]) -> None:
     api, image = ctx.api, _coredns(ctx.material(ctx.bootstrap).references)
-    api.apply(json.dumps(_manifest([host.name for host in hosts], image)))
+    # Names of this run's own: pods of a run before may still be about to go, and applying them would not keep them.
+    run = secrets.token_hex(4)
+    api.apply(json.dumps(_manifest([host.name for host in hosts], image, run)))
     try:
-        addresses = _addresses(ctx, hosts)
+        addresses = _addresses(ctx, hosts, run)
         around = dict(zip(hosts, [*hosts[1:], hosts[0]], strict=True))
 
         def reach(host: Host) -> str:
@@ -84,11 +87,11 @@ def _coredns(references: Sequence[str]) -> str:
     return next(name for name in references if name.rpartition(":")[0].endswith("/coredns"))
 
 
-def _addresses(ctx: Cluster, hosts: Sequence[Host]) -> Mapping[str, str]:
+def _addresses(ctx: Cluster, hosts: Sequence[Host], run: str) -> Mapping[str, str]:
     state: dict[str, Mapping[str, Any]] = {}
 
     def running() -> bool:
-        items = ctx.api.get("pods", "--selector", f"app={NAME}", "--namespace", NAMESPACE)["items"]
+        items = ctx.api.get("pods", "--selector", f"app={NAME},run={run}", "--namespace", NAMESPACE)["items"]
         state.update({item["spec"]["nodeName"]: item["status"] for item in items})
         return all(
             host.name in state and _is_ready(state[host.name]) and state[host.name].get("podIP") for host in hosts
@@ -107,9 +110,9 @@ def _is_ready(status: Mapping[str, Any]) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
 
 
-def _manifest(nodes: Sequence[str], image: str) -> dict[str, object]:
+def _manifest(nodes: Sequence[str], image: str, run: str) -> dict[str, object]:
     """Bare pods, one a node, named to the node: neither scheduler nor controllers need to be up for them."""
-    metadata = {"namespace": NAMESPACE, "labels": {"app": NAME}}
+    metadata = {"namespace": NAMESPACE, "labels": {"app": NAME, "run": run}}
     account = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -120,7 +123,7 @@ def _manifest(nodes: Sequence[str], image: str) -> dict[str, object]:
         {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": f"{NAME}-{node}", **metadata},
+            "metadata": {"name": f"{NAME}-{run}-{node}", **metadata},
             "spec": {
                 "nodeName": node,
                 "serviceAccountName": NAME,

@@ -21,6 +21,7 @@ class FakeApi:
         self.cluster_info: dict[str, str] = {}
         self.applied: dict[str, Any] = {}  # "kind/name": object
         self.pods: dict[str, dict[str, Any]] = {}
+        self.leaving: set[str] = set()  # pods that were deleted and still there, as pods are for a while
         self.writes: list[tuple[str, ...]] = []  # every call that changes something
         self._lock = threading.Lock()
 
@@ -39,8 +40,10 @@ class FakeApi:
                 case ["get", "secrets", "--namespace", "kube-system", "--field-selector", field, *_]:
                     assert field == "type=bootstrap.kubernetes.io/token"
                     return json.dumps({"items": [_secret(name, data) for name, data in self.secrets.items()]})
-                case ["get", "pods", "--selector", "app=kubeon-verify", "--namespace", "kube-system", *_]:
-                    return json.dumps({"items": list(self.pods.values())})
+                case ["get", "pods", "--selector", selector, "--namespace", "kube-system", *_]:
+                    wanted = dict(each.split("=") for each in selector.split(","))
+                    here = [each for each in self.pods.values() if wanted == each["metadata"]["labels"]]
+                    return json.dumps({"items": here})
             self.writes.append(tuple(words))
             match words:
                 case ["apply", "-f", "-"]:
@@ -53,6 +56,9 @@ class FakeApi:
                     self.secrets = {name: data for name, data in self.secrets.items() if name not in names}
                     return ""
                 case ["delete", "pods,serviceaccounts", "--selector", "app=kubeon-verify", *_]:
+                    self.leaving.update(self.pods)
+                    for name in self.pods:
+                        del self.applied[f"Pod/{name}"]
                     self.pods.clear()
                     self.applied.pop("ServiceAccount/kubeon-verify", None)
                     return ""
@@ -82,6 +88,7 @@ class FakeApi:
         if kind == "Secret":
             self.secrets[name] = each["stringData"]
         elif kind == "Pod":
+            assert name not in self.leaving, "a pod that is about to go is not made again by applying it"
             number = len(self.pods) + 1
             status = {"podIP": f"10.244.{number // 250}.{number % 250}", "conditions": [READY]}
             self.pods[name] = {"metadata": each["metadata"], "spec": each["spec"], "status": status}
