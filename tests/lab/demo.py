@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.lab import base, cache, hosts, mirror
 from tests.lab.command import LabError
+from tests.lab.mirror import debian
 
 NAMES = ("demo1", "demo2", "demo3")
 CLUSTER = "demo"
@@ -68,7 +69,7 @@ def down() -> int:
 
 def default_release() -> str:
     """Debian 12 can build the one that needs nothing but Debian's archive; anything else takes a current release."""
-    return BUILT if platform.freedesktop_os_release().get("VERSION_CODENAME") == "bookworm" else CURRENT
+    return BUILT if debian.is_bookworm() else CURRENT
 
 
 def how(release: str) -> str:

@@ -45,14 +45,14 @@ def prepare(
 ) -> None:
     """Make or fetch what is missing of the releases.
 
-    v1.20.2 is built, and so is a later patch release of it, which is the same source under another name. Any other
-    comes from `upstream`, the address of a mirror with the same layout as this one, and `upstream_registry`, the URL of
-    a registry with the same names; without them from the Internet. `components` says which versions of containerd,
-    runc, cni-plugins and crictl go with it.
+    On Debian 12 v1.20.2 is built, and so is a later patch release of it, which is the same source under another name.
+    Any other, and all of them on other machines, comes from `upstream`, the address of a mirror with the same layout as
+    this one, and `upstream_registry`, the URL of a registry with the same names; without them from the Internet.
+    `components` says which versions of containerd, runc, cni-plugins and crictl go with it.
     """
     with lock(log):
         for release in names:
-            if kubernetes.buildable(release) and not upstream:
+            if kubernetes.buildable(release) and debian.is_bookworm() and not upstream:
                 debian.install(log=log)
                 releases.built(release, log)
                 _etcd_links(log)

@@ -1,5 +1,6 @@
 """What comes from Debian's archive, by the machine's own apt: tools are installed, all the rest only unpacked."""
 
+import platform
 import re
 import shutil
 import subprocess
@@ -22,6 +23,11 @@ REFLECT2 = ("golang-github-modern-go-reflect2-dev",)
 
 # apt gives up its own rights for downloads; the cache folder of root is closed to that user
 AS_ROOT = ("-o", "APT::Sandbox::User=root")
+
+
+def is_bookworm() -> bool:
+    """Is this machine one whose archive has the toolchain and the programs that fit the lab's hosts (Debian 12)?"""
+    return platform.freedesktop_os_release().get("VERSION_CODENAME") == "bookworm"
 
 
 def install(packages: Sequence[str] = PACKAGES, log: Log = print) -> None:

@@ -14,13 +14,16 @@ from tests.lab.mirror.store import Log
 INTERNET = "https:"
 # with a current release; crictl has the release's own minor version
 VERSIONS = {"containerd": "2.1.4", "runc": "1.3.0", "cni-plugins": "1.7.1"}
+# with v1.20, where it cannot be built: what Debian 12 has, so that tests ask for the same everywhere
+VERSIONS_120 = {"containerd": "1.6.20", "runc": "1.1.5", "cni-plugins": "1.1.1"}
 HOSTS = {"docker.io": "registry-1.docker.io"}
 
 
 def versions(release: str, chosen: Mapping[str, str] | None = None) -> dict[str, str]:
     """The versions of what goes with a release."""
     major, minor, _ = release.removeprefix("v").split(".", 2)
-    return {**VERSIONS, "crictl": f"{major}.{minor}.0", **(chosen or {})}
+    fitting = VERSIONS_120 if (major, minor) == ("1", "20") else VERSIONS
+    return {**fitting, "crictl": f"{major}.{minor}.0", **(chosen or {})}
 
 
 def make(new: Path, release: str, wanted: Mapping[str, str], base: str, log: Log = print) -> None:

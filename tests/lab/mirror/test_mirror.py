@@ -260,6 +260,23 @@ class TestServices:
             services.start(services.files("192.0.2.77", 8081))
 
 
+def test_where_it_cannot_be_built_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On machines other than Debian 12 the same release comes from the Internet, with what Debian 12 has beside it."""
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(debian, "is_bookworm", lambda: False)
+    monkeypatch.setattr(releases, "fetched", lambda *given: asked.append(given))
+
+    mirror.prepare(["v1.20.2"], log := lambda _: None)
+
+    assert asked == [("v1.20.2", origin.INTERNET, None, None, log)]
+    assert origin.versions("v1.20.2") == {
+        "containerd": "1.6.20",
+        "runc": "1.1.5",
+        "cni-plugins": "1.1.1",
+        "crictl": "1.20.0",
+    }
+
+
 @pytest.fixture(scope="module")
 def prepared() -> Path:
     mirror.prepare()
