@@ -49,7 +49,7 @@ def critical_path(found: Sequence[Span]) -> list[Span]:
             span
             for span in found
             if span.end <= now.begin + CLOSE
-            and span is not now
+            and span.end < now.end  # phases shorter than CLOSE would lead to each other and back
             and (span.host == now.host or span.phase == now.phase or span.phase in NEEDS.get(now.phase, ()))
         ]
         if not before:
