@@ -78,8 +78,8 @@ def test_from_bare_hosts(up: Up, control: Control, rounds: int, report: Report, 
         name = f"{'warm' if warm else 'cold'}{number}"
         flags = ("--lb-mode", "external", "--lb-address", f"{example.BALANCER}:6443") if control_planes > 1 else ()
         cps, others = fresh()
-        # With three control planes and a heavy load, pods were once not all ready after 600 s; why is not known, and
-        # kubernetes#97294 (1.20), which the example cures and kubeon not yet, may be it. So only Ready nodes are compared.
+        # With three control planes and a heavy load, pods were once not all ready after 600 s. Why is not known;
+        # kubernetes#97294 (1.20), which the example cures and kubeon not yet, may be it. Only Ready nodes are compared.
         return kubeon_create(control(name, warm=warm), name, cps, others, *flags, pods=control_planes == 1)
 
     def theirs(number: int) -> Run:
