@@ -1,4 +1,4 @@
-"""Plain files that are copied to hosts: the repository's top-level `systemd/`, inside the wheel `kubeon/files/`."""
+"""Plain files for hosts and images: top-level folders of the repository, inside the wheel below `kubeon/files/`."""
 
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -15,3 +15,8 @@ def _folder(kind: str) -> Traversable:
 def systemd(name: str) -> str:
     """The text of a unit, drop-in or start-up script from `systemd/`."""
     return _folder("systemd").joinpath(name).read_text(encoding="utf-8")
+
+
+def haproxy(name: str) -> str:
+    """The text of a file of the local-haproxy image from `haproxy/`."""
+    return _folder("haproxy").joinpath(name).read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ from kubeon.bundle.kubeadm import images_by_kubeadm, machine_architecture
 from kubeon.bundle.manifests import manifest_artifacts, plugin_manifest
 from kubeon.bundle.store import Store
 from kubeon.cni.base import images_of
+from kubeon.lb import LBS
 from kubeon.spec.images import ImageName
 from kubeon.spec.material import EVERYWHERE, FileArtifact, ImageArtifact, Install
 from kubeon.spec.model import ClusterSpec, Role
@@ -44,8 +45,9 @@ def material(spec: ClusterSpec, architecture: str, store: Store) -> Material:
     here = machine_architecture()
     references = images_by_kubeadm(spec.kubernetes, kubeadm(spec, here) if here else None, store)
     manifest = plugin_manifest(spec, store)
-    images = [*(references or kubeadm_images(spec.kubernetes)), *images_of(manifest)]
-    return Material(files, tuple(_image(reference) for reference in dict.fromkeys(images)), manifest)
+    names = dict.fromkeys([*(references or kubeadm_images(spec.kubernetes)), *images_of(manifest)])
+    images = (*(_image(name) for name in names), *LBS[spec.load_balancer.mode].images(spec))
+    return Material(files, images, manifest)
 
 
 def host_files(spec: ClusterSpec, architecture: str) -> tuple[FileArtifact, ...]:

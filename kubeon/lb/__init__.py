@@ -3,5 +3,6 @@
 from kubeon.lb.base import LoadBalancerMode
 from kubeon.lb.direct import Direct
 from kubeon.lb.external import External
+from kubeon.lb.haproxy import Haproxy
 
-LBS: dict[str, LoadBalancerMode] = {"direct": Direct(), "external": External()}
+LBS: dict[str, LoadBalancerMode] = {"haproxy": Haproxy(), "direct": Direct(), "external": External()}

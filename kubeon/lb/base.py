@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from kubeon.hosts.files import File
+from kubeon.spec.material import ImageArtifact
 from kubeon.spec.model import ClusterSpec, NodeSpec
 
 API_PORT = 6443
@@ -41,5 +43,59 @@ class LoadBalancerMode(Protocol):
         ...
 
     def sans(self, spec: ClusterSpec) -> tuple[str, ...]:
-        """Names and addresses in the API server's certificate that this way needs."""
+        """Names and addresses in the API server's certificate that this way needs, besides the node's own.
+
+        The same whoever is a member: otherwise a new node would mean new certificates on all others.
+        """
         ...
+
+    def images(self, spec: ClusterSpec) -> tuple[ImageArtifact, ...]:
+        """Images beyond kubeadm's."""
+        ...
+
+    def files(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
+        """What a node holds for its way to the API, static pods included. Written again when members change."""
+        ...
+
+    def check(self, spec: ClusterSpec, node: NodeSpec) -> str:
+        """A script, read-only, that asks whether a node's way leads to the API; "" when there is nothing to ask.
+
+        Exit code 0: it knows just these control planes, and one of them answers. Else it prints one line why: 1.
+        """
+        ...
+
+    def ports(self, spec: ClusterSpec, node: NodeSpec) -> tuple[int, ...]:
+        """Ports that must be free on the node for this way, besides Kubernetes' own."""
+        ...
+
+
+def without_address(spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
+    """The problem of an address that would be ignored, which nobody who wrote one expects."""
+    if not spec.load_balancer.address:
+        return ()
+    mode = spec.load_balancer.mode
+    return (("loadBalancer.address", f"mode {mode} takes no address; write mode: external, or no address"),)
+
+
+class Plain:
+    """What ways answer that put nothing on nodes."""
+
+    def images(self, spec: ClusterSpec) -> tuple[ImageArtifact, ...]:
+        """None."""
+        del spec
+        return ()
+
+    def files(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
+        """None."""
+        del spec, node
+        return ()
+
+    def check(self, spec: ClusterSpec, node: NodeSpec) -> str:
+        """Nothing to ask."""
+        del spec, node
+        return ""
+
+    def ports(self, spec: ClusterSpec, node: NodeSpec) -> tuple[int, ...]:
+        """None."""
+        del spec, node
+        return ()

@@ -3,20 +3,18 @@
 The endpoint is a name all the same, so that another mode can take its place without new kubeconfigs.
 """
 
-from kubeon.lb.base import API_PORT, Endpoint
+from kubeon.lb.base import API_PORT, Endpoint, Plain, without_address
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 
 
-class Direct:
+class Direct(Plain):
     """`loadBalancer.mode: direct`."""
 
     name = "direct"
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
-        """An address would be ignored, which nobody who wrote one expects."""
-        if spec.load_balancer.address:
-            return (("loadBalancer.address", "mode direct has no load balancer; write mode: external, or no address"),)
-        return ()
+        """An address would be ignored."""
+        return without_address(spec)
 
     def warnings(self, spec: ClusterSpec) -> tuple[str, ...]:
         """Workers hang on one control plane."""
@@ -38,5 +36,5 @@ class Direct:
         return ((str(to.address), spec.load_balancer.name),)
 
     def sans(self, spec: ClusterSpec) -> tuple[str, ...]:
-        """The name, and every control plane's address (so that any of them can be asked directly)."""
-        return (spec.load_balancer.name, *(str(node.address) for node in spec.control_planes))
+        """The name. A control plane's own address is in its certificate anyway."""
+        return (spec.load_balancer.name,)

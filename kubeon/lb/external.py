@@ -3,13 +3,13 @@
 import re
 from ipaddress import AddressValueError, IPv4Address
 
-from kubeon.lb.base import Endpoint
+from kubeon.lb.base import Endpoint, Plain
 from kubeon.spec.model import ClusterSpec, NodeSpec
 
 _ADDRESS = re.compile(r"(?P<host>[^:\s/@]+):(?P<port>\d{1,5})")
 
 
-class External:
+class External(Plain):
     """`loadBalancer.mode: external`."""
 
     name = "external"
@@ -43,11 +43,9 @@ class External:
         return ((host, spec.load_balancer.name),) if _is_address(host) else ()
 
     def sans(self, spec: ClusterSpec) -> tuple[str, ...]:
-        """The name, the balancer, and every control plane's address."""
+        """The name and the balancer."""
         host, _ = _parts(spec)
-        return tuple(
-            dict.fromkeys((spec.load_balancer.name, host, *(str(node.address) for node in spec.control_planes)))
-        )
+        return tuple(dict.fromkeys((spec.load_balancer.name, host)))
 
 
 def _parts(spec: ClusterSpec) -> tuple[str, int]:

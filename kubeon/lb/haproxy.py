@@ -1,0 +1,134 @@
+"""A haproxy on each worker, in a static pod: the API is at home everywhere, and no machine is in the way of another.
+
+A control plane talks to itself. On a worker the API's name leads to 127.0.0.1, where haproxy knows all control planes
+and which of them live. Their list is a file that the pod follows, so that the pod stays when members change.
+"""
+
+from kubeon import assets
+from kubeon.hosts.files import File
+from kubeon.lb.base import API_PORT, Endpoint, Plain, without_address
+from kubeon.render import render
+from kubeon.spec.material import ImageArtifact, Recipe, RecipeFile
+from kubeon.spec.model import ClusterSpec, NodeSpec, Role
+
+HEALTH_PORT = 8842
+FOLDER = "/etc/kubernetes/local-haproxy"
+HOSTS = f"{FOLDER}/hosts"
+POD = "/etc/kubernetes/manifests/local-haproxy.yaml"
+PROGRAM = "/usr/local/bin/local-haproxy"
+# The official image, of a branch with long-term support. An exact patch release: nobody should get another haproxy by
+# accident. Of Alpine, which is smaller than Debian's, and its shell is busybox, as in the base that is put together
+# from packages. In both haproxy is user 99. Tags: github.com/docker-library/haproxy, versions.json.
+BASE = "docker.io/library/haproxy:3.2.21-alpine"
+UID = 99
+
+
+class Haproxy(Plain):
+    """`loadBalancer.mode: haproxy`."""
+
+    name = "haproxy"
+
+    def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
+        """An address would be ignored."""
+        return without_address(spec)
+
+    def warnings(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """None."""
+        del spec
+        return ()
+
+    def endpoint(self, spec: ClusterSpec) -> Endpoint:
+        """The API's name and its own port, which haproxy has on workers."""
+        return Endpoint(spec.load_balancer.name, API_PORT)
+
+    def hosts(self, spec: ClusterSpec, node: NodeSpec) -> tuple[tuple[str, str], ...]:
+        """A control plane leads to itself, a worker to its haproxy."""
+        to = str(node.address) if node.role is Role.CONTROL_PLANE else "127.0.0.1"
+        return ((to, spec.load_balancer.name),)
+
+    def sans(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """The name. 127.0.0.1 is in each certificate anyway."""
+        return (spec.load_balancer.name,)
+
+    def images(self, spec: ClusterSpec) -> tuple[ImageArtifact, ...]:
+        """The one image, where there are workers."""
+        return (image(),) if spec.workers else ()
+
+    def files(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
+        """The list, and after it the pod that reads it."""
+        if node.role is Role.CONTROL_PLANE:
+            return ()
+        values = {
+            "image": image().reference,
+            "uid": UID,
+            "port": API_PORT,
+            "health_port": HEALTH_PORT,
+            "folder": FOLDER,
+            "hosts": HOSTS,
+        }
+        text = "# Written by kubeon: the control planes. local-haproxy follows this file.\n"
+        text += "".join(f"{server}\n" for server in _servers(spec))
+        return (File(HOSTS, text), File(POD, render("kubeon.lb", "local-haproxy.yaml.j2", values)))
+
+    def check(self, spec: ClusterSpec, node: NodeSpec) -> str:
+        """haproxy's own table, by the loopback port of the health probe."""
+        if node.role is Role.CONTROL_PLANE:
+            return ""
+        return _CHECK.format(port=HEALTH_PORT, wanted=" ".join(_servers(spec)))
+
+    def ports(self, spec: ClusterSpec, node: NodeSpec) -> tuple[int, ...]:
+        """Those that haproxy listens on."""
+        del spec
+        return () if node.role is Role.CONTROL_PLANE else (API_PORT, HEALTH_PORT)
+
+
+def image() -> ImageArtifact:
+    """The image: the official one and our entry point."""
+    recipe = Recipe(
+        base=BASE,
+        files=(RecipeFile(PROGRAM, assets.haproxy("local-haproxy"), 0o755),),
+        entrypoint=(PROGRAM,),
+        user=f"{UID}:{UID}",
+        packages=("haproxy", "busybox-static"),
+    )
+    return ImageArtifact(f"localhost/local-haproxy:{recipe.key}", (Role.WORKER,), recipe)
+
+
+def _servers(spec: ClusterSpec) -> list[str]:
+    return [f"{node.address}:{API_PORT}" for node in spec.control_planes]
+
+
+# bash for its /dev/tcp: hosts need not have curl. A server counts once a check of it has succeeded: haproxy takes those
+# it has not asked yet for living. While a check runs "* " stands before the result of the last one.
+_CHECK = """\
+timeout 10 bash -s <<'KUBEON_CHECK'
+answer=$(exec 2>/dev/null 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET /stats;csv HTTP/1.0\\r\\n\\r\\n' >&3 && cat <&3)
+if [ -z "$answer" ]; then
+    echo "haproxy does not answer on 127.0.0.1:{port}"
+    exit 1
+fi
+printf '%s\\n' "$answer" | tr -d '\\r' | awk -F, -v wanted='{wanted}' '
+    $1 == "# pxname" {{ for (i = 1; i <= NF; i++) column[$i] = i }}
+    $1 == "apiservers" && $2 != "BACKEND" {{
+        served = served (served ? " " : "") $2
+        known[$2]
+        count++
+        result = $column["check_status"]
+        sub(/^\\* /, "", result)
+        if ($column["status"] ~ /^UP/ && result == "L7OK") up++
+        said = said (said ? ", " : "") $2 " " $column["status"] (result ? " " result : "")
+    }}
+    END {{
+        number = split(wanted, servers, " ")
+        for (i = 1; i <= number; i++) if (!(servers[i] in known)) count = -1
+        if (count != number) {{
+            print "haproxy serves " (served ? served : "nothing") ", not " wanted
+            exit 1
+        }}
+        if (!up) {{
+            print "haproxy reaches no API server: " said
+            exit 1
+        }}
+    }}'
+KUBEON_CHECK
+"""

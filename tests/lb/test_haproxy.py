@@ -1,0 +1,71 @@
+"""The mode `haproxy`: a pod that stays, a list that changes, and a question to it."""
+
+import yaml
+
+from kubeon.cri.containerd import Containerd
+from kubeon.hosts.facts import Facts
+from kubeon.lb import LBS
+from kubeon.lb.haproxy import HOSTS, POD, UID, image
+from kubeon.spec.model import Role
+from tests.golden import assert_golden
+from tests.specs import a_spec
+
+HAPROXY = LBS["haproxy"]
+SPEC = a_spec(control_planes=3, workers=2, load_balancer={"mode": "haproxy"})
+
+
+def test_files_of_a_worker() -> None:
+    """The pod without its image's name, which is a hash over the recipe; the list; the question."""
+    files = {file.path: file.content for file in HAPROXY.files(SPEC, SPEC.workers[0])}
+
+    assert list(files) == [HOSTS, POD]  # the pod wants to find its list
+    assert_golden(files[HOSTS], "lb/hosts")
+    assert_golden(files[POD].replace(image().reference, "IMAGE"), "lb/local-haproxy.yaml")
+    assert_golden(HAPROXY.check(SPEC, SPEC.workers[0]), "lb/check.sh")
+
+
+def test_a_control_plane_needs_nothing() -> None:
+    """It talks to itself."""
+    node = SPEC.control_planes[1]
+
+    assert HAPROXY.files(SPEC, node) == ()
+    assert HAPROXY.check(SPEC, node) == ""
+    assert HAPROXY.ports(SPEC, node) == ()
+    assert HAPROXY.hosts(SPEC, node) == (("10.0.0.2", "apiserver.cluster.local"),)
+    assert HAPROXY.hosts(SPEC, SPEC.workers[0]) == (("127.0.0.1", "apiserver.cluster.local"),)
+    assert HAPROXY.ports(SPEC, SPEC.workers[0]) == (6443, 8842)
+
+
+def test_another_list_is_the_same_pod() -> None:
+    """A new pod would drop every connection of the node."""
+    before, after = (
+        {file.path: file.content for file in HAPROXY.files(spec, spec.workers[0])}
+        for spec in (SPEC, a_spec(control_planes=1, workers=2, load_balancer={"mode": "haproxy"}))
+    )
+
+    assert before[POD] == after[POD]
+    assert before[HOSTS] != after[HOSTS]
+
+
+def test_the_pod_fits_the_image() -> None:
+    """Its user is the image's, and nobody is asked for the image."""
+    pod = yaml.safe_load({file.path: file.content for file in HAPROXY.files(SPEC, SPEC.workers[0])}[POD])
+    (container,) = pod["spec"]["containers"]
+    made = image()
+
+    assert container["image"] == made.reference
+    assert container["imagePullPolicy"] == "Never"
+    assert pod["spec"]["securityContext"]["runAsUser"] == UID
+    assert made.recipe is not None
+    assert made.recipe.user == f"{UID}:{UID}"
+    assert made.roles == (Role.WORKER,)
+    assert HAPROXY.images(a_spec(workers=0, load_balancer={"mode": "haproxy"})) == ()
+
+
+def test_no_registry_is_configured_for_localhost() -> None:
+    """containerd would ask it."""
+    spec = a_spec(sources={"registry": "http://10.0.0.9:5000"})
+    paths = [file.path for file in Containerd().files(spec, Facts(), ["registry.k8s.io/pause:3.10", image().reference])]
+
+    assert "/etc/containerd/certs.d/registry.k8s.io/hosts.toml" in paths
+    assert not [path for path in paths if "localhost" in path]
