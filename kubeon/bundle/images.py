@@ -1,15 +1,41 @@
-"""Images on their way to a host: one tar in OCI layout, for `ctr images import`."""
+"""Images in the store, and on their way to a host: one tar in OCI layout, for `ctr images import`."""
 
 import json
 import tarfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from kubeon.bundle.registry import StoredImage
-from kubeon.bundle.store import StoredFile
+from kubeon.bundle.store import Store, StoredFile
 
+DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
+OCI = "application/vnd.oci.image.manifest.v1+json"
 _CHUNK = 1 << 20
 _BLOCK = 512
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image of one architecture. `media_type` is the manifest's; `blobs` are its configuration and layers."""
+
+    reference: str  # with registry and tag, as containerd and the kubelet write it
+    digest: str  # of the manifest: "sha256:..."
+    media_type: str
+    architecture: str
+    manifest: StoredFile
+    blobs: tuple[StoredFile, ...]
+
+
+def stored_image(store: Store, reference: str, architecture: str, manifest: StoredFile) -> StoredImage | None:
+    """The image of a manifest that is in the store; None when one of its blobs is not."""
+    document = json.loads(manifest.path.read_bytes())
+    digests = dict.fromkeys(each["digest"] for each in (document["config"], *document["layers"]))
+    blobs = [store.content(str(digest).removeprefix("sha256:")) for digest in digests]
+    there = tuple(blob for blob in blobs if blob)
+    if len(there) < len(blobs):
+        return None
+    media_type = str(document.get("mediaType") or OCI)
+    return StoredImage(reference, f"sha256:{manifest.sha256}", media_type, architecture, manifest, there)
 
 
 def image_archive(images: Sequence[StoredImage]) -> Iterator[bytes]:

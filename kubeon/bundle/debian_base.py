@@ -1,0 +1,178 @@
+"""A base for an image out of Debian packages, where the one wanted cannot be had: programs, their libraries, a shell.
+
+apt computes what the packages need as if nothing were installed, and only fetches it. Nothing is installed, no script
+of a package runs, and all that apt writes is in a folder of its own. What to trust is apt's business: it checks the
+packages against the lists that it has, or fetches, by the keys of this machine.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kubeon.bundle.image_builder import Entry, assemble, layer
+from kubeon.bundle.images import StoredImage, stored_image
+from kubeon.bundle.kubeadm import machine_architecture
+from kubeon.bundle.store import Store
+from kubeon.errors import BundleError
+from kubeon.spec.material import Recipe
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+APPLETS = ("cat", "ls", "mkdir", "mv", "nc", "ps", "rm", "sh", "sleep", "wget")  # for scripts, and for whoever looks in
+_TIMEOUT = 600  # seconds
+_TRIPLET = r"lib/[^/]+-linux-gnu[^/]*"
+# Programs and shared libraries; no modules, data, documentation.
+_WANTED = re.compile(rf"s?bin/[^/]+|{_TRIPLET}/[^/]+\.so(\.[^/]+)?|lib/ld-linux[^/]+|lib64/[^/]+")
+_LIBRARY = re.compile(r"lib\w|zlib1g")
+
+
+def lacking(architecture: str) -> str:
+    """Why a base cannot be made here, "" when it can."""
+    missing = [name for name in ("apt-get", "dpkg-deb") if not shutil.which(name)]
+    if missing:
+        return f"{' and '.join(missing)} is not on this machine"
+    here = machine_architecture()
+    return "" if here == architecture else f"this machine is {here or 'of another kind'}, not {architecture}"
+
+
+def known_base(recipe: Recipe, architecture: str, store: Store) -> StoredImage | None:
+    """The base, if it was made before."""
+    manifest = store.recall(_key(recipe, architecture))
+    return stored_image(store, _reference(recipe), architecture, manifest) if manifest else None
+
+
+def make_base(recipe: Recipe, architecture: str, store: Store) -> StoredImage:
+    """Make the base, once. Raises BundleError, which has apt's words."""
+    with store.locked(_key(recipe, architecture)):
+        if known := known_base(recipe, architecture, store):
+            return known
+        if why := lacking(architecture):
+            raise BundleError("no base can be made of Debian packages", why=why)
+        made = base_image(recipe, architecture, store, _reference(recipe))
+        store.remember(_key(recipe, architecture), made.manifest)
+    return made
+
+
+def base_image(
+    recipe: Recipe, architecture: str, store: Store, reference: str, labels: Mapping[str, str] | None = None
+) -> StoredImage:
+    """The base under any name, made now."""
+    uid, _, gid = recipe.user.partition(":")
+    user = recipe.packages[0]
+    with tempfile.TemporaryDirectory(prefix="kubeon-apt-") as folder:
+        packages = _needed(recipe.packages, _fetched(recipe.packages, Path(folder)))
+        entries: dict[str, Entry] = {}
+        for package in packages.values():
+            entries |= _content(package.file)
+    entries |= {
+        **{f"usr/bin/{name}": Entry(link="busybox") for name in APPLETS if "usr/bin/busybox" in entries},
+        **{name: Entry(link=f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")},
+        "etc/passwd": Entry(f"root:x:0:0::/:/bin/sh\n{user}:x:{uid}:{gid}::/:/bin/sh\n".encode()),
+        "etc/group": Entry(f"root:x:0:\n{user}:x:{gid}:\n".encode()),
+        "usr/lib64/.keep": Entry(),  # not every architecture has files there
+    }
+    versions = " ".join(f"{name}={package.version}" for name, package in sorted(packages.items()))
+    config = {
+        "architecture": architecture,
+        "os": "linux",
+        "config": {
+            "Env": [f"PATH={PATH}"],
+            "Labels": {**(labels or {}), "kubeon.debian-packages": versions},
+            "User": recipe.user,
+        },
+    }
+    return assemble(store, reference, architecture, layer(entries), config)
+
+
+class _Package:
+    """A downloaded package."""
+
+    def __init__(self, file: Path) -> None:
+        fields = _run("dpkg-deb", "-f", str(file), "Package", "Version", "Pre-Depends", "Depends")
+        found = dict(line.split(": ", 1) for line in fields.splitlines() if ": " in line)
+        self.file, self.name, self.version = file, found["Package"], found["Version"]
+        depends = f"{found.get('Pre-Depends', '')},{found.get('Depends', '')}"
+        # of alternatives apt has chosen one; those that are not here are left out later
+        self.depends = re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9.+-]*)", depends)
+
+
+def _needed(names: Sequence[str], here: Mapping[str, _Package]) -> dict[str, _Package]:
+    """The packages and the libraries they need: not what only scripts of packages call, perl for one."""
+    found: dict[str, _Package] = {}
+    waiting = list(names)
+    while waiting:
+        package = here.get(waiting.pop())
+        if package and package.name not in found:
+            found[package.name] = package
+            waiting += [name for name in package.depends if _LIBRARY.match(name)]
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise BundleError("no base can be made of Debian packages", why=f"apt-get did not fetch {', '.join(missing)}")
+    return found
+
+
+def _fetched(names: Sequence[str], folder: Path) -> dict[str, _Package]:
+    """Download packages and all that they depend on: with the lists of this machine, else with fresh ones."""
+    archives, state, lists = folder / "archives", folder / "state", folder / "lists"
+    for each in (archives / "partial", lists / "partial", state):
+        each.mkdir(parents=True)
+    (state / "status").touch()  # nothing is installed
+    options = (
+        *("-q", "-o", f"Dir::State={state}", "-o", f"Dir::State::status={state / 'status'}"),
+        *("-o", f"Dir::Cache::archives={archives}", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="),
+        *("-o", f"Dir::Log={state}", "-o", "APT::Sandbox::User=root", "-o", "Acquire::http::Timeout=20"),
+    )
+    download = ("-y", "--no-install-recommends", "--download-only", "install", *names)
+    try:
+        _run("apt-get", *options, "-o", "Dir::State::lists=/var/lib/apt/lists", *download)
+    except BundleError:
+        fresh = (*options, "-o", f"Dir::State::lists={lists}")
+        # some of the machine's sources may be out of reach; whether the others suffice, the download will tell
+        subprocess.run(["apt-get", *fresh, "update"], capture_output=True, timeout=_TIMEOUT, check=False)
+        _run("apt-get", *fresh, *download)
+    packages = [_Package(file) for file in sorted(archives.glob("*.deb"))]
+    return {package.name: package for package in packages}
+
+
+def _content(file: Path) -> dict[str, Entry]:
+    """The wanted files of a package, all below usr/, where newer releases of Debian have them already."""
+    entries: dict[str, Entry] = {}
+    with (
+        subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(file)], stdout=subprocess.PIPE) as child,
+        tarfile.open(fileobj=child.stdout, mode="r|") as archive,
+    ):
+        for info in archive:
+            path = info.name.removeprefix("./").removeprefix("usr/")
+            if not _WANTED.fullmatch(path):
+                continue
+            content = archive.extractfile(info) if info.isreg() else None
+            if content:
+                entries[f"usr/{path}"] = Entry(content.read(), info.mode & 0o755)
+            elif info.issym():
+                entries[f"usr/{path}"] = Entry(link=info.linkname)
+    return entries
+
+
+def _run(*words: str) -> str:
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BundleError("no base can be made of Debian packages", why=str(error)) from None
+    if done.returncode:
+        why = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-5:])
+        raise BundleError("no base can be made of Debian packages", why=f"{words[0]}: {why}")
+    return done.stdout
+
+
+def _reference(recipe: Recipe) -> str:
+    return f"localhost/debian-base:{'-'.join(recipe.packages)}"
+
+
+def _key(recipe: Recipe, architecture: str) -> str:
+    return f"debian base {json.dumps(recipe.packages)} {recipe.user} {architecture}"
