@@ -1,8 +1,9 @@
 """Ways for nodes to reach the API: one module each, and one line here. They describe, never do."""
 
-from kubeon.lb.base import LoadBalancerMode
+from kubeon.lb.base import API_PORT, LoadBalancerMode
 from kubeon.lb.direct import Direct
 from kubeon.lb.external import External
-from kubeon.lb.haproxy import Haproxy
+from kubeon.lb.haproxy import HEALTH_PORT, Haproxy
 
 LBS: dict[str, LoadBalancerMode] = {"haproxy": Haproxy(), "direct": Direct(), "external": External()}
+PORTS = (API_PORT, HEALTH_PORT)  # all that any of them may want on a node: preflight has a check for each

@@ -3,20 +3,24 @@
 from collections.abc import Iterator
 from ipaddress import IPv4Interface, IPv4Network
 
+from kubeon.lb import LBS
+from kubeon.lb import PORTS as LB_PORTS
 from kubeon.preflight.base import Candidate, Check, Finding, Subject, each
 
 NODE_PORTS = (10250, 10256)  # kubelet, kube-proxy's health
 CONTROL_PLANE_PORTS = (6443, 10257, 10259, 2379, 2380)  # API server, controller manager, scheduler, etcd
+ALL_PORTS = sorted({*NODE_PORTS, *CONTROL_PLANE_PORTS, *LB_PORTS})
 # interfaces that network plug-ins and kube-proxy make and that resets forget
 _LEFT_BEHIND = ("cni", "flannel", "kube-", "cilium", "vxlan.calico", "tunl", "nodelocaldns", "weave", "antrea", "cali")
 
 
 def ports(subject: Subject, c: Candidate) -> Iterator[Finding]:
-    """Ports of Kubernetes that somebody else listens on."""
-    del subject
+    """Ports of Kubernetes and of the way to the API that somebody else listens on. Members listen there themselves."""
     if c.ours:
         return
-    for port in sorted((*NODE_PORTS, *CONTROL_PLANE_PORTS) if c.control_plane else NODE_PORTS):
+    spec = subject.spec
+    own = LBS[spec.load_balancer.mode].ports(spec, c.node)
+    for port in sorted({*NODE_PORTS, *(CONTROL_PLANE_PORTS if c.control_plane else ()), *own}):
         if port in c.facts.ports_in_use:
             process = c.facts.ports_in_use[port]
             by = f" by {process}" if process else ""
@@ -116,7 +120,7 @@ def hosts_file(subject: Subject, c: Candidate) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check(each(ports), tuple(f"Port-{port}" for port in sorted((*NODE_PORTS, *CONTROL_PLANE_PORTS)))),
+    Check(each(ports), tuple(f"Port-{port}" for port in ALL_PORTS)),
     Check(each(own_address), ("Address",)),
     Check(address_elsewhere, ("Address",)),
     Check(each(subnets), ("PodSubnet", "ServiceSubnet")),

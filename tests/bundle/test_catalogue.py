@@ -12,6 +12,7 @@ from kubeon.bundle.archives import Member
 from kubeon.bundle.catalogue import all_files, host_files, material
 from kubeon.bundle.install import install_script, lacking_script
 from kubeon.errors import BundleError
+from kubeon.lb import LBS
 from kubeon.spec.material import FileArtifact, Install
 from kubeon.spec.model import Role
 from kubeon.spec.releases import NEWEST, is_known, kubeadm_images
@@ -73,7 +74,7 @@ needs_linux = pytest.mark.skipif(not kubeadm.machine_architecture(), reason="kub
 def test_a_release_newer_than_the_table_is_kubeadms_business(tmp_path: Path) -> None:
     """Its answer is the list, roles included, and it is asked once."""
     server = a_kubeadm('echo "registry.k8s.io/pause:9.9"; echo registry.k8s.io/etcd:9; echo "warning $4" >&2', tmp_path)
-    spec = a_spec("v1.99.1")
+    spec = a_spec("v1.99.1", load_balancer={"mode": "direct"})
 
     found = material(spec, "amd64", a_store(tmp_path, server))
     again = material(spec, "amd64", a_store(tmp_path, Server({})))
@@ -82,6 +83,16 @@ def test_a_release_newer_than_the_table_is_kubeadms_business(tmp_path: Path) -> 
     assert again == found
     assert [image.reference for image in found.images_for(Role.WORKER)] == ["registry.k8s.io/pause:9.9"]
     assert found.manifest.startswith("# Written by kubeon")
+
+
+def test_the_load_balancers_image_is_for_its_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers hold one image more, and a cluster without workers none of it."""
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    found = material(a_spec("v1.34.1"), "amd64", a_store(tmp_path, Server({})))
+
+    (made,) = LBS["haproxy"].images(a_spec())
+    assert made in found.images_for(Role.WORKER)
+    assert made not in found.images_for(Role.CONTROL_PLANE)
 
 
 @needs_linux
@@ -97,7 +108,7 @@ def test_where_kubeadm_does_not_run_the_table_answers(tmp_path: Path, monkeypatc
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     store = a_store(tmp_path, Server({}))
 
-    assert material(a_spec("v1.34.1"), "amd64", store).references == kubeadm_images(Version(1, 34, 1))
+    assert material(a_spec("v1.34.1", workers=0), "amd64", store).references == kubeadm_images(Version(1, 34, 1))
     with pytest.raises(BundleError, match=r"images of v1\.99\.0 are not known"):
         material(a_spec("v1.99.0"), "amd64", store)
 

@@ -7,9 +7,12 @@ import tarfile
 import httpx
 
 from kubeon.bundle.catalogue import host_files
+from kubeon.lb import LBS
+from kubeon.spec.images import ImageName, registry_url
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
 from kubeon.spec.releases import kubeadm_images
+from tests.bundle.test_image_builder import Base
 from tests.bundle.test_registry import Image
 from tests.bundle.test_store import Answer, Server, a_file
 
@@ -28,6 +31,10 @@ def a_server_for(spec: ClusterSpec) -> Server:
         repository, _, tag = rest.rpartition(":")
         image = Image("amd64", reference.encode())
         answers |= image.answers(repository, tag, base=f"https://{registry}/v2")
+    for made in LBS[spec.load_balancer.mode].images(spec):
+        if made.recipe:
+            base = ImageName.parse(made.recipe.base)
+            answers |= Base().answers(base.path, base.tag, base=f"{registry_url(base.registry)}/v2")
     return Server(answers)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kubeon.lb import LBS
+from kubeon.lb import LBS, PORTS
 from kubeon.lb.base import Endpoint
 from kubeon.spec.model import ClusterSpec
 from tests.specs import a_spec
@@ -31,6 +31,7 @@ def test_every_mode_keeps_the_contract(mode: str) -> None:
     for node in spec.nodes:
         assert {name for _, name in lb.hosts(spec, node)} == {lb.endpoint(spec).name}
         assert lb.check(spec, node) or not lb.files(spec, node)
+        assert set(lb.ports(spec, node)) <= set(PORTS)
         assert all(file.path.startswith("/etc/kubernetes/") for file in lb.files(spec, node))
     for image in lb.images(spec):
         assert image.reference.startswith("localhost/") == bool(image.recipe)

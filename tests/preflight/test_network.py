@@ -24,12 +24,14 @@ def test_ports_of_a_control_plane(port: int) -> None:
 
 
 def test_ports_of_a_worker() -> None:
-    """Only those that it needs."""
-    facts = some_facts(2, ports_in_use={6443: "nginx", 10250: ""})
+    """Only those that it needs, among them what its way to the API listens on."""
+    facts = some_facts(2, ports_in_use={6443: "nginx", 8842: "nginx", 10250: ""})
 
     found = findings(a_spec(1, 1), some_facts(1), facts)
+    direct = findings(a_spec(1, 1, load_balancer={"mode": "direct"}), some_facts(1), facts)
 
-    assert [f.what for f in found] == ["port 10250 is in use"]
+    assert [f.check for f in found] == ["Port-6443", "Port-8842", "Port-10250"]
+    assert [f.what for f in direct] == ["port 10250 is in use"]
 
 
 def test_address_behind_nat() -> None:

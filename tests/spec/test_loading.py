@@ -262,4 +262,4 @@ def test_python_names_still_work() -> None:
     node = {"address": "10.0.0.1", "role": "control-plane"}
     spec = ClusterSpec.model_validate({"name": "a", "version": "v1.34.2", "nodes": [node], "load_balancer": {}})
 
-    assert spec.load_balancer.mode == "direct"
+    assert spec.load_balancer.mode == "haproxy"
