@@ -101,6 +101,14 @@ def bench(_: Context) -> None:
     python("pytest", "-m", "bench", "-v", "-s")
 
 
+@task(
+    help={"arch": "amd64 or arm64; default: this machine's", "registry": "one that has the base; default: upstream's"}
+)
+def images(_: Context, arch: str = "", registry: str = "") -> None:
+    """Build the local-haproxy image into dist/, for those who want it in a registry of their own."""
+    python("tests.images", *flags(arch=arch, registry=registry))
+
+
 @task(iterable=["release"], help={"release": "Kubernetes release in the mirror; may be repeated"})
 def up(_: Context, hosts: int = 3, base: str = "debian-12", release: Sequence[str] | None = None) -> None:
     """Start hosts n1, n2, ... and the mirror."""
@@ -145,4 +153,4 @@ def demo_down(_: Context) -> None:
 
 lab = Collection("lab", up, down, off, status, ssh)
 demo = Collection("demo", create, demo_down)
-namespace = Collection(fmt, lint, types, layers, test, check, golden, bench, lab, demo)
+namespace = Collection(fmt, lint, types, layers, test, check, golden, bench, images, lab, demo)

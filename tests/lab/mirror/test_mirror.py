@@ -11,8 +11,21 @@ from pathlib import Path
 import httpx
 import pytest
 
+from kubeon.lb.haproxy import image as lb_image
 from tests.lab import cache, mirror
-from tests.lab.mirror import debian, fileserver, images, kubernetes, layout, origin, registry, releases, services, store
+from tests.lab.mirror import (
+    debian,
+    fileserver,
+    haproxy,
+    images,
+    kubernetes,
+    layout,
+    origin,
+    registry,
+    releases,
+    services,
+    store,
+)
 
 ALPINE = layout.File("x/runc.amd64", "x/runc.sha256sum")
 
@@ -305,6 +318,14 @@ class TestPrepared:
         with services.registry_for_pushing() as base:
             for name in names:
                 assert registry.Registry(base).digest(name)
+
+    def test_the_haproxy_image_is_there_and_says_that_it_is_a_stand_in(self, prepared: Path) -> None:
+        recipe = lb_image().recipe
+        assert recipe
+        with services.registry_for_pushing() as base:
+            blobs = registry.Registry(base).pull(recipe.base).blobs
+        configuration = next(json.loads(blob) for blob in blobs.values() if blob.startswith(b"{"))
+        assert haproxy.LABEL in configuration["config"]["Labels"]
 
     def test_a_release_from_another_mirror(
         self, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
