@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import click
 
 import kubeon
+from kubeon.cli.add import add
 from kubeon.cli.app import BUG, App, command_line, common_options
 from kubeon.cli.create import create
+from kubeon.cli.delete import delete
 from kubeon.cli.destroy import destroy
 from kubeon.cli.preflight import preflight
 from kubeon.cli.schema import schema
@@ -22,7 +24,7 @@ def cli() -> None:
     """Plain Linux servers into highly available Kubernetes clusters: kubeadm driven over SSH."""
 
 
-for _command in (create, destroy, preflight, schema):
+for _command in (create, add, delete, destroy, preflight, schema):
     cli.add_command(_command)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,7 @@ def describe(name: str | None, version: str | None, flags: Mapping[str, Any], ho
 
     A known cluster without a file and without nodes is meant as it is stored: the same command again continues.
     """
-    masters = (*flags.get("control_plane", ()), *flags.get("master", ()))
-    nodes = [*parse_nodes(masters, Role.CONTROL_PLANE), *parse_nodes(flags.get("worker", ()), Role.WORKER)]
+    nodes = _nodes(flags)
     mapping = _base(name, flags, home, with_nodes=bool(nodes))
     if nodes and mapping.get("nodes"):
         raise UsageError("nodes are given twice", why="by -m/-w and in the file", hint="keep them in one place")
@@ -59,6 +59,8 @@ def describe(name: str | None, version: str | None, flags: Mapping[str, Any], ho
         _fill(mapping, section, field, flags.get(flag))
     if flags.get("key"):  # stored, and used from other folders later
         _fill(mapping, "ssh", "key", str(flags["key"].expanduser().absolute()))
+    if flags.get("schedulable_control_planes"):
+        mapping["schedulableControlPlanes"] = True
     _fill(mapping, "certificates", "sans", list(flags.get("san", ())) or None)
     mapping = apply_sets(mapping, flags.get("sets", ()))
     if not mapping.get("name"):
@@ -66,6 +68,32 @@ def describe(name: str | None, version: str | None, flags: Mapping[str, Any], ho
     if not mapping.get("version"):
         raise UsageError("no Kubernetes version is given", hint=f"kubeon create {mapping['name']} v1.34.2 ...")
     return mapping
+
+
+def enlarged(name: str, flags: Mapping[str, Any], home: Home) -> tuple[ClusterSpec, frozenset[IPv4Address]]:
+    """A known cluster with the nodes of the flags, and their addresses. Nodes that it has already may be named again.
+
+    Raises SpecError with every problem at once.
+    """
+    nodes = _nodes(flags)
+    if not nodes:
+        raise UsageError("no nodes to add", hint=f"kubeon add {name} -w ADDRESS, or -m ADDRESS for a control plane")
+    mapping = load_file(dump_spec(home.known(name)), name)
+    had = {node["address"]: node for node in mapping["nodes"]}
+    for node in nodes:
+        old = had.get(node["address"])
+        if old is None:
+            mapping["nodes"].append(node)
+        elif old["role"] != node["role"] or node.get("name") not in (None, old.get("name")):
+            what = f"{old.get('name') or node['address']} is a {old['role']} already"
+            raise UsageError(f"{node['address']}: {what}", hint="kubeon del removes it first")
+    spec = build_spec(mapping)
+    return spec, frozenset(node.address for node in spec.nodes if str(node.address) in {n["address"] for n in nodes})
+
+
+def _nodes(flags: Mapping[str, Any]) -> list[dict[str, Any]]:
+    masters = (*flags.get("control_plane", ()), *flags.get("master", ()))
+    return [*parse_nodes(masters, Role.CONTROL_PLANE), *parse_nodes(flags.get("worker", ()), Role.WORKER)]
 
 
 def _base(name: str | None, flags: Mapping[str, Any], home: Home, *, with_nodes: bool) -> dict[str, Any]:
@@ -78,7 +106,7 @@ def _base(name: str | None, flags: Mapping[str, Any], home: Home, *, with_nodes:
     if with_nodes or not name:
         return {}
     state = home.cluster(name)
-    spec = state.read_spec() or state.read_proposed()
+    spec = state.read_known()
     if spec is None:
         hint = f"kubeon create {name} v1.34.2 -m ADDRESS -w ADDRESS, or -f cluster.yaml"
         raise UsageError(f"cluster {name} is not known here and no nodes are given", hint=hint)
@@ -102,6 +130,8 @@ def options_of(flags: Mapping[str, Any], console: Console) -> Options:
         ignore_preflight_errors=ignored_checks(flags),
         kubeconfig=kubeconfig_path(flags),
         remove_packages=flags.get("remove_packages", False),
+        drain_timeout=flags.get("drain_timeout", 300),
+        dead=flags.get("dead", False),
         secrets=read_secrets(flags, console),  # last: it may ask
     )
 

@@ -25,8 +25,7 @@ def _group(*options: Decorator) -> Decorator:
 
 
 # What is wanted: these fill the mapping that cluster.yaml fills.
-spec_flags = _group(
-    click.option("-f", "--file", type=_FILE, help="cluster.yaml that describes the cluster"),
+node_flags = _group(
     click.option(
         "-m",
         "--control-plane",
@@ -42,6 +41,11 @@ spec_flags = _group(
         metavar="NODE",
         help="worker node, [name=][user@]address[:port]; repeat it or join with commas",
     ),
+)
+
+spec_flags = _group(
+    click.option("-f", "--file", type=_FILE, help="cluster.yaml that describes the cluster"),
+    node_flags,
     click.option(
         "--network", metavar="PLUGIN", help=f"network plug-in: {', '.join(CNIS)}; default: {_NETWORKING.plugin}"
     ),
@@ -53,6 +57,9 @@ spec_flags = _group(
         "--lb-mode", metavar="MODE", help=f"how nodes reach the API: {', '.join(LBS)}; default: {LoadBalancer().mode}"
     ),
     click.option("--lb-address", metavar="HOST:PORT", help="address of an external load balancer"),
+    click.option(
+        "--schedulable-control-planes", is_flag=True, default=None, help="let ordinary pods run on control planes"
+    ),
     click.option("--san", multiple=True, metavar="NAME", help="one more name or address in the API's certificate"),
     click.option("--mirror", metavar="URL", help="base URL that has the original URLs as paths"),
     click.option(

@@ -5,7 +5,7 @@ from typing import Any
 
 from kubeon.console.progress import duration
 from kubeon.console.summary import columns
-from kubeon.operations import CreateResult, DestroyResult
+from kubeon.operations import CreateResult, DestroyResult, RemoveResult
 
 Answer = tuple[dict[str, Any], str]
 
@@ -33,6 +33,29 @@ def created(result: CreateResult, kubectl: str) -> Answer:
     rows += [(n["name"], n["address"], n["role"], n["version"], "yes" if n["ready"] else "no") for n in nodes]
     following = [f"    {kubectl} get nodes", f"    kubeon destroy {result.cluster}"]
     return value, "\n".join([first, "", columns(rows), "", "Next:", *following])
+
+
+def added(result: CreateResult) -> Answer:
+    """What `add` says at the end, about the new nodes."""
+    value, text = created(result, "kubectl")
+    _, _, rest = text.partition("\n")
+    table = rest.partition("\n\nNext:")[0]
+    count = f"{len(result.nodes)} node{'' if len(result.nodes) == 1 else 's'}"
+    how = f"has {count} more" if result.changed else f"had {count} already; nothing was changed"
+    return value, f"Cluster {result.cluster} {how} ({duration(result.seconds)}).\n{table}"
+
+
+def removed(result: RemoveResult) -> Answer:
+    """What `del` says at the end."""
+    value = {
+        "cluster": result.cluster,
+        "removed": list(result.nodes),
+        "stays": list(result.stays),
+        "seconds": round(result.seconds, 1),
+        "log": _path(result.log),
+    }
+    first = f"{', '.join(result.nodes)} left cluster {result.cluster} ({duration(result.seconds)})."
+    return value, "\n".join([first, *(["", *result.stays] if result.stays else [])])
 
 
 def destroyed(result: DestroyResult) -> Answer:

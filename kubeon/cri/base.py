@@ -61,6 +61,14 @@ class Cri(Protocol):
         """Shell that keeps the kubelet from collecting these images."""
         ...
 
+    def inside_script(self, container: str, words: Sequence[str]) -> str:
+        """Shell that runs a command inside the running container of this name of a static pod."""
+        ...
+
+    def stop_script(self, container: str) -> str:
+        """Shell that asks the running containers of this name to end (SIGTERM); the kubelet starts them again."""
+        ...
+
     def remains(self) -> Remains:
         """What to remove when the node leaves."""
         ...

@@ -22,6 +22,15 @@ UNIT = "/etc/systemd/system/containerd.service"
 CTR = "/usr/local/bin/ctr -n k8s.io"  # sudo's secure_path often lacks /usr/local/bin
 PIN_LABEL = "io.cri-containerd.pinned=pinned"
 _OLDEST = (1, 6, 0)
+# Of a container that was restarted the runtime keeps the dead ones for a while.
+_RUNNING = f"""\
+running() {{
+    tasks=$({CTR} tasks ls | awk '$3 == "RUNNING" {{ print $1 }}')
+    for id in $({CTR} containers ls -q "labels.\\"io.kubernetes.container.name\\"==$1"); do
+        printf '%s\\n' "$tasks" | grep -xF "$id"
+    done
+}}
+"""
 COMMON_REGISTRIES = {"docker.io", "ghcr.io", "quay.io", "registry.k8s.io"}  # where images of users' pods come from
 
 
@@ -96,6 +105,18 @@ class Containerd:
         return "".join(
             f"{CTR} images label {shlex.quote(reference)} {PIN_LABEL} >/dev/null\n" for reference in references
         )
+
+    def inside_script(self, container: str, words: Sequence[str]) -> str:
+        """Not by crictl: ctr comes with the runtime, and asks neither the kubelet nor the API."""
+        return (
+            f"{_RUNNING}id=$(running {container} | head -n 1)\n"
+            f'[ -n "$id" ] || {{ echo "no container {container} runs on this host" >&2; exit 1; }}\n'
+            f'{CTR} tasks exec --exec-id "kubeon-$$-$(date +%N)" "$id" {shlex.join(words)}\n'
+        )
+
+    def stop_script(self, container: str) -> str:
+        """SIGTERM to its first process, as the kubelet itself does."""
+        return f'{_RUNNING}for id in $(running {container}); do {CTR} tasks kill --signal SIGTERM "$id"; done\n'
 
     def remains(self) -> Remains:
         """Shims outlive the unit on purpose (KillMode=process), so they are named."""

@@ -35,6 +35,10 @@ class Phase(ABC, Generic[C, H]):
         del ctx, host
         return True
 
+    def takes_part(self, ctx: C, host: H) -> bool:
+        """Does this host walk through the phase in this operation? Pure, too."""
+        return self.concerns(ctx, host)
+
     def goes_first(self, ctx: C, host: H) -> bool:
         """Shall this host be through the phase before the others begin it? For what lies on the critical path."""
         del ctx, host

@@ -60,7 +60,7 @@ class Runner(Generic[C, H]):
     ) -> None:
         self.phases, self.hosts, self.ctx = phases, hosts, ctx
         self.reporter, self.interrupt, self.clock = reporter, interrupt, clock
-        self._mine = {host.name: [phase for phase in phases if phase.concerns(ctx, host)] for host in hosts}
+        self._mine = {host.name: [phase for phase in phases if phase.takes_part(ctx, host)] for host in hosts}
         self._status: dict[tuple[str, str], Status] = {}
         self._outcome = Outcome(hosts=len(hosts))
         self._bug: BaseException | None = None

@@ -44,7 +44,8 @@ def _end(file: File) -> str:
 
 _ENSURE = """\
 ensure_file() {
-    temporary="$1.kubeon-new"
+    # hidden, because the kubelet takes every other file beside a static pod for one more
+    temporary="${1%/*}/.${1##*/}.kubeon-new"
     # a full disk must not end in half a file under the right name
     if ! { mkdir -p "$(dirname "$1")" && (umask 077 && cat >"$temporary") && chmod "$2" "$temporary"; }; then
         rm -f "$temporary"

@@ -67,6 +67,12 @@ def check(user_text: str, cluster_name: str, authority_pem: str) -> None:
         _refuse_foreign(root, cluster_name, f"{cluster_name}-admin", _Admin(authority, "", ""))
 
 
+def has(user_text: str, cluster_name: str) -> bool:
+    """Does this kubeconfig have an entry that kubeon made for the cluster?"""
+    root = _compose(user_text, "the kubeconfig") if user_text.strip() else None
+    return root is not None and _is_marked(_find(root, "clusters", cluster_name))
+
+
 def remove(user_text: str, cluster_name: str) -> str:
     """The user's kubeconfig without the entries that kubeon made for a cluster; others of the same name stay.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kubeon.errors import StateError
-from kubeon.kube.kubeconfig import check, merge, remove
+from kubeon.kube.kubeconfig import check, has, merge, remove
 from kubeon.waiting import SYSTEM_CLOCK, Clock, wait_until
 
 BACKUP = ".kubeon-backup"
@@ -31,6 +31,16 @@ def write_merged(
     is as before.
     """
     return _write(path, lambda text: merge(text, cluster_name, admin_text, server, switch=switch), clock)
+
+
+def write_updated(path: Path, cluster_name: str, admin_text: str, server: str, *, clock: Clock = SYSTEM_CLOCK) -> bool:
+    """`write_merged` where the kubeconfig has the cluster already; one that does not is left alone."""
+
+    def change(text: str | None) -> str:
+        known = text or ""
+        return merge(known, cluster_name, admin_text, server) if has(known, cluster_name) else known
+
+    return path.exists() and _write(path, change, clock)
 
 
 def check_mergeable(path: Path, cluster_name: str, authority_pem: str) -> None:

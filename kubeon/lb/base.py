@@ -25,6 +25,8 @@ class LoadBalancerMode(Protocol):
     """One `loadBalancer.mode`."""
 
     name: str
+    is_outside: bool  # it is somebody else's, and works, or does not, before any node has joined
+    where_to_look: str  # when `check` does not come to say yes
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
         """(path in cluster.yaml, what is wrong) of everything this mode cannot do."""
@@ -79,6 +81,9 @@ def without_address(spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
 
 class Plain:
     """What ways answer that put nothing on nodes."""
+
+    is_outside = False
+    where_to_look = ""
 
     def images(self, spec: ClusterSpec) -> tuple[ImageArtifact, ...]:
         """None."""

@@ -13,6 +13,8 @@ class External(Plain):
     """`loadBalancer.mode: external`."""
 
     name = "external"
+    is_outside = True
+    where_to_look = "the load balancer has to pass TCP on to port 6443 of every control plane, TLS and all"
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
         """The address must be there and be host:port."""
@@ -46,6 +48,20 @@ class External(Plain):
         """The name and the balancer."""
         host, _ = _parts(spec)
         return tuple(dict.fromkeys((spec.load_balancer.name, host)))
+
+    def check(self, spec: ClusterSpec, node: NodeSpec) -> str:
+        """Asked by the API's name: an API server of this cluster answers, with or without rights for a stranger."""
+        del node
+        return _CHECK.format(endpoint=self.endpoint(spec))
+
+
+_CHECK = """\
+answer=$(/usr/local/bin/kubectl --kubeconfig /dev/null --server https://{endpoint} \\
+    --certificate-authority /etc/kubernetes/pki/ca.crt --request-timeout 5s get --raw /readyz 2>&1)
+case $answer in ok | *orbidden* | *nauthorized*) exit 0 ;; esac
+printf '%s\n' "$answer" | tail -n 1
+exit 1
+"""
 
 
 def _parts(spec: ClusterSpec) -> tuple[str, int]:

@@ -27,6 +27,7 @@ class Haproxy(Plain):
     """`loadBalancer.mode: haproxy`."""
 
     name = "haproxy"
+    where_to_look = "look at: crictl ps -a --name local-haproxy, and its logs, on that host"
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
         """An address would be ignored."""

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
+from typing import ClassVar
 
 from kubeon.bundle.catalogue import Material
 from kubeon.bundle.registry import Registry
@@ -13,6 +14,7 @@ from kubeon.cri.base import Cri, cgroup_driver
 from kubeon.distros import Family
 from kubeon.engine.events import Reporter
 from kubeon.engine.phase import Phase
+from kubeon.etcd.members import Etcd
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
 from kubeon.lb.base import LoadBalancerMode
@@ -44,10 +46,15 @@ class Cluster:
     pod_ranges: Mapping[str, IPv4Network] = field(default_factory=dict)  # by node, where the plug-in wants them
     ignored: frozenset[str] = frozenset()  # preflight checks that may fail
     verified: bool = False  # this very spec was verified before
+    members: frozenset[str] = frozenset()  # hosts that are members already, and that the operation is not about
+    gone: frozenset[str] = frozenset()  # nodes whose machine is gone for good: nobody tries to reach it
+    drain_timeout: float = 300  # seconds that pods get to leave a node
 
     # handoff
     join_token: str = ""
     joined: bool = False  # a node has joined in this operation
+    grew_from_one: bool = False  # etcd had one member before, and has more now
+    left: set[str] = field(default_factory=set)  # nodes that have left the cluster, to the end
     registered: set[str] = field(default_factory=set)  # nodes whose Node object is as wanted
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -61,6 +68,11 @@ class Cluster:
         """The bootstrap node, or a member that answers."""
         assert self.first is not None  # noqa: S101 - only `destroy` goes on without hosts, and does not ask
         return self.first
+
+    @property
+    def etcd(self) -> Etcd:
+        """etcd as the bootstrap node's member sees it."""
+        return Etcd(self.bootstrap, self.cri.inside_script)
 
     @property
     def ca(self) -> Authorities:
@@ -100,5 +112,14 @@ class Cluster:
         return host.node.role is Role.CONTROL_PLANE
 
 
-Step = Phase[Cluster, Host]
+class Step(Phase[Cluster, Host]):
+    """A phase of kubeon's. Members that the operation is not about take part only where a phase says so."""
+
+    reaches_members: ClassVar[bool] = False
+
+    def takes_part(self, ctx: Cluster, host: Host) -> bool:
+        """Those it concerns, and of the members none unless it reaches them."""
+        return (self.reaches_members or host.name not in ctx.members) and self.concerns(ctx, host)
+
+
 UPLOADS = "uploads"  # the limit that all phases share which send much to a host

@@ -3,17 +3,19 @@
 import shlex
 from collections.abc import Sequence
 
+from kubeon.errors import OperationError
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import ADMIN_CONF
 from kubeon.kube.tokens import sign_cluster_info
 from kubeon.kubeadm.commands import init_words
-from kubeon.kubeadm.config import NodeHandoff, init_config
+from kubeon.kubeadm.config import API_PORT, NodeHandoff, init_config
 from kubeon.kubeadm.tokens import new_token
 from kubeon.phases.context import Cluster, Step
 from kubeon.spec.model import ExtraArgs
 from kubeon.spec.versions import refuses_cgroup_v1
 
 CONFIG = "/run/kubeon/kubeadm.yaml"  # in memory, and only while kubeadm runs: it holds the join token
+HOSTS = "/run/kubeon/hosts"  # /etc/hosts for kubeadm alone
 TIMEOUT = 600  # seconds
 # Everything these complain of was put there by kubeon, or by an init that was cut off and is now continued.
 IGNORED = (
@@ -62,13 +64,34 @@ def ignored_checks(ctx: Cluster, host: Host) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*IGNORED, *asked, *(("SystemVerification",) if old_cgroups else ()))))
 
 
-def kubeadm_script(config: str, words: Sequence[str], *, before: str = "") -> str:
-    """Run kubeadm with a configuration that nobody else can read and that is gone afterwards."""
-    return (
-        f"umask 077\nmkdir -p /run/kubeon\ntrap 'rm -f {CONFIG}' EXIT\n"
+def kubeadm_script(config: str, words: Sequence[str], *, api: tuple[str, str] | None = None) -> str:
+    """Run kubeadm with a configuration that nobody else can read and that is gone afterwards.
+
+    kubeadm alone finds the API's name (`api`: address and name) at that address, in a mount namespace of its own. The
+    host's /etc/hosts stays as it is for good: whatever starts meanwhile in the host's network would keep a detour.
+    """
+    script = (
+        f"umask 077\nmkdir -p /run/kubeon\ntrap 'rm -f {CONFIG} {HOSTS}' EXIT\n"
         f"cat >{CONFIG} <<'KUBEON_CONFIG'\n{config}KUBEON_CONFIG\n"
-        f"umask 022\n{before}{shlex.join(words)} 2>&1\n"
+        "umask 022\n"
     )
+    if api is None:
+        return f"{script}{shlex.join(words)} 2>&1\n"
+    address, name = api
+    other = shlex.quote(f" {name}$")
+    return (
+        f"{script}{{ echo {shlex.quote(address)} {shlex.quote(name)}; grep -v {other} /etc/hosts || true; }} >{HOSTS}\n"
+        f"unshare --mount sh -c 'mount --bind {HOSTS} /etc/hosts && exec \"$@\"' sh {shlex.join(words)} 2>&1\n"
+    )
+
+
+def api_by_way_of(ctx: Cluster, host: Host) -> tuple[str, str] | None:
+    """Where a kubeadm shall find the API's name: at this host, which needs no load balancer that knows it already.
+
+    None where the balancer has a port of its own.
+    """
+    endpoint = ctx.lb.endpoint(ctx.spec)
+    return (host.address, endpoint.name) if endpoint.port == API_PORT else None
 
 
 class InitControlPlane(Step):
@@ -91,10 +114,11 @@ class InitControlPlane(Step):
         """Nothing, if an earlier init reached its end; else `kubeadm init`, whose phases can all be run again."""
         if host.ask(_IS_COMPLETE.format(address=host.address), what="look for the control plane").strip():
             return ()
+        _expect_no_other(ctx, host)
         ctx.join_token = new_token()
         words = init_words(CONFIG, ignore=ignored_checks(ctx, host))
         host.change(
-            kubeadm_script(init_config(ctx.spec, node_handoff(ctx, host)), words),
+            kubeadm_script(init_config(ctx.spec, node_handoff(ctx, host)), words, api=api_by_way_of(ctx, host)),
             timeout=TIMEOUT,
             what="kubeadm init",
             on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
@@ -103,3 +127,15 @@ class InitControlPlane(Step):
         if len(ctx.hosts) > 1:
             sign_cluster_info(ctx.api, ctx.join_token)
         return (f"kubeadm init: {ctx.spec.version}",)
+
+
+def _expect_no_other(ctx: Cluster, host: Host) -> None:
+    """A second `kubeadm init` would make a second cluster beside the data of the first."""
+    others = [each.name for each in ctx.hosts if each is not host and each.facts.etcd_data]
+    if others and not host.facts.etcd_data:
+        raise OperationError(
+            f"no control plane answers, but this cluster's data is on: {', '.join(others)}",
+            why="kubeadm init here would begin a new, empty cluster",
+            hint="bring their kubelet and containerd up first; look at: crictl ps -a, journalctl -u kubelet",
+            host=host.name,
+        )

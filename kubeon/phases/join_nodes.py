@@ -3,10 +3,12 @@
 import contextlib
 from collections.abc import Sequence
 from datetime import timedelta
+from importlib import resources
 
-from kubeon.errors import CommandError
+from kubeon.errors import CommandError, OperationError
+from kubeon.etcd.members import Member, member_at
+from kubeon.etcd.quorum import addition_problem, removal_problem
 from kubeon.hosts.host import Host
-from kubeon.hosts.preparation import hosts_script
 from kubeon.kube.tokens import sign_cluster_info, token_secret
 from kubeon.kubeadm.commands import join_words
 from kubeon.kubeadm.config import TOKEN_TTL, join_config
@@ -16,18 +18,26 @@ from kubeon.phases.init_control_plane import (
     CONFIG,
     TIMEOUT,
     InitControlPlane,
+    api_by_way_of,
     ignored_checks,
     kubeadm_script,
     node_handoff,
 )
-from kubeon.phases.prepare_hosts import preparation_of
-from kubeon.waiting import SYSTEM_CLOCK
+from kubeon.spec.versions import control_plane_labels, control_plane_taints
+from kubeon.waiting import SYSTEM_CLOCK, wait_until
+
+MANIFESTS = frozenset(
+    f"{name}.yaml" for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+)
+JOINED = "/var/lib/kubeon/joined"  # kubeadm came to its end here
+HEALTHY_WITHIN = 30  # seconds etcd may take to be whole again
 
 # A member whose kubelet has its configuration needs no second join, only a kubelet that runs.
 _START_KUBELET = """
 [ -e /var/lib/kubelet/config.yaml ] && [ -e /var/lib/kubelet/kubeadm-flags.env ] || exit 3
 systemctl is-active --quiet kubelet || { systemctl start kubelet && echo "kubelet started"; }
 """
+_REMEMBER = f"[ -e {JOINED} ] || : >{JOINED}\n"
 
 
 class _Join(Step):
@@ -39,19 +49,33 @@ class _Join(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing for a member; else `kubeadm join`, after clearing away a join that was cut off."""
-        if host.facts.kubelet_config and ctx.api.get("node", host.name):
+        if self.is_member(ctx, host):
             with contextlib.suppress(CommandError):
                 return host.change(_START_KUBELET, what="start the kubelet").splitlines()
+        cleared = self.clear(ctx, host)
         ctx.once(lambda: _ensure_token(ctx))
         self.join(ctx, host)
         ctx.joined = True
-        return (f"kubeadm join: {host.node.role}",)
+        return (*cleared, f"kubeadm join: {host.node.role}")
+
+    def is_member(self, ctx: Cluster, host: Host) -> bool:
+        """Has it joined already?"""
+        return host.facts.kubelet_config and bool(ctx.api.get("node", host.name))
+
+    def clear(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Take away what an earlier life of this host left in the cluster, so that labels and ranges are new."""
+        if not ctx.api.get("node", host.name):
+            return ()
+        ctx.api.run("delete", "node", host.name, "--ignore-not-found")
+        return ("Node object of an earlier life removed",)
 
     def join(self, ctx: Cluster, host: Host) -> None:
         """`kubeadm join`."""
         words = join_words(CONFIG, ignore=ignored_checks(ctx, host))
+        config = join_config(ctx.spec, node_handoff(ctx, host), host.node.role)
         host.change(
-            kubeadm_script(join_config(ctx.spec, node_handoff(ctx, host), host.node.role), words),
+            # what follows is not reached when kubeadm fails
+            f"set -e\n{kubeadm_script(config, words, api=api_by_way_of(ctx, ctx.bootstrap))}{_REMEMBER}",
             timeout=TIMEOUT,
             what="kubeadm join",
             on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
@@ -69,14 +93,46 @@ class JoinControlPlanes(_Join):
         """All control planes but the first."""
         return ctx.is_control_plane(host) and host is not ctx.bootstrap
 
+    def is_member(self, ctx: Cluster, host: Host) -> bool:
+        """A kubelet, four static pods and a voter of etcd; one whose join was cut off just then is marked here."""
+        facts = host.facts
+        if not (facts.kubelet_config and set(facts.static_pods) >= MANIFESTS):
+            return False
+        member = member_at(ctx.etcd.members(), host.address)
+        if member is None or not member.name or member.learner:
+            return False
+        if "joined" in facts.records and ctx.api.get("node", host.name):
+            return True
+        host.change("systemctl restart kubelet\n", what="restart the kubelet")  # it registers when it starts
+        if not wait_until(lambda: bool(ctx.api.get("node", host.name)), seconds=HEALTHY_WITHIN, pause=0.5):
+            return False
+        _mark_control_plane(ctx, host)
+        host.change(_REMEMBER, what="remember the join")
+        return True
+
+    def clear(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """The member that a join left in etcd goes by its ID, and with it what is on the host; it joins anew."""
+        changes = []
+        members = ctx.etcd.members()
+        if member := member_at(members, host.address):
+            if problem := removal_problem(members, {member.id}):
+                raise OperationError(f"what a join left of {host.name} in etcd cannot be removed", why=problem)
+            ctx.etcd.remove(member)
+            changes.append(f"etcd member {member.id:x} of a join that was cut off removed")
+        if host.facts.kubelet_config or host.facts.static_pods or host.facts.etcd_data:
+            script = resources.files("kubeon.phases").joinpath("clear_join.sh").read_text(encoding="utf-8")
+            changes += host.change(script, what="clear away a join that was cut off").splitlines()
+        return (*changes, *super().clear(ctx, host))
+
     def join(self, ctx: Cluster, host: Host) -> None:
-        """The API's name leads to the bootstrap node while this node has no API server of its own yet."""
-        names = [name for _, name in ctx.lb.hosts(ctx.spec, host.node)]
-        entries = preparation_of(ctx, host).entries
-        away = [entry for entry in entries if not set(entry[1]) & set(names)]
-        host.change(hosts_script(ctx.spec.name, [*away, (ctx.bootstrap.address, names)] if names else entries))
+        """Only while etcd can bear one more voter that is not there yet."""
+        before = wait_for_health(ctx)
+        if problem := addition_problem(before):
+            hint = "bring it back, or remove it: kubeon del --dead"
+            raise OperationError(f"{host.name} cannot become a member of etcd", why=problem, hint=hint)
+        ctx.grew_from_one |= len(before) == 1
         super().join(ctx, host)
-        host.change(hosts_script(ctx.spec.name, entries))
+        wait_for_health(ctx)
 
 
 class JoinWorkers(_Join):
@@ -88,6 +144,29 @@ class JoinWorkers(_Join):
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Workers."""
         return not ctx.is_control_plane(host)
+
+
+def wait_for_health(ctx: Cluster) -> list[Member]:
+    """Give etcd's members a while to answer, all of them; how they are then."""
+    members: list[Member] = []
+
+    def all_answer() -> bool:
+        with contextlib.suppress(OperationError):  # in the middle of an election
+            members[:] = ctx.etcd.members()
+        return bool(members) and all(member.healthy for member in members)
+
+    wait_until(all_answer, seconds=HEALTHY_WITHIN, pause=0.5, longest=2.0)
+    return members or ctx.etcd.members()
+
+
+def _mark_control_plane(ctx: Cluster, host: Host) -> None:
+    """What `kubeadm join` does last (its phase mark-control-plane)."""
+    version = ctx.spec.kubernetes
+    labels = [f"{label}=" for label in control_plane_labels(version)]
+    ctx.api.run("label", "node", host.name, "--overwrite", *labels)
+    if not ctx.spec.schedulable_control_planes:
+        taints = [f"{taint}=:NoSchedule" for taint in control_plane_taints(version)]
+        ctx.api.run("taint", "node", host.name, "--overwrite", *taints)
 
 
 def _ensure_token(ctx: Cluster) -> None:

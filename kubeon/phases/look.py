@@ -1,7 +1,8 @@
 """The first half of every operation, which changes nothing: log in, gather facts, run the preflight checks."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from kubeon.bundle.catalogue import ARCHITECTURES, Material, all_files, material
@@ -59,14 +60,22 @@ def look(
     secrets: Secrets,
     *,
     parallel: int,
+    nodes: Sequence[NodeSpec] = (),
+    impatient: Collection[IPv4Address] = (),
     make: Callable[[Target], SSH] = SSH,
 ) -> Seen:
-    """Log in to every host and gather its facts, one round trip each, all at once."""
+    """Log in to the hosts of `nodes` (default: all) and gather facts, one round trip each, all at once.
+
+    Those at the addresses in `impatient` are given up after 3 seconds: somebody said that they are dead.
+    """
     state.check_known_hosts()
     script = facts_script(ALL_COMMANDS, ALL_PACKAGES)
 
     def visit(node: NodeSpec) -> Host:
-        transport = make(target_of(spec, node, state, secrets))
+        target = target_of(spec, node, state, secrets)
+        if node.address in impatient:
+            target = replace(target, connect_timeout=min(target.connect_timeout, 3.0))
+        transport = make(target)
         host = Host(node, node.name or str(node.address), transport)
         try:
             transport.open()
@@ -79,11 +88,11 @@ def look(
         host.name = node.name or host.facts.hostname.lower()  # as the kubelet does
         return host
 
-    nodes = dict(enumerate(spec.nodes))
-    answers = on_all(nodes, lambda index: visit(nodes[index]), parallel=parallel)
+    asked = dict(enumerate(nodes or spec.nodes))
+    answers = on_all(asked, lambda index: visit(asked[index]), parallel=parallel)
     hosts = tuple(answer for answer in answers.values() if isinstance(answer, Host))
     failed = {index: answer for index, answer in answers.items() if isinstance(answer, KubeonError)}
-    return Seen(hosts, {str(nodes[index].address): error for index, error in failed.items()})
+    return Seen(hosts, {str(asked[index].address): error for index, error in failed.items()})
 
 
 def family_of_host(host: Host) -> Family | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
+from typing import Any
 
 from kubeon.bundle.registry import Registry
 from kubeon.bundle.store import Store
@@ -79,16 +80,28 @@ def check_hosts(spec: ClusterSpec, seen: Seen, state: ClusterState, ignore: Iter
 
 
 def resolve(
-    spec: ClusterSpec, seen: Seen, state: ClusterState, reporter: Reporter, *, ignored: frozenset[str]
+    spec: ClusterSpec,
+    hosts: Sequence[Host],
+    state: ClusterState,
+    reporter: Reporter,
+    *,
+    ignored: frozenset[str],
+    first: Host | None = None,
+    nodes: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Cluster:
-    """The context of an operation on hosts that have passed preflight. Reads, writes nothing."""
-    ctx = _context(spec, seen, state, reporter)
+    """The context of an operation on hosts that have passed preflight. Reads, writes nothing.
+
+    `first` is a control plane that answers, where that is known, and `nodes` are the cluster's Node objects.
+    """
+    ctx = context_of(spec, hosts, state, reporter, first=first)
     ctx.materials = materials_of(spec, ctx.hosts, ctx.store)
     ctx.ignored = ignored
     ctx.verified = state.read_spec() == spec
-    ctx.authorities = _authorities(ctx, spec)
+    ctx.authorities = authorities_of(ctx) or new_authorities(
+        ca_validity(parse_duration(spec.certificates.validity)), SYSTEM_CLOCK.now()
+    )
     if ctx.cni.assigns_pod_ranges:
-        ctx.pod_ranges = _pod_ranges(ctx)
+        ctx.pod_ranges = _pod_ranges(ctx, nodes or {})
     if not ctx.public_key:
         ctx.login_key, ctx.public_key = new_login_key(f"kubeon {spec.name}")
     return ctx
@@ -105,20 +118,23 @@ def cluster_to_clean(
             why="\n".join(str(error) for error in seen.unreachable.values()),
             hint="\n".join([*hints, "if they are gone for good: --ignore-preflight-errors Unreachable"]),
         )
-    ctx = _context(spec, seen, state, reporter)
+    ctx = context_of(spec, seen.hosts, state, reporter)
     if pki := state.read_pki():
         ctx.authorities = Authorities.from_files(pki)
     return ctx
 
 
-def _context(spec: ClusterSpec, seen: Seen, state: ClusterState, reporter: Reporter) -> Cluster:
+def context_of(
+    spec: ClusterSpec, hosts: Sequence[Host], state: ClusterState, reporter: Reporter, *, first: Host | None = None
+) -> Cluster:
+    """Plug-ins, store and hosts; what every operation needs."""
     store = Store(state.store, spec.sources)
     return Cluster(
         spec=spec,
         state=state,
-        hosts=seen.hosts,
-        families={host.name: family for host in seen.hosts if (family := family_of_host(host))},
-        first=_bootstrap(seen.hosts) if seen.hosts else None,
+        hosts=tuple(hosts),
+        families={host.name: family for host in hosts if (family := family_of_host(host))},
+        first=first or (_bootstrap(hosts) if hosts else None),
         store=store,
         registry=Registry(store),
         cri=CRIS[spec.runtime.name],
@@ -136,21 +152,23 @@ def _bootstrap(hosts: Sequence[Host]) -> Host:
     return next((host for host in members if Kubectl(host).answers()), (members or control_planes or list(hosts))[0])
 
 
-def _authorities(ctx: Cluster, spec: ClusterSpec) -> Authorities:
-    """The cluster's CAs: those on record; those on a control plane, when the record was lost; else new ones."""
+def authorities_of(ctx: Cluster) -> Authorities | None:
+    """The cluster's CAs: those on record, or those on a control plane, when the record was lost."""
     files = ctx.state.read_pki()
     if files:
         return Authorities.from_files(files)
     for host in ctx.hosts:
-        if ctx.is_control_plane(host) and host.facts.cluster_marker.startswith(f"{spec.name} "):
+        if ctx.is_control_plane(host) and host.facts.cluster_marker.startswith(f"{ctx.spec.name} "):
             paths = [f"{PKI}/{name}" for name in FILES]
             found = host.read_files(paths)
             if len(found) == len(paths):
                 return Authorities.from_files({path.removeprefix(f"{PKI}/"): text for path, text in found.items()})
-    return new_authorities(ca_validity(parse_duration(spec.certificates.validity)), SYSTEM_CLOCK.now())
+    return None
 
 
-def _pod_ranges(ctx: Cluster) -> Mapping[str, IPv4Network]:
-    taken = {host.name: IPv4Network(host.facts.pod_subnet) for host in ctx.hosts if host.facts.pod_subnet}
+def _pod_ranges(ctx: Cluster, nodes: Mapping[str, Mapping[str, Any]]) -> Mapping[str, IPv4Network]:
+    given = {name: node["spec"].get("podCIDR") for name, node in nodes.items()}
+    given |= {host.name: host.facts.pod_subnet for host in ctx.hosts if host.facts.pod_subnet}
+    taken = {name: IPv4Network(text) for name, text in given.items() if text}
     networking = ctx.spec.networking
     return assign(networking.pod_subnet, networking.node_mask_size, taken, [host.name for host in ctx.hosts])

@@ -11,6 +11,7 @@ from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.tokens import delete_tokens
 from kubeon.phases.context import Cluster, Step
+from kubeon.phases.load_balancer import RestartApiServer, UpdateLoadBalancer
 from kubeon.phases.register_nodes import RegisterNode
 from kubeon.waiting import wait_until
 
@@ -40,7 +41,12 @@ class VerifyCluster(Step):
 
     name = "verify-cluster"
     title = "Verify the cluster"
-    needs = (RegisterNode,)  # over everywhere: a node that did not join is not waited for
+    reaches_members = True
+    needs = (
+        RegisterNode,
+        UpdateLoadBalancer,
+        RestartApiServer,
+    )  # over: a node that did not join is not waited for
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """The bootstrap node."""
@@ -49,6 +55,8 @@ class VerifyCluster(Step):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Look; pods are started only when something was changed, or was never verified."""
         delete_tokens(ctx.api)  # all joins are over
+        if host.name in ctx.members:  # new nodes' pods reach pods of old ones
+            ctx.registered.add(host.name)
         members = sorted(ctx.registered)
         ctx.api.wait_ready(members, seconds=READY_WITHIN)
         if ctx.cni.connects_nodes and len(members) > 1 and not (ctx.verified and not ctx.joined):

@@ -94,6 +94,26 @@ def signing_duration_flag(version: Version) -> str:
     return "cluster-signing-duration"
 
 
+def loses_watches_on_growth(version: Version) -> bool:
+    """Before 1.21 the first API server hears nothing new for minutes once etcd has grown from one member to two.
+
+    Seen with 1.19 and 1.20 (kubernetes/kubernetes#97294); this can go with support of 1.20.
+    """
+    return not version.at_least(21)
+
+
+def has_cluster_status(version: Version) -> bool:
+    """Up to 1.21 kubeadm lists control planes in kubeadm-config's ClusterStatus (it went with v1beta3, KEP-970)."""
+    return not version.at_least(22)
+
+
+def control_plane_labels(version: Version) -> tuple[str, ...]:
+    """Labels kubeadm puts on control planes (KEP-2067: `master` until 1.23); the last one keeps balancers away."""
+    roles = ("control-plane",) if version.at_least(24) else ("master", "control-plane")
+    external = ("node.kubernetes.io/exclude-from-external-load-balancers",) if version.at_least(21) else ()
+    return (*(f"node-role.kubernetes.io/{role}" for role in roles), *external)
+
+
 def refuses_cgroup_v1(version: Version) -> bool:
     """From 1.35 on the kubelet refuses cgroup v1 unless failCgroupV1 is false (KEP-5573)."""
     return version.at_least(35)

@@ -79,6 +79,15 @@ class ClusterState:
         """The description of an operation that has not been committed."""
         return self._read(self._proposed_path)
 
+    def read_known(self) -> ClusterSpec | None:
+        """The committed description, and with it the nodes of an operation that has not ended well."""
+        stored, proposed = self.read_spec(), self.read_proposed()
+        if stored is None or proposed is None:
+            return stored or proposed
+        had = {node.address for node in stored.nodes}
+        more = (node for node in proposed.nodes if node.address not in had)
+        return stored.model_copy(update={"nodes": (*stored.nodes, *more)})
+
     def write_proposed(self, spec: ClusterSpec) -> None:
         """Remember what an operation is about to bring the cluster to."""
         self._write(self._proposed_path, dump_spec(spec).encode())

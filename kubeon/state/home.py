@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kubeon.errors import StateError
+from kubeon.spec.model import ClusterSpec
 from kubeon.state.cluster import ClusterState
 from kubeon.state.files import explained, make_folder, read_file, write_file
 
@@ -55,6 +56,14 @@ class Home:
             hint = "lower-case letters, digits and '-', at most 63"
             raise StateError(f"{name!r} cannot be the name of a cluster", hint=hint)
         return ClusterState(self, name)
+
+    def known(self, name: str) -> ClusterSpec:
+        """What is known of a cluster's nodes (see `ClusterState.read_known`). Raises StateError for an unknown one."""
+        spec = self.cluster(name).read_known()
+        if spec is None:
+            known = ", ".join(self.clusters()) or "none"
+            raise StateError(f"there is no cluster {name}", hint=f"clusters known here: {known}")
+        return spec
 
     @property
     def current(self) -> str | None:

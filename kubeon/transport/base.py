@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from kubeon.errors import ConnectError
+
 
 @dataclass(frozen=True)
 class Result:
@@ -12,6 +14,25 @@ class Result:
     stdout: str
     stderr: str
     exit_code: int
+
+
+class Nowhere:
+    """The connection to a machine that is gone: whoever uses it has forgotten that it is."""
+
+    def run(
+        self,
+        script: str,
+        *,
+        stdin: Iterable[bytes] = (),
+        timeout: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Result:
+        """Raises ConnectError at once."""
+        del script, stdin, timeout, on_line
+        raise ConnectError("this host is taken for dead")
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 class Transport(Protocol):

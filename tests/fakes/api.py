@@ -8,8 +8,13 @@ from typing import Any
 import yaml
 
 from kubeon.kube.tokens import detached_signature
+from tests.fakes.etcd import FakeEtcd
 
 READY = {"type": "Ready", "status": "True"}
+
+
+class KubectlError(Exception):
+    """kubectl fails with these words."""
 
 
 class FakeApi:
@@ -17,6 +22,11 @@ class FakeApi:
 
     def __init__(self) -> None:
         self.nodes: dict[str, dict[str, Any]] = {}
+        self.etcd = FakeEtcd()
+        self.workloads: dict[str, list[dict[str, Any]]] = {}  # pods of users, by node
+        self.balancer_fails = ""  # what an external load balancer's way to the API says
+        self.blocked: set[str] = set()  # nodes whose pods a PodDisruptionBudget holds
+        self.cluster_status: dict[str, Any] | None = None  # kubeadm-config's, of old releases
         self.secrets: dict[str, dict[str, str]] = {}
         self.cluster_info: dict[str, str] = {}
         self.applied: dict[str, Any] = {}  # "kind/name": object
@@ -44,6 +54,11 @@ class FakeApi:
                     wanted = dict(each.split("=") for each in selector.split(","))
                     here = [each for each in self.pods.values() if wanted == each["metadata"]["labels"]]
                     return json.dumps({"items": here})
+                case ["get", "pods", "--all-namespaces", "--field-selector", field, *_]:
+                    return json.dumps({"items": self.workloads.get(field.removeprefix("spec.nodeName="), [])})
+                case ["get", "configmap", "kubeadm-config", "--namespace", "kube-system", *_]:
+                    data = {} if self.cluster_status is None else {"ClusterStatus": yaml.safe_dump(self.cluster_status)}
+                    return json.dumps({"data": data})
             self.writes.append(tuple(words))
             match words:
                 case ["apply", "-f", "-"]:
@@ -55,6 +70,30 @@ class FakeApi:
                 case ["delete", "secret", *names, "--namespace", "kube-system", "--ignore-not-found"]:
                     self.secrets = {name: data for name, data in self.secrets.items() if name not in names}
                     return ""
+                case ["drain", name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", _]:
+                    self.nodes[name]["spec"]["unschedulable"] = True
+                    if name in self.blocked:
+                        raise KubectlError("cannot evict pod as it would violate the pod's disruption budget")
+                    self.workloads.pop(name, None)
+                    return f"node/{name} drained\n"
+                case ["delete", "node", name, "--ignore-not-found"]:
+                    self.nodes.pop(name, None)
+                    return ""
+                case ["delete", "pods", "--all-namespaces", "--field-selector", field, *force]:
+                    assert force == ["--force", "--grace-period=0", "--wait=false"]
+                    self.workloads.pop(field.removeprefix("spec.nodeName="), None)
+                    return ""
+                case ["delete", "pods", "--selector", "k8s-app=kube-proxy", "--field-selector", _, *_]:
+                    return ""
+                case ["label", "node", name, "--overwrite", *labels]:
+                    self.nodes[name]["metadata"]["labels"] |= dict(label.split("=") for label in labels)
+                    return ""
+                case ["taint", "node", name, "--overwrite", *taints]:
+                    self.nodes[name]["spec"]["taints"] = taints
+                    return ""
+                case ["patch", "configmap", "kubeadm-config", "--namespace", "kube-system", "--type", "merge", _, text]:
+                    self.cluster_status = yaml.safe_load(json.loads(text)["data"]["ClusterStatus"])
+                    return ""
                 case ["delete", "pods,serviceaccounts", "--selector", "app=kubeon-verify", *_]:
                     self.leaving.update(self.pods)
                     for name in self.pods:
@@ -64,12 +103,13 @@ class FakeApi:
                     return ""
         raise AssertionError(f"kubectl {words}: the fake was not told about it")
 
-    def register(self, name: str, version: str, *, ready: bool) -> None:
+    def register(self, name: str, version: str, *, ready: bool, address: str, machine_id: str) -> None:
         """What a kubelet does when it starts."""
         with self._lock:
             new = {"metadata": {"name": name, "labels": {}}, "spec": {}, "status": {}}
             self.nodes.setdefault(name, new)["status"] = {
-                "nodeInfo": {"kubeletVersion": version},
+                "nodeInfo": {"kubeletVersion": version, "machineID": machine_id},
+                "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
                 "conditions": [READY if ready else {"type": "Ready", "status": "False", "message": "no network"}],
             }
 

@@ -25,14 +25,25 @@ from kubeon.bundle import install
 from kubeon.cri import containerd
 from kubeon.errors import ConnectError
 from kubeon.hosts import files, host
-from kubeon.phases import authorize_key, clean_host, init_control_plane, join_nodes, verify_cluster
+from kubeon.lb import external, haproxy
+from kubeon.phases import (
+    authorize_key,
+    clean_host,
+    init_control_plane,
+    join_nodes,
+    leave_cluster,
+    verify_cluster,
+)
 from kubeon.transport.base import Result
-from tests.fakes.api import FakeApi
+from tests.fakes.api import FakeApi, KubectlError
 from tests.hosts.samples import sample
 
 MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 KUBERNETES, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
-READS = {"facts", "is_there", "images", "read", "init_done", "kubectl", "reach", "umask", "stamp"}  # change nothing
+READS = {
+    *("facts", "is_there", "images", "read", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
+    *("check_haproxy", "check_external"),
+}  # change nothing on the machine
 
 
 class ExitError(Exception):
@@ -50,6 +61,7 @@ class Machine:
         self.units: dict[str, str] = {}  # unit: active, inactive; all of them enabled
         self.settings: dict[str, None] = {}  # calls of the preparation, in order
         self.stamps: set[str] = set()
+        self.restarted: list[str] = []  # containers that were asked to end
         self.keys: list[str] = []  # authorized_keys
         self.fails: dict[str, str] = {}  # token: what it says; once
         self.cuts: set[str] = set()  # tokens after which the connection is lost; once
@@ -101,7 +113,8 @@ class Machine:
             "etcd-data": "yes" if "/var/lib/etcd/member" in self.files else "",
             "cni": "",
             "bridge-configuration": self._text("/etc/cni/net.d/10-kubeon-bridge.conflist"),
-            "records": "found\nfound/sysctl\ninstalled" if self.settings else "",
+            "records": ("found\nfound/sysctl\ninstalled" if self.settings else "")
+            + ("\njoined" if join_nodes.JOINED in self.files else ""),
             "cgroup": "cgroup2fs\nmount /sys/fs/cgroup 2",
             "modules": "overlay\nbr_netfilter\nnf_conntrack",
             "clock": "",
@@ -269,8 +282,8 @@ class Run:
             self.machine.keys.append(key)
             self.say("key added to /root/.ssh/authorized_keys")
 
-    def do_trap(self, path: str) -> None:
-        self.temporary.add(path)
+    def do_trap(self, path: str, other: str) -> None:
+        self.temporary |= {path, other}
 
     def do_config(self, path: str, content: str) -> None:
         assert self.umask == "077"
@@ -341,6 +354,9 @@ class Run:
             self.machine.files[f"{KUBERNETES}/manifests/{name}.yaml"] = ("", "600")
             assert any(reference.rpartition(":")[0].endswith(name) for reference in self.machine.images), name
         self.machine.files["/var/lib/etcd/member"] = ("", "600")
+        etcd = self.machine.api.etcd
+        if not any(member.address == self.machine.address for member in etcd.members):
+            etcd.add(self.machine.name, self.machine.address)
 
     def _start_kubelet(self, version: str) -> None:
         machine = self.machine
@@ -348,7 +364,68 @@ class Run:
         machine.files[f"{KUBELET}/config.yaml"] = machine.files[f"{KUBELET}/kubeadm-flags.env"] = ("", "644")
         machine.units["kubelet.service"] = "active"
         has_network = any(path.startswith("/etc/cni/net.d/") for path in machine.files)
-        machine.api.register(machine.name, version, ready=has_network)
+        machine.api.register(
+            machine.name, version, ready=has_network, address=machine.address, machine_id=f"id-{machine.address}"
+        )
+
+    def do_private(self, address: str, name: str, path: str) -> None:
+        """/etc/hosts for kubeadm alone."""
+        assert path in self.temporary
+        self.machine.files[path] = (f"{address} {name}", "644")
+
+    def do_remember(self) -> None:
+        self.machine.files.setdefault(join_nodes.JOINED, ("", "644"))
+
+    def do_clear_join(self) -> None:
+        machine = self.machine
+        machine.units["kubelet.service"] = "inactive"
+        for name in MANIFESTS:
+            machine.files.pop(f"{KUBERNETES}/manifests/{name}.yaml", None)
+        for path in (
+            "/var/lib/etcd/member",
+            f"{KUBELET}/config.yaml",
+            f"{KUBELET}/kubeadm-flags.env",
+            join_nodes.JOINED,
+        ):
+            machine.files.pop(path, None)
+        self.say("cleared away a join that was cut off")
+
+    def do_restart_kubelet(self) -> None:
+        self._start_kubelet("v1.34.1")
+
+    def do_stop_api_server(self, address: str) -> None:
+        assert address == self.machine.address
+        for name in MANIFESTS[1:]:
+            self.machine.files.pop(f"{KUBERNETES}/manifests/{name}.yaml", None)
+
+    def do_inside(self, line: str) -> None:
+        """In etcd's container."""
+        words = shlex.split(line)
+        if "/var/lib/etcd/member" not in self.machine.files or not self.machine.kubelet_runs:
+            raise ExitError("no container etcd runs on this host")
+        flags = dict(zip(words[1:9:2], words[2:9:2], strict=True))
+        assert words[0] == "etcdctl"
+        assert set(flags) == {"--cacert", "--cert", "--key", "--endpoints"}
+        if words[9] == "move-leader":
+            leader = next(each for each in self.machine.api.etcd.members if each.id == self.machine.api.etcd.leader)
+            assert flags["--endpoints"] == f"https://{leader.address}:2379", "only the leader hands over"
+        self.say(self.machine.api.etcd.etcdctl(words[9:]))
+
+    def do_stop_container(self, container: str) -> None:
+        self.machine.restarted.append(container)
+
+    def do_check_haproxy(self, wanted: str) -> None:
+        """As the kubelet's static pod would serve it."""
+        assert f"{KUBERNETES}/manifests/local-haproxy.yaml" in self.machine.files
+        if not self.machine.kubelet_runs:
+            raise ExitError("haproxy does not answer")
+        listed = [line for line in self.machine.files[haproxy.HOSTS][0].splitlines() if not line.startswith("#")]
+        assert listed == wanted.split()
+
+    def do_check_external(self, endpoint: str) -> None:
+        assert endpoint
+        if self.machine.api.balancer_fails:
+            raise ExitError(self.machine.api.balancer_fails)
 
     def do_init_done(self, address: str) -> None:
         assert address == self.machine.address
@@ -373,7 +450,10 @@ class Run:
         ]
         if not self.machine.is_control_plane:
             raise ExitError(f"The connection to the server {self.machine.address}:6443 was refused")
-        answer = self.machine.api.kubectl(words[5:], b"".join(self.stdin).decode())
+        try:
+            answer = self.machine.api.kubectl(words[5:], b"".join(self.stdin).decode())
+        except KubectlError as error:
+            raise ExitError(str(error)) from None
         self.out.append(answer.rstrip("\n"))
 
     def do_reach(self, source: str, target: str, port: str) -> None:
@@ -384,7 +464,11 @@ class Run:
 
     def do_clean(self) -> None:
         machine = self.machine
-        machine.api.nodes.pop(machine.name, None)
+        if "/var/lib/etcd/member" in machine.files:
+            machine.api.etcd.stop(machine.address)
+            if not any(member.runs for member in machine.api.etcd.members):  # with its last member the cluster is gone
+                machine.api.etcd.members.clear()
+                machine.api.nodes.clear()
         kept = f"{KUBERNETES}/kubeon-cluster"
         machine.files = {path: file for path, file in machine.files.items() if path == kept}
         machine.programs, machine.images, machine.units, machine.stamps = {}, {}, {}, set()
@@ -420,6 +504,16 @@ def _template(text: str) -> str:
 
 def _word(name: str) -> str:
     return rf"'?(?P<{name}>[^\s']+)'?"
+
+
+_CRI = containerd.Containerd()
+_PRIVATELY = re.escape(f"unshare --mount sh -c 'mount --bind {init_control_plane.HOSTS} /etc/hosts && exec \"$@\"' sh ")
+
+
+def _inside(line: str) -> str:
+    """A pattern for a command inside etcd's container, which may fail without the script failing."""
+    whole = _CRI.inside_script("etcd", ("WORDS",))
+    return re.escape(whole.removesuffix("WORDS\n")) + line + r"\n(?:true\n)?"
 
 
 _TEXTS = (  # libraries and words that do nothing by themselves
@@ -458,9 +552,21 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("read", r"if \[ -f (?P<path>\S+) \]; then printf '%s ' (?P=path); base64 <(?P=path) \| tr -d '\\n'; echo; fi\n"),
     ("unit", _template(host._UNIT)),
     ("authorize", _template(authorize_key._SCRIPT).replace(r"(?P<key>", r"'?(?P<key>").replace("*?)", "*?)'?", 1)),
-    ("trap", r"trap 'rm -f (?P<path>\S+)' EXIT\n"),
+    ("trap", r"trap 'rm -f (?P<path>\S+) (?P<other>\S+)' EXIT\n"),
+    (
+        "private",
+        r"\{ echo (?P<address>\S+) (?P<name>\S+); grep -v ' (?P=name)\$' /etc/hosts \|\| true; \} >(?P<path>\S+)\n",
+    ),
     ("config", r"cat >(?P<path>\S+) <<'KUBEON_CONFIG'\n(?P<content>.*?)KUBEON_CONFIG\n"),
-    ("kubeadm", r"(?P<line>kubeadm [^\n]*) 2>&1\n"),
+    ("kubeadm", rf"(?:{_PRIVATELY})?(?P<line>kubeadm [^\n]*) 2>&1\n"),
+    ("remember", re.escape(join_nodes._REMEMBER)),
+    ("clear_join", _library("kubeon.phases", "clear_join.sh")),
+    ("restart_kubelet", r"systemctl restart kubelet\n"),
+    ("stop_api_server", _template(leave_cluster._STOP_API_SERVER.replace("{{", "{").replace("}}", "}"))),
+    ("inside", _inside(r"(?P<line>etcdctl [^\n]*)")),
+    ("stop_container", re.escape(_CRI.stop_script("NAME")).replace("NAME", r"(?P<container>\S+?)", 1)),
+    ("check_haproxy", _template(haproxy._CHECK.replace("{port}", str(haproxy.HEALTH_PORT)))),
+    ("check_external", _template(external._CHECK)),
     ("init_done", _template(init_control_plane._IS_COMPLETE)),
     ("start_kubelet", re.escape(join_nodes._START_KUBELET)),
     ("kubectl", r"(?P<line>kubectl (?:'[^']*'|[^'\n])*)\n"),

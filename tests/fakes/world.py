@@ -14,7 +14,8 @@ import pytest
 from kubeon import operations
 from kubeon.bundle.store import Store
 from kubeon.engine.interrupt import Interrupt
-from kubeon.operations import CreateResult, DestroyResult, Options, Plan
+from kubeon.errors import ConnectError
+from kubeon.operations import CreateResult, DestroyResult, Options, Plan, RemoveResult, base
 from kubeon.phases import resolve
 from kubeon.phases.look import look
 from kubeon.pki.authorities import Authorities
@@ -68,7 +69,8 @@ class World:
         self.watcher = Watcher()
         self.plans: list[Plan] = []
         self.connected: list[str] = []
-        monkeypatch.setattr(operations, "look", partial(look, make=self._connect))
+        self.dead: set[str] = set()  # addresses
+        monkeypatch.setattr(base, "look", partial(look, make=self._connect))
         monkeypatch.setattr(resolve, "Store", partial(Store, transport=self.server))
         monkeypatch.setattr(resolve, "new_authorities", lambda *_: authorities)
 
@@ -92,6 +94,48 @@ class World:
             partial(self._confirm, yes),
             interrupt=interrupt,
         )
+
+    def add(self, *nodes: dict[str, Any], yes: bool = True, **how: Any) -> CreateResult:
+        """`kubeon add`, of nodes as cluster.yaml has them."""
+        self.watcher = Watcher()
+        known = self.home.known(self.spec.name)
+        mapping = known.model_dump(mode="json", by_alias=True)
+        had = {str(node.address) for node in known.nodes}
+        mapping["nodes"] += [node for node in nodes if node["address"] not in had]
+        spec = ClusterSpec.model_validate(mapping)
+        for node in spec.nodes:
+            address = str(node.address)
+            if address not in self.machines:
+                self.machines[address] = Machine(node.name or _name(node.role, address), address, self.api)
+        return operations.add(
+            spec,
+            Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
+            self.home,
+            self.watcher,
+            partial(self._confirm, yes),
+            newcomers=frozenset(
+                node.address for node in spec.nodes if str(node.address) in {n["address"] for n in nodes}
+            ),
+        )
+
+    def remove(self, *selectors: str, yes: bool = True, **how: Any) -> RemoveResult:
+        """`kubeon del`."""
+        self.watcher = Watcher()
+        return operations.remove(
+            self.spec.name,
+            Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
+            self.home,
+            self.watcher,
+            partial(self._confirm, yes),
+            selectors=selectors,
+        )
+
+    def power_off(self, name: str) -> None:
+        """The machine with this name is gone."""
+        self.dead.add(self[name].address)
+        self.api.etcd.stop(self[name].address)
+        if name in self.api.nodes:
+            self.api.nodes[name]["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}]
 
     def destroy(self, **how: Any) -> DestroyResult:
         """`kubeon destroy`."""
@@ -126,6 +170,8 @@ class World:
 
     def _connect(self, target: Target) -> Any:
         self.connected.append(target.address)
+        if target.address in self.dead:
+            raise ConnectError("no route to host", host=target.name)
         key = target.own_key
         own = key.with_suffix(".pub").read_text().strip() if key and key.exists() else ""
         return FakeConnection(self.machines[target.address], own_key=own, password=target.secrets.ssh_password)

@@ -1,0 +1,47 @@
+"""kubeon add"""
+
+from typing import Any
+
+import click
+
+from kubeon import operations
+from kubeon.cli.app import App, common_options, pass_app
+from kubeon.cli.description import enlarged, options_of
+from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, node_flags, run_flags, secret_flags
+from kubeon.cli.results import added
+
+
+@click.command()
+@click.argument("name")
+@node_flags
+@secret_flags
+@ignore_flag
+@kubeconfig_flags
+@run_flags
+@confirm_flags
+@common_options
+@pass_app
+def add(app: App, /, name: str, **flags: Any) -> None:
+    """Add nodes to a cluster. Members are left alone; their list of control planes follows.
+
+    \b
+    kubeon add demo -w 10.0.0.4 -w gpu1=10.0.0.5
+    kubeon add demo -m 10.0.0.2,10.0.0.3
+    """
+    spec, newcomers = enlarged(name, flags, app.home)
+    options = options_of(flags, app.console)
+    app.looking(len(newcomers))
+    with app.operation(name) as interrupts:
+        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
+        result = operations.add(
+            spec,
+            options,
+            app.home,
+            app.console.reporter(),
+            confirm,
+            newcomers=newcomers,
+            interrupt=app.interrupt,
+        )
+    if not flags["dry_run"]:
+        value, text = added(result)
+        app.console.data(value, text)

@@ -1,0 +1,58 @@
+"""kubeon del"""
+
+from typing import Any
+
+import click
+
+from kubeon import operations
+from kubeon.cli.app import App, common_options, pass_app
+from kubeon.cli.description import options_of
+from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
+from kubeon.cli.results import removed
+
+
+@click.command("del")
+@click.argument("name")
+@click.argument("selectors", metavar="SELECTOR...", nargs=-1, required=True)
+@click.option("--dead", is_flag=True, help="these machines are gone for good: nobody tries to reach them for long")
+@click.option(
+    "--drain-timeout",
+    type=click.IntRange(0, 86400),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="for pods to leave, as their PodDisruptionBudgets allow; 0: no drain",
+)
+@click.option("--remove-packages", is_flag=True, help="remove the OS packages that kubeon installed, too")
+@secret_flags
+@ignore_flag
+@kubeconfig_flags
+@run_flags
+@confirm_flags
+@common_options
+@pass_app
+def delete(app: App, /, name: str, selectors: tuple[str, ...], **flags: Any) -> None:
+    """Remove nodes from a cluster and clean their hosts.
+
+    A SELECTOR is @NAME, @name=a,b*, @ip=10.0.0.1,10.0.1.0/24, @w* (workers), @cp* (control planes) or @all; terms are
+    joined by + (these too) and ^ (but not these). What would cost etcd its quorum is refused.
+
+    \b
+    kubeon del demo @w3
+    kubeon del demo @name=cp2 --dead
+    """
+    options = options_of(flags, app.console)
+    with app.operation(name) as interrupts:
+        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
+        result = operations.remove(
+            name,
+            options,
+            app.home,
+            app.console.reporter(),
+            confirm,
+            selectors=selectors,
+            interrupt=app.interrupt,
+        )
+    if not flags["dry_run"]:
+        value, text = removed(result)
+        app.console.data(value, text)

@@ -1,0 +1,109 @@
+"""etcd's members, asked with the etcdctl of etcd's own container on a control plane.
+
+A member is told by its peer URL, https://ADDRESS:2380, never by a part of its name.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kubeon.errors import CommandError, OperationError
+from kubeon.hosts.host import Host
+
+CONTAINER = "etcd"  # its name in kubeadm's static pod
+_PKI = "/etc/kubernetes/pki/etcd"
+_ETCDCTL = (
+    *("etcdctl", "--cacert", f"{_PKI}/ca.crt"),
+    *("--cert", f"{_PKI}/healthcheck-client.crt", "--key", f"{_PKI}/healthcheck-client.key"),
+)
+_LOCAL = "https://127.0.0.1:2379"
+# What `endpoint health` waits for a member that does not answer.
+_IMPATIENT = ("--dial-timeout", "2s", "--command-timeout", "4s")
+
+
+@dataclass(frozen=True)
+class Member:
+    """`name` and `client_urls` are empty while a member that was added has not started yet."""
+
+    id: int
+    name: str
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...]
+    learner: bool = False
+    healthy: bool = False
+
+    @property
+    def title(self) -> str:
+        """For people: its name, or its address before it has one."""
+        return self.name or self.peer_urls[0]
+
+
+def peer_url(address: str) -> str:
+    """What kubeadm announces for the control plane with this address."""
+    return f"https://{address}:2380"
+
+
+class Etcd:
+    """etcd as the member on one control plane sees it. `inside` makes a script of words to run in a container."""
+
+    def __init__(self, host: Host, inside: Callable[[str, Sequence[str]], str]) -> None:
+        self.host = host
+        self._inside = inside
+
+    def members(self) -> list[Member]:
+        """All members, with whether each answers a linearizable read. Raises OperationError without a quorum."""
+        try:
+            listed = json.loads(self._run(_LOCAL, "member", "list", "-w", "json"))["members"]
+        except CommandError as error:
+            raise OperationError(
+                "etcd does not answer",
+                why=error.why,
+                hint=f"look at: crictl ps -a --name etcd, and its logs, on {self.host.name}",
+                host=self.host.name,
+            ) from error
+        members = [_member(each) for each in listed]
+        urls = [url for member in members for url in member.client_urls[:1]]
+        answered = self._healthy(urls) if urls else set()
+        return [replace(member, healthy=bool(answered & set(member.client_urls[:1]))) for member in members]
+
+    def leader(self) -> int:
+        """The leader's member ID; 0 while there is none."""
+        status = json.loads(self._run(_LOCAL, "endpoint", "status", "-w", "json"))
+        return int(status[0]["Status"].get("leader", 0))
+
+    def move_leader(self, leader: Member, to: Member) -> None:
+        """Hand the lead over, so that the leader can go without an election that holds up every write."""
+        self._run(leader.client_urls[0], "move-leader", f"{to.id:x}")
+
+    def remove(self, member: Member) -> None:
+        """Take a member out, by its ID."""
+        self._run(_LOCAL, "member", "remove", f"{member.id:x}")
+
+    def _healthy(self, urls: Sequence[str]) -> set[str]:
+        """etcdctl fails when one of them does, and says of each in its output how it is."""
+        words = ("endpoint", "health", "-w", "json", *_IMPATIENT)
+        answer = self._run(",".join(urls), *words, tolerant=True)
+        lines = [line for line in answer.splitlines() if line.startswith("[{")]
+        return {each["endpoint"] for line in lines for each in json.loads(line) if each.get("health")}
+
+    def _run(self, endpoints: str, *words: str, tolerant: bool = False) -> str:
+        script = self._inside(CONTAINER, (*_ETCDCTL, "--endpoints", endpoints, *words))
+        if tolerant:
+            script += "true\n"
+        return self.host.ask(script, what="etcdctl " + " ".join(words[:2]), wait=False)
+
+
+def _member(listed: dict[str, Any]) -> Member:
+    return Member(
+        int(listed["ID"]),
+        str(listed.get("name", "")),
+        tuple(listed.get("peerURLs", ())),
+        tuple(listed.get("clientURLs", ())),
+        bool(listed.get("isLearner", False)),
+    )
+
+
+def member_at(members: Sequence[Member], address: str) -> Member | None:
+    """The member of the control plane with this address."""
+    return next((member for member in members if peer_url(address) in member.peer_urls), None)

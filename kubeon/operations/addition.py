@@ -1,0 +1,98 @@
+"""`add`: new nodes for a cluster. Whatever its size, the same few questions are asked of the members it has."""
+
+from ipaddress import IPv4Address
+
+from kubeon.engine.events import Reporter
+from kubeon.engine.interrupt import Interrupt
+from kubeon.errors import StateError
+from kubeon.operations.base import (
+    AGAIN,
+    Confirm,
+    CreateResult,
+    Options,
+    begun,
+    commit,
+    make_plan,
+    named,
+    names_in,
+    node_results,
+    since,
+)
+from kubeon.operations.steps import ADD
+from kubeon.phases.look import Seen
+from kubeon.phases.membership import answering_member, check_newcomers, silent_members, softened, without
+from kubeon.phases.resolve import check_again, check_hosts, resolve
+from kubeon.preflight import Severity, raise_on_errors
+from kubeon.spec.model import ClusterSpec, Role
+from kubeon.state.home import Home
+from kubeon.waiting import SYSTEM_CLOCK
+
+
+def add(
+    spec: ClusterSpec,
+    options: Options,
+    home: Home,
+    reporter: Reporter,
+    confirm: Confirm,
+    *,
+    newcomers: frozenset[IPv4Address],
+    interrupt: Interrupt | None = None,
+) -> CreateResult:
+    """Make the nodes at these addresses members of a cluster that is there; `spec` describes it with them.
+
+    Of the members only control planes are looked at, and all workers when a control plane joins, since their load
+    balancers have to know it.
+    """
+    began = SYSTEM_CLOCK.monotonic()
+    with begun(home, spec.name, "add", reporter, options) as run:
+        stored = run.state.read_spec()
+        if stored is None:
+            raise StateError(f"cluster {spec.name} is not finished", hint=f"kubeon create {spec.name} finishes it")
+        check_again(stored, spec)
+        spec = named(spec, names_in(stored))
+        new = [node for node in spec.nodes if node.address in newcomers]
+        grows = any(node.role is Role.CONTROL_PLANE for node in new)
+        old = [node for node in spec.nodes if node not in new and (grows or node.role is Role.CONTROL_PLANE)]
+        seen = run.look(spec, options, nodes=[*new, *old])
+        new_hosts = [host for host in seen.hosts if host.node in new]
+        old_hosts = [host for host in seen.hosts if host.node in old]
+        silent = {address: error for address, error in seen.unreachable.items() if IPv4Address(address) in newcomers}
+        missed = {address: error for address, error in seen.unreachable.items() if address not in silent}
+        first, nodes = answering_member(spec.name, old_hosts, missed)
+        looked = Seen(tuple(new_hosts) if silent else seen.hosts, silent)
+        findings = [
+            *check_hosts(spec, looked, run.state, options.ignore_preflight_errors),
+            *softened(check_newcomers(new_hosts, nodes), options.ignore_preflight_errors),
+            *silent_members(old, missed, "it does not learn of new control planes; kubeon create brings it up to date"),
+        ]
+        raise_on_errors(findings)
+        warnings = tuple(one for one in findings if one.severity is Severity.WARNING)
+        spec = named(spec, {host.address: host.name for host in new_hosts})
+        workers = [host for host in old_hosts if host.node.role is Role.WORKER]  # asked only when they are concerned
+        ctx = resolve(
+            spec,
+            [first, *new_hosts, *workers],
+            run.state,
+            run.reporter,
+            ignored=options.ignore_preflight_errors,
+            first=first,
+            nodes=nodes,
+        )
+        ctx.members = frozenset(host.name for host in (first, *workers))
+        ctx.verified = run.state.read_proposed() is None  # nothing was begun that has not come to its end
+        plan = make_plan(f"add {_count(len(new))} to cluster {spec.name}", ctx, ADD, warnings)
+        if not confirm(plan):
+            return CreateResult(spec.name, changed=False)
+        run.state.write_proposed(spec)
+        outcome = run.walk(ADD, ctx, options, interrupt, f"Adding to {spec.name}")
+        if outcome.errors or outcome.interrupted:  # who has joined is a member, whatever became of the others
+            joined = {host.node.address for host in new_hosts if host.name in ctx.registered}
+            run.state.write_spec(without(spec, [node for node in spec.nodes if node.address in newcomers - joined]))
+            run.state.write_proposed(spec)
+        outcome.raise_if_failed(AGAIN)
+        kubeconfig = commit(ctx, spec, options)
+        return CreateResult(spec.name, outcome.changed, node_results(ctx, new_hosts), since(began), kubeconfig, run.log)
+
+
+def _count(nodes: int) -> str:
+    return f"{nodes} node{'' if nodes == 1 else 's'}"

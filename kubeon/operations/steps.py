@@ -1,0 +1,48 @@
+"""The phases of each operation, in the order in which every host walks through them."""
+
+from kubeon.phases.apply_network import ApplyNetwork
+from kubeon.phases.authorize_key import AuthorizeKey
+from kubeon.phases.clean_host import CleanHost
+from kubeon.phases.configure_network import ConfigureNetwork
+from kubeon.phases.context import Step
+from kubeon.phases.import_images import ImportImages
+from kubeon.phases.init_control_plane import InitControlPlane
+from kubeon.phases.install_files import InstallFiles
+from kubeon.phases.install_packages import InstallPackages
+from kubeon.phases.join_nodes import JoinControlPlanes, JoinWorkers
+from kubeon.phases.leave_cluster import DeleteNode, DrainNode, LeaveEtcd
+from kubeon.phases.load_balancer import CheckLoadBalancer, PlaceLoadBalancer, RestartApiServer, UpdateLoadBalancer
+from kubeon.phases.place_certificates import PlaceCertificates
+from kubeon.phases.prepare_hosts import PrepareHost
+from kubeon.phases.register_nodes import RegisterNode
+from kubeon.phases.start_runtime import StartRuntime
+from kubeon.phases.verify_cluster import VerifyCluster
+
+_PREPARE: tuple[Step, ...] = (
+    AuthorizeKey(),
+    PrepareHost(),
+    InstallPackages(),
+    InstallFiles(),
+    StartRuntime(),
+    ImportImages(),
+    PlaceCertificates(),
+    ConfigureNetwork(),
+    PlaceLoadBalancer(),
+)
+_JOIN: tuple[Step, ...] = (
+    CheckLoadBalancer(),
+    JoinControlPlanes(),
+    JoinWorkers(),
+    RegisterNode(),
+    UpdateLoadBalancer(),
+    RestartApiServer(),
+    VerifyCluster(),
+)
+CREATE: tuple[Step, ...] = (*_PREPARE, InitControlPlane(), ApplyNetwork(), *_JOIN)
+ADD: tuple[Step, ...] = (*_PREPARE, *_JOIN)
+REMOVE: tuple[Step, ...] = (UpdateLoadBalancer(), DrainNode(), LeaveEtcd(), CleanHost(), DeleteNode())
+
+
+def removal_steps(*, remove_packages: bool) -> tuple[Step, ...]:
+    """REMOVE, with or without the OS packages that kubeon installed."""
+    return tuple(CleanHost(remove_packages=remove_packages) if isinstance(step, CleanHost) else step for step in REMOVE)

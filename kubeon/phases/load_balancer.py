@@ -1,0 +1,127 @@
+"""The node's way to the API: put in place before the node joins, kept up to date when control planes come and go."""
+
+from collections.abc import Sequence
+
+from kubeon.errors import CommandError, OperationError
+from kubeon.hosts.host import Host
+from kubeon.hosts.preparation import hosts_script
+from kubeon.phases.context import Cluster, Step
+from kubeon.phases.init_control_plane import InitControlPlane
+from kubeon.phases.join_nodes import JoinControlPlanes
+from kubeon.phases.prepare_hosts import preparation_of
+from kubeon.spec.versions import loses_watches_on_growth
+from kubeon.waiting import wait_until
+
+ANSWERS_WITHIN = 120  # seconds; a static pod of a node that has just joined takes 5 to 10
+
+
+class PlaceLoadBalancer(Step):
+    """Before the kubelet starts, so that it finds its way to the API without help."""
+
+    name = "place-load-balancer"
+    title = "Place the way to the API"
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """Nodes that hold something for it."""
+        return bool(ctx.lb.files(ctx.spec, host.node))
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Files only; the kubelet starts what they describe."""
+        return host.ensure_files(ctx.lb.files(ctx.spec, host.node))
+
+
+class CheckLoadBalancer(Step):
+    """A load balancer of somebody else's, before the first kubelet depends on it."""
+
+    name = "check-load-balancer"
+    title = "Check the load balancer"
+    needs = (InitControlPlane,)
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """Ways that do not begin on the node itself."""
+        return ctx.lb.is_outside
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """It has to lead to an API server of this cluster."""
+        _wait_for_answer(ctx, host)
+        return ()
+
+
+class UpdateLoadBalancer(Step):
+    """The list of control planes as it is now, on members too, and each of them asked whether it serves that list."""
+
+    name = "update-load-balancer"
+    title = "Check the way to the API"
+    needs = (JoinControlPlanes,)  # a list names control planes that are there
+    reaches_members = True
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """Nodes that reach the API by something that knows the control planes."""
+        return not ctx.is_control_plane(host) and not ctx.lb.is_outside and host.name not in ctx.gone
+
+    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Only for members: what a new node holds is new anyway."""
+        return ("update the list of control planes",) if host.name in ctx.members else ()
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Write what differs, then ask until it answers right."""
+        entries = preparation_of(ctx, host).entries
+        moved = host.change(hosts_script(ctx.spec.name, entries), what="write /etc/hosts").splitlines()
+        if moved:  # a pod in the host's network has the /etc/hosts of its start
+            where = ("--field-selector", f"spec.nodeName={host.name}", "--namespace", "kube-system")
+            ctx.api.run("delete", "pods", "--selector", "k8s-app=kube-proxy", *where, "--wait=false")
+        files = ctx.lb.files(ctx.spec, host.node)
+        changes = [*moved, *(host.ensure_files(files) if files else ())]
+        _wait_for_answer(ctx, host)
+        return changes
+
+
+class RestartApiServer(Step):
+    """The cure of kubernetes/kubernetes#97294; goes when `loses_watches_on_growth` goes."""
+
+    name = "restart-api-server"
+    title = "Restart the first API server"
+    needs = (UpdateLoadBalancer,)  # nodes have another way meanwhile
+    reaches_members = True
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """The API server that was there alone, of releases that need it."""
+        several = len(ctx.spec.control_planes) > 1
+        return host is ctx.bootstrap and several and loses_watches_on_growth(ctx.spec.kubernetes)
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """After etcd has grown; also when a run was cut off that may have seen it grow."""
+        if not ctx.grew_from_one and ctx.verified:
+            return ()
+        host.change(ctx.cri.stop_script("kube-apiserver"), what="restart the API server")
+        wait_until(lambda: not ctx.api.answers(), seconds=10, pause=0.2, longest=0.5)
+        if not wait_until(ctx.api.answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=1.0):
+            raise OperationError(
+                f"the API server did not come back within {ANSWERS_WITHIN} s",
+                hint="look at: crictl ps -a --name kube-apiserver, and its logs, on that host",
+                host=host.name,
+            )
+        return ("kube-apiserver restarted, so that it sees what is new (kubernetes/kubernetes#97294)",)
+
+
+def _wait_for_answer(ctx: Cluster, host: Host) -> None:
+    script, last = ctx.lb.check(ctx.spec, host.node), ""
+    if not script:
+        return
+
+    def answers() -> bool:
+        nonlocal last
+        try:
+            host.ask(script, what="ask the load balancer", wait=False)
+        except CommandError as error:
+            last = error.why
+            return False
+        return True
+
+    if not wait_until(answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=2.0):
+        raise OperationError(
+            f"the way to the API ({ctx.lb.endpoint(ctx.spec)}) did not work within {ANSWERS_WITHIN} s",
+            why=last,
+            hint=ctx.lb.where_to_look,
+            host=host.name,
+        )

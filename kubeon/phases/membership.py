@@ -1,0 +1,82 @@
+"""What `add` and `del` want to know of a cluster, asked of one control plane that answers."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from kubeon.errors import CommandError, HostError, KubeonError, OperationError
+from kubeon.hosts.host import Host
+from kubeon.kube.kubectl import Kubectl
+from kubeon.preflight import Finding, Severity
+from kubeon.spec.model import ClusterSpec, NodeSpec, Role
+
+Nodes = Mapping[str, Mapping[str, Any]]
+
+
+def answering_member(cluster: str, hosts: Sequence[Host], silent: Mapping[str, KubeonError]) -> tuple[Host, Nodes]:
+    """The first control plane whose API answers, and all Node objects.
+
+    `silent` are control planes that could not be reached (address: why). Raises OperationError when none answers.
+    """
+    reasons = [str(error) for error in silent.values()]
+    for host in hosts:
+        if host.node.role is not Role.CONTROL_PLANE or not host.facts.kubelet_config:
+            continue
+        try:
+            if Kubectl(host).answers():
+                return host, Kubectl(host).nodes()
+            reasons.append(f"{host.name}: its API server is not ready")
+        except (CommandError, HostError) as error:
+            reasons.append(str(error))
+    raise OperationError(
+        f"no control plane of {cluster} answers",
+        why="\n".join(reasons),
+        hint="look at: crictl ps -a, and journalctl -u kubelet, on them",
+    )
+
+
+def check_newcomers(hosts: Sequence[Host], nodes: Nodes) -> list[Finding]:
+    """New hosts against the members that are not visited: a name or a machine that is there already."""
+    findings = []
+    for host in hosts:
+        for name, node in nodes.items():
+            info = node.get("status", {}).get("nodeInfo", {})
+            addresses = {each["address"] for each in node.get("status", {}).get("addresses", [])}
+            itself = host.address in addresses
+            if name == host.name and not itself:
+                what = f"the cluster has a node {name} already, at {', '.join(sorted(addresses - {name}))}"
+                hint = f"give it another name: name={host.address}; or remove that one first: kubeon del"
+                findings.append(Finding("Hostname", host.name, Severity.ERROR, what, hint))
+            elif name != host.name and itself:
+                what = f"the cluster has a node at {host.address} already, which it calls {name}"
+                hint = f"kubeon del removes it first; or keep its name: {name}={host.address}"
+                findings.append(Finding("Address", host.name, Severity.ERROR, what, hint))
+            elif not itself and host.facts.machine_id and info.get("machineID") == host.facts.machine_id:
+                what = f"it has the machine-id of node {name}"
+                hint = "on clones: `rm /etc/machine-id && systemd-machine-id-setup`, then reboot"
+                findings.append(Finding("DuplicateMachineID", host.name, Severity.ERROR, what, hint))
+    return findings
+
+
+def softened(findings: Sequence[Finding], ignore: Collection[str]) -> list[Finding]:
+    """Findings whose check the user knows to be harmless, as warnings."""
+    lower = {name.lower() for name in ignore}
+    return [
+        Finding(one.check, one.host, Severity.WARNING, one.what, one.hint) if one.check.lower() in lower else one
+        for one in findings
+    ]
+
+
+def silent_members(nodes: Sequence[NodeSpec], unreachable: Mapping[str, KubeonError], what: str) -> list[Finding]:
+    """Members that could not be reached and are not what the operation is about: a warning each."""
+    names = {str(node.address): node.name or str(node.address) for node in nodes}
+    return [
+        Finding("Unreachable", names[address], Severity.WARNING, f"{error.what}: {what}")
+        for address, error in unreachable.items()
+        if address in names
+    ]
+
+
+def without(spec: ClusterSpec, nodes: Collection[NodeSpec]) -> ClusterSpec:
+    """The description without these nodes."""
+    gone = {node.address for node in nodes}
+    return spec.model_copy(update={"nodes": tuple(node for node in spec.nodes if node.address not in gone)})

@@ -1,0 +1,85 @@
+"""etcd as etcdctl sees it: members, which of them answer, and who leads. It refuses what the real one refuses."""
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class FakeMember:
+    """`runs` says whether its machine's etcd is up; a member that never started has no name."""
+
+    id: int
+    name: str
+    address: str
+    runs: bool = True
+    learner: bool = False
+
+
+class FakeEtcd:
+    """One cluster's members."""
+
+    def __init__(self) -> None:
+        self.members: list[FakeMember] = []
+        self.leader = 0
+        self.log: list[str] = []  # what changed
+        self._lock = threading.Lock()
+        self._next = 0xA000000000000001  # as large as the real ones, which JSON readers like to spoil
+
+    def add(self, name: str, address: str) -> None:
+        """What kubeadm does: a member is added, and starts."""
+        with self._lock:
+            assert not any(member.address == address for member in self.members), "Peer URLs already exists"
+            assert len(self.members) < 2 or self._has_quorum(len(self.members) + 1), "unhealthy cluster"
+            self.members.append(FakeMember(self._next, name, address))
+            self.leader = self.leader or self._next
+            self.log.append(f"add {name}")
+            self._next += 1
+
+    def etcdctl(self, words: list[str]) -> str:
+        """Answer a command line, without the flags of its connection."""
+        with self._lock:
+            if not self._has_quorum(len(self.members)):
+                raise AssertionError("etcdserver: request timed out")
+            match words:
+                case ["member", "list", "-w", "json"]:
+                    return json.dumps({"header": {}, "members": [self._member(each) for each in self.members]})
+                case ["endpoint", "status", "-w", "json"]:
+                    return json.dumps([{"Endpoint": "https://127.0.0.1:2379", "Status": {"leader": self.leader}}])
+                case ["endpoint", "health", "-w", "json", *_]:
+                    health = [{"endpoint": _client(each), "health": each.runs} for each in self.members if each.name]
+                    return json.dumps(health)
+                case ["move-leader", identifier]:
+                    self.leader = int(identifier, 16)
+                    self.log.append(f"lead {self._named(self.leader).name}")
+                    return ""
+                case ["member", "remove", identifier]:
+                    member = self._named(int(identifier, 16))
+                    self.members.remove(member)
+                    assert self._has_quorum(len(self.members)), "the fake lost its quorum"
+                    if self.leader == member.id:
+                        self.leader = self.members[0].id
+                    self.log.append(f"remove {member.name or member.address}")
+                    return f"Member {identifier} removed from cluster\n"
+        raise AssertionError(f"etcdctl {words}: the fake was not told about it")
+
+    def stop(self, address: str) -> None:
+        """The machine with this address is gone."""
+        for member in self.members:
+            member.runs = member.runs and member.address != address
+
+    def _has_quorum(self, voters: int) -> bool:
+        return sum(member.runs and bool(member.name) for member in self.members) >= voters // 2 + 1
+
+    def _named(self, identifier: int) -> FakeMember:
+        return next(member for member in self.members if member.id == identifier)
+
+    def _member(self, member: FakeMember) -> dict[str, Any]:
+        started = {"name": member.name, "clientURLs": [_client(member)]} if member.name else {}
+        learner = {"isLearner": True} if member.learner else {}
+        return {"ID": member.id, "peerURLs": [f"https://{member.address}:2380"], **started, **learner}
+
+
+def _client(member: FakeMember) -> str:
+    return f"https://{member.address}:2379"
