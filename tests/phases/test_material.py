@@ -40,17 +40,17 @@ def test_an_image_whose_tag_was_moved_is_imported_again(world: MakeWorld) -> Non
     here.create()
 
     assert [(host, phase) for host, phase in here.changes()] == [("w1", "import-images")]
-    assert [pinned for _, pinned in here["w1"].images.values()] == [True] * 3
+    assert [pinned for _, pinned in here["w1"].images.values()] == [True] * 4
     assert "import" not in here["cp1"].told
 
 
 def test_workers_get_no_images_of_the_control_plane(world: MakeWorld) -> None:
-    """kube-proxy, pause and CoreDNS are enough."""
+    """kube-proxy, pause, CoreDNS, and what leads to the API are enough."""
     here = world(control_planes=1, workers=1)
     here.create()
 
     names = {reference.rpartition(":")[0].rpartition("/")[2] for reference in here["w1"].images}
-    assert names == {"kube-proxy", "pause", "coredns"}
+    assert names == {"kube-proxy", "pause", "coredns", "local-haproxy"}
 
 
 def test_workers_get_no_private_key_of_the_cluster(world: MakeWorld) -> None:
