@@ -47,7 +47,8 @@ ensure_file() {
     # hidden, because the kubelet takes every other file beside a static pod for one more
     temporary="${1%/*}/.${1##*/}.kubeon-new"
     # a full disk must not end in half a file under the right name
-    if ! { mkdir -p "$(dirname "$1")" && (umask 077 && cat >"$temporary") && chmod "$2" "$temporary"; }; then
+    # the file's own mode says who may read it, so folders are open
+    if ! { (umask 022 && mkdir -p "${1%/*}") && (umask 077 && cat >"$temporary") && chmod "$2" "$temporary"; }; then
         rm -f "$temporary"
         printf '%s cannot be written\\n' "$1" >&2
         exit 1

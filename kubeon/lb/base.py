@@ -56,7 +56,11 @@ class LoadBalancerMode(Protocol):
         ...
 
     def files(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
-        """What a node holds for its way to the API, static pods included. Written again when members change."""
+        """What a node holds for its way to the API, static pods included."""
+        ...
+
+    def lists(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
+        """Those of `files` that name control planes: the only ones that are written when members come and go."""
         ...
 
     def check(self, spec: ClusterSpec, node: NodeSpec) -> str:
@@ -91,6 +95,11 @@ class Plain:
         return ()
 
     def files(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
+        """None."""
+        del spec, node
+        return ()
+
+    def lists(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
         """None."""
         del spec, node
         return ()

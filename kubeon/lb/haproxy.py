@@ -67,9 +67,14 @@ class Haproxy(Plain):
             "folder": FOLDER,
             "hosts": HOSTS,
         }
+        return (*self.lists(spec, node), File(POD, render("kubeon.lb", "local-haproxy.yaml.j2", values)))
+
+    def lists(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
+        """The list alone: the pod of a member names the image that it has."""
+        if node.role is Role.CONTROL_PLANE:
+            return ()
         text = "# Written by kubeon: the control planes. local-haproxy follows this file.\n"
-        text += "".join(f"{server}\n" for server in _servers(spec))
-        return (File(HOSTS, text), File(POD, render("kubeon.lb", "local-haproxy.yaml.j2", values)))
+        return (File(HOSTS, text + "".join(f"{server}\n" for server in _servers(spec))),)
 
     def check(self, spec: ClusterSpec, node: NodeSpec) -> str:
         """haproxy's own table, by the loopback port of the health probe."""

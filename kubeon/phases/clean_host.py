@@ -47,7 +47,8 @@ class CleanHost(Step):
         """What goes, what comes back, what stays."""
         lines = ["stop every pod, remove Kubernetes, its data and its network; put host settings back"]
         if host.facts.etcd_data:
-            lines.insert(0, "DELETE etcd's data: every object of the cluster")
+            whole = "DELETE etcd's data: every object of the cluster"
+            lines.insert(0, "delete its copy of etcd's data" if ctx.members else whole)
         if "found/packages-added" in host.facts.records:
             lines.append(f"{'remove' if self.remove_packages else 'keep, and name,'} the packages kubeon installed")
         return lines

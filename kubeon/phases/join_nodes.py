@@ -11,7 +11,7 @@ from kubeon.etcd.quorum import addition_problem, removal_problem
 from kubeon.hosts.host import Host
 from kubeon.kube.tokens import sign_cluster_info, token_secret
 from kubeon.kubeadm.commands import join_words
-from kubeon.kubeadm.config import TOKEN_TTL, join_config
+from kubeon.kubeadm.config import API_PORT, TOKEN_TTL, join_config
 from kubeon.kubeadm.tokens import new_token
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.init_control_plane import (
@@ -38,6 +38,16 @@ _START_KUBELET = """
 systemctl is-active --quiet kubelet || { systemctl start kubelet && echo "kubelet started"; }
 """
 _REMEMBER = f"[ -e {JOINED} ] || : >{JOINED}\n"
+# kubeadm waits for the kubelet to register before it starts etcd, so the API server beside it is not there yet: the
+# kubelet goes to another one meanwhile. A detour in /etc/hosts would stay in pods that start during the join.
+_TOWARD = """
+toward() {{ sed -i "s#^\\( *server: https://\\).*#\\1$1#" /etc/kubernetes/kubelet.conf; }}
+toward {other}
+"""
+_BACK = """
+toward {endpoint}
+systemctl restart kubelet
+"""
 
 
 class _Join(Step):
@@ -69,13 +79,19 @@ class _Join(Step):
         ctx.api.run("delete", "node", host.name, "--ignore-not-found")
         return ("Node object of an earlier life removed",)
 
+    def around(self, ctx: Cluster) -> tuple[str, str]:
+        """What has to be done on the host before and after kubeadm."""
+        del ctx
+        return "", ""
+
     def join(self, ctx: Cluster, host: Host) -> None:
         """`kubeadm join`."""
         words = join_words(CONFIG, ignore=ignored_checks(ctx, host))
         config = join_config(ctx.spec, node_handoff(ctx, host), host.node.role)
+        script = kubeadm_script(config, words, api=api_by_way_of(ctx, ctx.bootstrap))
+        before, after = self.around(ctx)
         host.change(
-            # what follows is not reached when kubeadm fails
-            f"set -e\n{kubeadm_script(config, words, api=api_by_way_of(ctx, ctx.bootstrap))}{_REMEMBER}",
+            f"set -e\n{before}{script}{after}{_REMEMBER}",  # what follows kubeadm is not reached when it fails
             timeout=TIMEOUT,
             what="kubeadm join",
             on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
@@ -123,6 +139,11 @@ class JoinControlPlanes(_Join):
             script = resources.files("kubeon.phases").joinpath("clear_join.sh").read_text(encoding="utf-8")
             changes += host.change(script, what="clear away a join that was cut off").splitlines()
         return (*changes, *super().clear(ctx, host))
+
+    def around(self, ctx: Cluster) -> tuple[str, str]:
+        """The kubelet's detour. When kubeadm fails it stays; the next run's certificates end it."""
+        other, endpoint = f"{ctx.bootstrap.address}:{API_PORT}", ctx.lb.endpoint(ctx.spec)
+        return _TOWARD.format(other=other), _BACK.format(endpoint=endpoint)
 
     def join(self, ctx: Cluster, host: Host) -> None:
         """Only while etcd can bear one more voter that is not there yet."""

@@ -70,7 +70,8 @@ class UpdateLoadBalancer(Step):
         if moved:  # a pod in the host's network has the /etc/hosts of its start
             where = ("--field-selector", f"spec.nodeName={host.name}", "--namespace", "kube-system")
             ctx.api.run("delete", "pods", "--selector", "k8s-app=kube-proxy", *where, "--wait=false")
-        files = ctx.lb.files(ctx.spec, host.node)
+        # what a member runs is not replaced in passing, as another kubeon's image would be
+        files = (ctx.lb.lists if host.name in ctx.members else ctx.lb.files)(ctx.spec, host.node)
         changes = [*moved, *(host.ensure_files(files) if files else ())]
         _wait_for_answer(ctx, host)
         return changes

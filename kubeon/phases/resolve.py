@@ -96,7 +96,7 @@ def resolve(
     ctx = context_of(spec, hosts, state, reporter, first=first)
     ctx.materials = materials_of(spec, ctx.hosts, ctx.store)
     ctx.ignored = ignored
-    ctx.verified = state.read_spec() == spec
+    ctx.verified = state.read_spec() == spec and state.read_proposed() is None
     ctx.authorities = authorities_of(ctx) or new_authorities(
         ca_validity(parse_duration(spec.certificates.validity)), SYSTEM_CLOCK.now()
     )
