@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -106,6 +107,15 @@ class Kubeon:
         """What kubeon answers with --output json."""
         return json.loads(self.ok(*words, "--output", "json").stdout)
 
+    def watched(self, cluster: str, *words: str) -> "Run":
+        """Run kubeon in the background, with an eye on the log of this run."""
+        known = set(self.logs(cluster))
+        return Run(self.start(*words), lambda: [path for path in self.logs(cluster) if path not in known])
+
+    def logs(self, cluster: str) -> list[Path]:
+        """The log files of a cluster's operations."""
+        return sorted((self.home / "clusters" / cluster / "logs").glob("*.log"))
+
     def journal(self, cluster: str) -> list[dict[str, Any]]:
         """The journal's lines."""
         path = self.home / "clusters" / cluster / "journal.jsonl"
@@ -122,6 +132,33 @@ class Kubeon:
             time.sleep(0.02)
         process.communicate(timeout=patience)
         return False
+
+
+@dataclass
+class Run:
+    """A kubeon that runs."""
+
+    process: "subprocess.Popen[str]"
+    logs: Callable[[], list[Path]]
+
+    def reach(self, moment: str, patience: float = 300) -> None:
+        """Wait until the log of this run says so (a regular expression)."""
+        deadline = time.monotonic() + patience
+        while not any(re.search(moment, path.read_text(), re.MULTILINE) for path in self.logs()):
+            assert self.process.poll() is None, f"it ended before {moment}:\n{''.join(self.process.communicate())}"
+            assert time.monotonic() < deadline, f"it did not come to {moment}"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to tidy up."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+        assert self.process.returncode == -signal.SIGKILL, "it had ended before"
+
+    def end(self, patience: float = 300) -> Outcome:
+        """How it ended."""
+        stdout, stderr = self.process.communicate(timeout=patience)
+        return Outcome(self.process.returncode, stdout, stderr)
 
 
 def sources() -> list[str]:

@@ -3,17 +3,15 @@
 import json
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from tests.cluster import snapshot
 from tests.cluster.conftest import Up
-from tests.cluster.driver import VERSION, Kubeon, Outcome, kubectl, nodes, sources
+from tests.cluster.driver import VERSION, Kubeon, Run, kubectl, nodes, sources
 from tests.lab import faults, hosts, machine
 from tests.lab.hosts import LabHost
 
@@ -32,15 +30,10 @@ class Kappa:
     bare: dict[str, snapshot.Snapshot] = field(repr=False)
     name: str = "kappa"
 
-    def start(self, *words: str) -> "Run":
+    def start(self, *words: str) -> Run:
         """kubeon with these words; else the command that makes the cluster."""
         create = ["create", self.name, VERSION, *nodes(self.hosts[:1], self.hosts[1:]), *sources(), "--yes"]
-        known = set(self.logs())
-        return Run(self.kubeon.start(*(words or create)), lambda: [path for path in self.logs() if path not in known])
-
-    def logs(self) -> list[Path]:
-        """The log files of its operations."""
-        return sorted((self.kubeon.home / "clusters" / self.name / "logs").glob("*.log"))
+        return self.kubeon.watched(self.name, *(words or create))
 
     def fingerprint(self) -> str:
         """Of the CA on record."""
@@ -53,33 +46,6 @@ class Kappa:
             item["metadata"]["name"]: next(c["status"] for c in item["status"]["conditions"] if c["type"] == "Ready")
             for item in items
         }
-
-
-@dataclass
-class Run:
-    """A kubeon that runs."""
-
-    process: "subprocess.Popen[str]"
-    logs: Callable[[], list[Path]]
-
-    def reach(self, moment: str, patience: float = 300) -> None:
-        """Wait until the log of this run says so (a regular expression)."""
-        deadline = time.monotonic() + patience
-        while not any(re.search(moment, path.read_text(), re.MULTILINE) for path in self.logs()):
-            assert self.process.poll() is None, f"it ended before {moment}:\n{''.join(self.process.communicate())}"
-            assert time.monotonic() < deadline, f"it did not come to {moment}"
-            time.sleep(0.02)
-
-    def kill(self) -> None:
-        """SIGKILL: no chance to tidy up."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.communicate()
-        assert self.process.returncode == -signal.SIGKILL, "it had ended before"
-
-    def end(self, patience: float = 300) -> Outcome:
-        """How it ended."""
-        stdout, stderr = self.process.communicate(timeout=patience)
-        return Outcome(self.process.returncode, stdout, stderr)
 
 
 @pytest.fixture(scope="module")
