@@ -1,0 +1,300 @@
+"""A client of the API that misses nothing: two streams of requests on a schedule, and what became of each.
+
+Started by `probing` as a process of its own in a host's network (only that: it is the venv's Python that runs). The
+stream `kept` has one connection, as kubelets do; `new` has one for each request. It stops by itself and on SIGTERM.
+"""
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import json
+import select
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from tests.lab import machine
+from tests.lab.hosts import LabHost
+
+RATE = 20  # requests a second, each stream
+PATIENCE = 10.0  # seconds for a request
+PATH = "/api/v1/namespaces/default/serviceaccounts/default"  # one object, small, and read from a quorum of etcd
+
+
+@dataclass
+class Stream:
+    """What became of the requests. Times are the machine's monotonic clock, which all network namespaces share."""
+
+    sent: int = 0
+    done: int = 0
+    longest: float = 0.0
+    failed: list[tuple[float, float, str]] = field(default_factory=list)  # begun, ended, why
+    slow: list[tuple[float, float]] = field(default_factory=list)  # begun, seconds: of those above a second
+    reconnects: list[float] = field(default_factory=list)  # `kept`: the connection was closed between two requests
+    resent: list[tuple[float, float]] = field(default_factory=list)  # begun, seconds until its connection was closed
+
+    def ended(self, began: float, why: str = "") -> None:
+        """Note one request."""
+        now = time.monotonic()
+        self.longest = max(self.longest, now - began)
+        if now - began > 1:
+            self.slow.append((began, now - began))
+        if why:
+            self.failed.append((began, now, why))
+        else:
+            self.done += 1
+
+
+@dataclass
+class Report:
+    """Of one probe."""
+
+    host: str
+    kept: Stream
+    new: Stream
+
+    def __str__(self) -> str:
+        """A line for people."""
+        return f"{self.host}: " + "; ".join(
+            f"{name}: {len(stream.failed)} of {stream.sent} failed, longest {stream.longest:.2f} s, "
+            f"{len(stream.slow)} above 1 s, {len(stream.reconnects)} reconnects, {len(stream.resent)} sent again"
+            for name, stream in (("kept", self.kept), ("new", self.new))
+        )
+
+
+class Closed(Exception):  # noqa: N818 - it is an answer, too
+    """The connection was closed before a byte of the answer had come."""
+
+
+class Connection:
+    """HTTP/1.1, as little of it as the API server needs."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
+        self.reader, self.writer, self.host = reader, writer, host
+        self.last = False  # the other side has said that it closes
+
+    async def get(self, *, close: bool) -> None:
+        """One request. Raises Closed, or OSError with what is wrong with the answer."""
+        manner = "close" if close else "keep-alive"
+        head = f"GET {PATH} HTTP/1.1\r\nHost: {self.host}\r\nAccept: application/json\r\nConnection: {manner}\r\n\r\n"
+        try:
+            self.writer.write(head.encode())
+            await self.writer.drain()
+            first = await self.reader.readline()
+        except (ConnectionError, ssl.SSLError) as error:
+            raise Closed(repr(error)) from error
+        if not first:
+            raise Closed("end of file")
+        headers: dict[str, str] = {}
+        while line := (await self.reader.readline()).strip():
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        body = await self.reader.readexactly(int(headers["content-length"]))
+        self.last = headers.get("connection") == "close"
+        if b" 200 " not in first:
+            raise OSError(f"{first.decode().strip()}: {body.decode(errors='replace')[:200]}")
+
+    @property
+    def is_open(self) -> bool:
+        """As far as this side has heard."""
+        return not (self.last or self.reader.at_eof() or self.reader.exception() or self.writer.is_closing())
+
+    def close(self) -> None:
+        """Without waiting for the other side."""
+        self.writer.transport.abort()
+
+
+class Prober:
+    """Both streams."""
+
+    def __init__(self, address: str, port: int, name: str, context: ssl.SSLContext) -> None:
+        self.address, self.port, self.name, self.context = address, port, name, context
+        self.kept, self.new = Stream(), Stream()
+        self._stop = asyncio.Event()
+        self._connection: Connection | None = None
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self, seconds: float) -> None:
+        """Until the time is over, or SIGTERM; what has been sent by then is waited for."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop.set)
+        streams = asyncio.gather(self._keep_on(), self._begin_anew())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        self._stop.set()
+        await streams
+
+    async def _keep_on(self) -> None:
+        async for began in Ticks(self._stop):
+            await self._counted(self.kept, began, self._ask_kept(began))
+        if self._connection:
+            self._connection.close()
+
+    async def _begin_anew(self) -> None:
+        async for began in Ticks(self._stop):
+            task = asyncio.create_task(self._counted(self.new, began, self._ask_new()))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        await asyncio.gather(*self._running)
+
+    async def _counted(self, stream: Stream, began: float, request: Any) -> None:
+        stream.sent += 1
+        try:
+            await asyncio.wait_for(request, PATIENCE)
+        except TimeoutError:
+            self._forget(stream)
+            stream.ended(began, f"no answer within {PATIENCE:.0f} s")
+        except (OSError, Closed, asyncio.IncompleteReadError, KeyError) as error:
+            self._forget(stream)
+            stream.ended(began, repr(error))
+        else:
+            stream.ended(began)
+
+    def _forget(self, stream: Stream) -> None:
+        if stream is self.kept and self._connection:
+            self._connection.close()
+            self._connection = None
+
+    async def _ask_kept(self, began: float) -> None:
+        """Sent once more when a connection that had served before was closed without an answer.
+
+        RFC 9110, 9.2.2, and what Go's client does: it may have been closed just when the request went out.
+        """
+        fresh = self._connection is None
+        if self._connection and not self._connection.is_open:
+            self._connection.close()
+            self._connection = None
+            self.kept.reconnects.append(began)
+        self._connection = self._connection or await self._connect()
+        try:
+            await self._connection.get(close=False)
+        except Closed:
+            if fresh:
+                raise
+            self.kept.resent.append((began, time.monotonic() - began))
+            self._connection.close()
+            self._connection = await self._connect()
+            await self._connection.get(close=False)
+
+    async def _ask_new(self) -> None:
+        connection = await self._connect()
+        try:
+            await connection.get(close=True)
+        finally:
+            connection.close()
+
+    async def _connect(self) -> Connection:
+        reader, writer = await asyncio.open_connection(
+            self.address, self.port, ssl=self.context, server_hostname=self.name, ssl_handshake_timeout=PATIENCE
+        )
+        return Connection(reader, writer, self.name)
+
+
+class Ticks:
+    """RATE times a second, by the clock; ticks that nobody waited for are left out, not made up for."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self.stop, self.next = stop, time.monotonic()
+
+    def __aiter__(self) -> "Ticks":
+        return self
+
+    async def __anext__(self) -> float:
+        """When it is time."""
+        now = time.monotonic()
+        self.next = max(self.next + 1 / RATE, now - 1 / RATE)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), max(0.0, self.next - now))
+        if self.stop.is_set():
+            raise StopAsyncIteration
+        return time.monotonic()
+
+
+def context_of(kubeconfig: Path) -> tuple[ssl.SSLContext, str]:
+    """Who we are and whom we trust, and the API's name, from a kubeconfig with everything inside."""
+    content = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = content["clusters"][0]["cluster"], content["users"][0]["user"]
+    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    with tempfile.NamedTemporaryFile() as file:
+        for key in ("client-certificate-data", "client-key-data"):
+            file.write(base64.b64decode(user[key]))
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context, urlsplit(cluster["server"]).hostname or ""
+
+
+def main() -> None:
+    """One line when it begins, one with the report when it ends."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kubeconfig", type=Path)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=6443)
+    words = parser.parse_args()
+    context, name = context_of(words.kubeconfig)
+
+    async def probe() -> Prober:
+        prober = Prober(words.address, words.port, name, context)
+        task = asyncio.create_task(prober.run(words.seconds))
+        while not task.done() and not (prober.kept.done and prober.new.done):
+            await asyncio.sleep(0.05)
+        print(json.dumps({"running": True}), flush=True)
+        await task
+        return prober
+
+    prober = asyncio.run(probe())
+    print(json.dumps({"kept": asdict(prober.kept), "new": asdict(prober.new)}), flush=True)
+
+
+@contextlib.contextmanager
+def probing(
+    hosts: Sequence[LabHost], kubeconfig: Path, *, seconds: float = 300
+) -> Iterator[Callable[[], list[Report]]]:
+    """A probe in the network of each host. The function ends them and returns what they found."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def end() -> list[Report]:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        answers = [json.loads(process.communicate(timeout=60)[0].splitlines()[-1]) for process in processes]
+        return [
+            Report(host.name, *(Stream(**answer[name]) for name in ("kept", "new")))
+            for host, answer in zip(hosts, answers, strict=True)
+        ]
+
+    try:
+        for host in hosts:
+            pid = machine.podman("inspect", "-f", "{{.State.Pid}}", host.container).strip()
+            words = ["nsenter", "-t", pid, "-n", sys.executable, "-m", "tests.cluster.probe", str(kubeconfig)]
+            processes.append(
+                subprocess.Popen(
+                    [*words, "--seconds", str(seconds)],
+                    cwd=Path(__file__).parents[2],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+        for process in processes:
+            assert process.stdout is not None
+            assert select.select([process.stdout], [], [], 60)[0], "a probe does not begin"
+            assert "running" in process.stdout.readline()
+        yield end
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+
+
+if __name__ == "__main__":
+    main()
