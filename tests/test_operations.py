@@ -101,9 +101,7 @@ def test_workers_are_prepared_while_init_runs(world: MakeWorld) -> None:
     def wait(token: str) -> None:
         if token == "kubeadm":
             for _ in range(500):
-                if here["w1"].units.get("containerd.service") == "active" and "configure-network" in here.ended_by(
-                    "w1"
-                ):
+                if "place-load-balancer" in here.ended_by("w1"):
                     break
                 SYSTEM_CLOCK.sleep(0.01)
             found.extend(here.ended_by("w1"))
@@ -111,7 +109,7 @@ def test_workers_are_prepared_while_init_runs(world: MakeWorld) -> None:
     here["cp1"].hook = wait
     here.create()
 
-    assert found[-1] == "configure-network"
+    assert found[-1] == "place-load-balancer"
 
 
 def test_a_worker_that_fails_stops_nobody_and_is_named(world: MakeWorld) -> None:

@@ -140,7 +140,10 @@ class Run:
             parallel=options.parallel,
             limits={UPLOADS: options.uploads},
         )
-        return runner.run(title, cut=self._cut)
+        outcome = runner.run(title, cut=self._cut)
+        for name in ctx.members:  # one that waited in vain is as it was
+            outcome.blocked.pop(name, None)
+        return outcome
 
     def close(self) -> None:
         """End connections and the log. Safe to call twice."""

@@ -130,12 +130,15 @@ class InitControlPlane(Step):
 
 
 def _expect_no_other(ctx: Cluster, host: Host) -> None:
-    """A second `kubeadm init` would make a second cluster beside the data of the first."""
-    others = [each.name for each in ctx.hosts if each is not host and each.facts.etcd_data]
-    if others and not host.facts.etcd_data:
+    """A second `kubeadm init` would make a second cluster beside the data of the first, or spoil a member's etcd.
+
+    What is continued is an init after which nobody has joined yet.
+    """
+    there = [each.name for each in ctx.hosts if each.facts.etcd_data]
+    if set(there) - {host.name}:
         raise OperationError(
-            f"no control plane answers, but this cluster's data is on: {', '.join(others)}",
-            why="kubeadm init here would begin a new, empty cluster",
+            f"no control plane answers, but this cluster's data is on: {', '.join(there)}",
+            why="kubeadm init is for a cluster that has no other control plane",
             hint="bring their kubelet and containerd up first; look at: crictl ps -a, journalctl -u kubelet",
             host=host.name,
         )

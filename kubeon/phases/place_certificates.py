@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from kubeon.hosts.files import File, ensure_files_script
 from kubeon.hosts.host import Host
 from kubeon.phases.context import Cluster, Step
 from kubeon.pki import issuing
-from kubeon.pki.leaves import KUBELET_CLIENT_LINK, KUBELET_CLIENT_PEM, PKI, LeafRequest
+from kubeon.pki.leaves import KUBELET_CLIENT_LINK, KUBELET_CLIENT_PEM, PKI, SUPER_ADMIN, LeafRequest
 from kubeon.spec.versions import parse_duration
 from kubeon.waiting import SYSTEM_CLOCK
 
@@ -24,7 +25,6 @@ def leaf_request(ctx: Cluster, host: Host) -> LeafRequest:
         service_subnet=spec.networking.service_subnet,
         dns_domain=spec.networking.dns_domain,
         sans=(*spec.certificates.sans, *ctx.lb.sans(spec)),
-        super_admin=host is ctx.bootstrap,
     )
 
 
@@ -43,12 +43,15 @@ class PlaceCertificates(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Read what is there, issue the rest, write it."""
-        request, now = leaf_request(ctx, host), SYSTEM_CLOCK.now()
+        request, now = replace(leaf_request(ctx, host), super_admin=True), SYSTEM_CLOCK.now()
         control_plane = ctx.is_control_plane(host)
         authorities = {
             f"{PKI}/{name}": content for name, content in ctx.ca.to_files().items() if control_plane or name == "ca.crt"
         }
         existing = host.read_files(issuing.paths(request, control_plane=control_plane))
+        # where `kubeadm init` runs, or ran; another control plane that is asked later does not get one
+        begins = host is ctx.bootstrap and not host.facts.kubelet_config
+        request = replace(request, super_admin=begins or SUPER_ADMIN in existing)
         issued = issuing.kubelet_serving(ctx.ca, request, now, existing)
         issued |= issuing.kubelet_client(ctx.ca, request, now, existing)
         if control_plane:

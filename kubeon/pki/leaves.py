@@ -16,6 +16,7 @@ from kubeon.spec.versions import Version, admin_group, etcd_client_group, has_su
 
 KUBERNETES = "/etc/kubernetes"
 PKI = f"{KUBERNETES}/pki"
+SUPER_ADMIN = f"{KUBERNETES}/super-admin.conf"
 KUBELET_PKI = "/var/lib/kubelet/pki"
 KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
 # The kubelet takes its client certificate from here; it has to be a symbolic link, because the kubelet replaces it

@@ -6,7 +6,8 @@ Afterwards hosts have everything: packages, programs, images, the runtime, the n
 import sys
 from unittest import mock
 
-from kubeon import cli, operations
+from kubeon import cli
+from kubeon.operations import creation
 
 PHASES = {
     *("authorize-key", "prepare-host", "install-packages", "install-files", "start-runtime", "import-images"),
@@ -16,13 +17,13 @@ PHASES = {
 
 def main() -> None:
     """Run kubeon with a shorter list of phases; there is no cluster to read anything from at the end."""
-    phases = tuple(phase for phase in operations.CREATE if phase.name in PHASES)
+    phases = tuple(phase for phase in creation.CREATE if phase.name in PHASES)
     if {phase.name for phase in phases} != PHASES:
-        sys.exit(f"phases were renamed: {sorted(phase.name for phase in operations.CREATE)}")
+        sys.exit(f"phases were renamed: {sorted(phase.name for phase in creation.CREATE)}")
     with (
-        mock.patch.object(operations, "CREATE", phases),
-        mock.patch.object(operations, "_commit", return_value=None),
-        mock.patch.object(operations, "_nodes", return_value=()),
+        mock.patch.object(creation, "CREATE", phases),
+        mock.patch.object(creation, "commit", return_value=None),
+        mock.patch.object(creation, "node_results", return_value=()),
     ):
         cli.main(sys.argv[1:])
 

@@ -34,7 +34,7 @@ def kubeon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.Captu
     def no_host(*_: object, **__: object) -> None:
         raise AssertionError("a host was asked")
 
-    monkeypatch.setattr("kubeon.operations.look", no_host)
+    monkeypatch.setattr("kubeon.operations.base.look", no_host)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBEON_HOME", str(tmp_path / "k"))
     for name in ("KUBECONFIG", "KUBEON_SSH_PASSWORD", "KUBEON_SUDO_PASSWORD"):

@@ -69,6 +69,11 @@ class FakeEtcd:
         for member in self.members:
             member.runs = member.runs and member.address != address
 
+    def start(self, address: str) -> None:
+        """It is back."""
+        for member in self.members:
+            member.runs = member.runs or member.address == address
+
     def _has_quorum(self, voters: int) -> bool:
         return sum(member.runs and bool(member.name) for member in self.members) >= voters // 2 + 1
 

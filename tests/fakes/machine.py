@@ -62,6 +62,7 @@ class Machine:
         self.settings: dict[str, None] = {}  # calls of the preparation, in order
         self.stamps: set[str] = set()
         self.restarted: list[str] = []  # containers that were asked to end
+        self.refuses = 0  # so many calls of kubectl, after which the API server is there again
         self.keys: list[str] = []  # authorized_keys
         self.fails: dict[str, str] = {}  # token: what it says; once
         self.cuts: set[str] = set()  # tokens after which the connection is lost; once
@@ -291,8 +292,9 @@ class Run:
         assert path.startswith("/run/")
         self.machine.files[path] = (content, "600")
 
-    def do_kubeadm(self, line: str) -> None:
+    def do_kubeadm(self, privately: str | None, line: str) -> None:
         words = shlex.split(line)
+        assert bool(privately) == (init_control_plane.HOSTS in self.machine.files)
         flags = dict(word.partition("=")[::2] for word in words[4:])
         assert words[0] == "kubeadm"
         assert words[2] == "--config"
@@ -345,6 +347,7 @@ class Run:
         assert document["nodeRegistration"]["name"] == self.machine.name
         if "controlPlane" in document:
             assert f"{KUBERNETES}/pki/ca.key" in self.machine.files
+            assert self.kubelet_server == discovery["apiServerEndpoint"], "the API server beside it is not there yet"
             self._start_control_plane()
         self._start_kubelet("v1.34.1")
 
@@ -372,6 +375,20 @@ class Run:
         """/etc/hosts for kubeadm alone."""
         assert path in self.temporary
         self.machine.files[path] = (f"{address} {name}", "644")
+
+    @property
+    def kubelet_server(self) -> str:
+        """host:port to which the kubelet goes."""
+        found = re.search(r"server: https://(\S+)", self.machine.files[f"{KUBERNETES}/kubelet.conf"][0])
+        assert found
+        return found[1]
+
+    def do_toward(self, server: str) -> None:
+        """The kubelet goes to another API server; the file has one server only."""
+        content, mode = self.machine.files[f"{KUBERNETES}/kubelet.conf"]
+        changed, count = re.subn(r"(?m)^( *server: https://).*", rf"\g<1>{server}", content)
+        assert count == 1
+        self.machine.files[f"{KUBERNETES}/kubelet.conf"] = (changed, mode)
 
     def do_remember(self) -> None:
         self.machine.files.setdefault(join_nodes.JOINED, ("", "644"))
@@ -413,6 +430,7 @@ class Run:
 
     def do_stop_container(self, container: str) -> None:
         self.machine.restarted.append(container)
+        self.machine.refuses = 2
 
     def do_check_haproxy(self, wanted: str) -> None:
         """As the kubelet's static pod would serve it."""
@@ -448,7 +466,8 @@ class Run:
             "--server",
             f"https://{self.machine.address}:6443",
         ]
-        if not self.machine.is_control_plane:
+        if not self.machine.is_control_plane or self.machine.refuses:
+            self.machine.refuses = max(0, self.machine.refuses - 1)
             raise ExitError(f"The connection to the server {self.machine.address}:6443 was refused")
         try:
             answer = self.machine.api.kubectl(words[5:], b"".join(self.stdin).decode())
@@ -507,6 +526,7 @@ def _word(name: str) -> str:
 
 
 _CRI = containerd.Containerd()
+_TOWARD = join_nodes._TOWARD.format(other="OTHER")
 _PRIVATELY = re.escape(f"unshare --mount sh -c 'mount --bind {init_control_plane.HOSTS} /etc/hosts && exec \"$@\"' sh ")
 
 
@@ -558,7 +578,9 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         r"\{ echo (?P<address>\S+) (?P<name>\S+); grep -v ' (?P=name)\$' /etc/hosts \|\| true; \} >(?P<path>\S+)\n",
     ),
     ("config", r"cat >(?P<path>\S+) <<'KUBEON_CONFIG'\n(?P<content>.*?)KUBEON_CONFIG\n"),
-    ("kubeadm", rf"(?:{_PRIVATELY})?(?P<line>kubeadm [^\n]*) 2>&1\n"),
+    ("kubeadm", rf"(?P<privately>{_PRIVATELY})?(?P<line>kubeadm [^\n]*) 2>&1\n"),
+    ("toward", re.escape(_TOWARD.removesuffix("OTHER\n")) + r"(?P<server>\S+:\d+)\n"),
+    ("toward", r"\ntoward (?P<server>\S+:\d+)\n"),  # back
     ("remember", re.escape(join_nodes._REMEMBER)),
     ("clear_join", _library("kubeon.phases", "clear_join.sh")),
     ("restart_kubelet", r"systemctl restart kubelet\n"),

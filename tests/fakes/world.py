@@ -16,7 +16,7 @@ from kubeon.bundle.store import Store
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import ConnectError
 from kubeon.operations import CreateResult, DestroyResult, Options, Plan, RemoveResult, base
-from kubeon.phases import resolve
+from kubeon.phases import join_nodes, load_balancer, resolve, verify_cluster
 from kubeon.phases.look import look
 from kubeon.pki.authorities import Authorities
 from kubeon.spec.model import ClusterSpec, Role
@@ -24,11 +24,18 @@ from kubeon.state.home import Home
 from kubeon.transport.secrets import Secrets
 from kubeon.transport.ssh import Target
 from tests.engine.test_runner import Watcher
-from tests.fakes.api import FakeApi
+from tests.fakes.api import READY, FakeApi
 from tests.fakes.machine import FakeConnection, Machine
 from tests.fakes.material import a_server_for
 
 PASSWORD = "hunter2-of-root"
+# What is waited for on fakes is there at once, or never.
+PATIENCE = (
+    (join_nodes, "HEALTHY_WITHIN"),
+    (load_balancer, "ANSWERS_WITHIN"),
+    (verify_cluster, "READY_WITHIN"),
+    (verify_cluster, "PODS_WITHIN"),
+)
 
 
 @dataclass
@@ -73,6 +80,8 @@ class World:
         monkeypatch.setattr(base, "look", partial(look, make=self._connect))
         monkeypatch.setattr(resolve, "Store", partial(Store, transport=self.server))
         monkeypatch.setattr(resolve, "new_authorities", lambda *_: authorities)
+        for module, name in PATIENCE:
+            monkeypatch.setattr(module, name, 0.5)
 
     def __getitem__(self, name: str) -> Machine:
         return next(machine for machine in self.machines.values() if machine.name == name)
@@ -136,6 +145,14 @@ class World:
         self.api.etcd.stop(self[name].address)
         if name in self.api.nodes:
             self.api.nodes[name]["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}]
+
+    def power_on(self, name: str) -> None:
+        """It is back, with all that was on its disk."""
+        machine = self[name]
+        self.dead.discard(machine.address)
+        self.api.etcd.start(machine.address)
+        if name in self.api.nodes and machine.kubelet_runs:
+            self.api.nodes[name]["status"]["conditions"] = [READY]
 
     def destroy(self, **how: Any) -> DestroyResult:
         """`kubeon destroy`."""

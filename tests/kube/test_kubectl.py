@@ -5,6 +5,7 @@ import pytest
 from kubeon.errors import CommandError, OperationError
 from kubeon.kube.kubectl import Kubectl, why_not_ready
 from kubeon.waiting import Clock
+from tests.fakes.api import FakeApi
 from tests.kube.test_tokens import an_api
 
 
@@ -19,6 +20,11 @@ class FakeClock(Clock):
 
     def sleep(self, seconds: float) -> None:
         self.time += seconds
+
+
+def register(api: FakeApi, name: str, *, ready: bool) -> None:
+    """A kubelet reports."""
+    api.register(name, "v1.34.1", ready=ready, address="10.0.1.1", machine_id=name)
 
 
 def test_an_object_that_is_not_there_is_none() -> None:
@@ -51,8 +57,8 @@ def test_waiting_says_of_each_node_why_it_is_not_ready() -> None:
     """Once the time is over, in the kubelet's words."""
     api, kubectl, _ = an_api()
     kubectl = Kubectl(kubectl.host, clock=(clock := FakeClock()))
-    api.register("w1", "v1.34.1", ready=True)
-    api.register("w2", "v1.34.1", ready=False)
+    register(api, "w1", ready=True)
+    register(api, "w2", ready=False)
     api.nodes["w3"] = {"metadata": {"name": "w3"}}
 
     with pytest.raises(OperationError) as caught:
@@ -70,7 +76,7 @@ def test_waiting_says_of_each_node_why_it_is_not_ready() -> None:
 def test_waiting_ends_as_soon_as_all_are_ready() -> None:
     """No pause before the first question."""
     api, kubectl, _ = an_api()
-    api.register("w1", "v1.34.1", ready=True)
+    register(api, "w1", ready=True)
     clock = FakeClock()
 
     Kubectl(kubectl.host, clock=clock).wait_ready(["w1"], seconds=60)

@@ -6,9 +6,12 @@ import pytest
 import yaml
 
 from kubeon.errors import KubeonError
-from kubeon.phases.init_control_plane import CONFIG
+from kubeon.phases.init_control_plane import CONFIG, HOSTS
 from tests.conftest import MakeWorld
 from tests.fakes.machine import Machine, Run
+
+
+KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 
 
 class Scripts:
@@ -26,13 +29,23 @@ class Scripts:
 
     def kubeadm(self, host: str) -> list[str]:
         """The words of kubeadm there, once."""
+        words = shlex.split(self.kubeadm_line(host).removesuffix(" 2>&1"))
+        return words[words.index("kubeadm") :]
+
+    def kubeadm_line(self, host: str) -> str:
+        """The line that runs it, once."""
         lines = [line for name, script in self.sent if name == host for line in script.splitlines()]
-        (line,) = [line for line in lines if line.startswith("kubeadm ")]
-        return shlex.split(line.removesuffix(" 2>&1"))
+        (line,) = [line for line in lines if line.startswith(("kubeadm ", "unshare "))]
+        return line
+
+    def join(self, host: str) -> str:
+        """The script that runs kubeadm there."""
+        (script,) = [script for name, script in self.sent if name == host and "KUBEON_CONFIG" in script]
+        return script
 
     def config(self, host: str) -> list[dict[str, object]]:
         """What its configuration says."""
-        (script,) = [script for name, script in self.sent if name == host and "KUBEON_CONFIG" in script]
+        script = self.join(host)
         return list(yaml.safe_load_all(script.split("<<'KUBEON_CONFIG'\n")[1].split("KUBEON_CONFIG")[0]))
 
 
@@ -59,6 +72,44 @@ def test_the_words_of_kubeadm(world: MakeWorld, scripts: Scripts) -> None:
         assert len(words) == 5
         ignored = words[4].removeprefix("--ignore-preflight-errors=").split(",")
         assert {name.partition("--")[0].split("-")[0] for name in ignored} == {"DirAvailable", "FileAvailable", "Port"}
+
+
+def test_kubeadm_alone_takes_another_way_to_the_api(world: MakeWorld, scripts: Scripts) -> None:
+    """In a mount namespace: the host's /etc/hosts, which pods in its network keep from their start, stays as it is."""
+    here = world(control_planes=2, workers=1)
+    here.create()
+
+    for host in ("cp1", "cp2", "w1"):
+        assert scripts.kubeadm_line(host).startswith(f"unshare --mount sh -c 'mount --bind {HOSTS} /etc/hosts && exec")
+        assert "echo 10.0.0.1 apiserver.cluster.local; grep -v " in scripts.join(host)
+        assert here[host].files.get(HOSTS) is None
+        assert " /etc/hosts <<" not in scripts.join(host)
+
+
+def test_no_private_way_to_a_balancer_with_a_port_of_its_own(world: MakeWorld, scripts: Scripts) -> None:
+    """No API server listens there."""
+    here = world(control_planes=1, workers=1, load_balancer={"mode": "external", "address": "10.9.9.9:8443"})
+    here.create()
+
+    assert scripts.kubeadm_line("w1").startswith("kubeadm join ")
+
+
+def test_the_kubelet_of_a_joining_control_plane_goes_to_another_meanwhile(world: MakeWorld, scripts: Scripts) -> None:
+    """Before kubeadm there, after it back; when kubeadm fails, the next run's certificates end it. Workers need none."""
+    here = world(control_planes=2, workers=1)
+    here["cp2"].fails["kubeadm"] = "no"
+    with pytest.raises(KubeonError):
+        here.create()
+    meanwhile = here["cp2"].files[KUBELET_CONF][0]
+    scripts.sent.clear()
+    here.create()
+
+    join = scripts.join("cp2")
+    assert "server: https://10.0.0.1:6443" in meanwhile
+    assert "server: https://apiserver.cluster.local:6443" in here["cp2"].files[KUBELET_CONF][0]
+    assert join.index("\ntoward 10.0.0.1:6443\n") < join.index("kubeadm join")
+    assert join.index("kubeadm join") < join.index("\ntoward apiserver.cluster.local:6443\nsystemctl restart kubelet\n")
+    assert "toward" not in "".join(script for name, script in scripts.sent if name == "w1")
 
 
 def test_the_configuration_is_gone_afterwards(world: MakeWorld) -> None:

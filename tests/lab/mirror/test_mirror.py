@@ -278,10 +278,11 @@ def test_where_it_cannot_be_built_it_is_fetched(monkeypatch: pytest.MonkeyPatch)
     asked: list[tuple[object, ...]] = []
     monkeypatch.setattr(debian, "is_bookworm", lambda: False)
     monkeypatch.setattr(releases, "fetched", lambda *given: asked.append(given))
+    monkeypatch.setattr(haproxy, "fetched", lambda *given: asked.append(given))
 
     mirror.prepare(["v1.20.2"], log := lambda _: None)
 
-    assert asked == [("v1.20.2", origin.INTERNET, None, None, log)]
+    assert asked == [("v1.20.2", origin.INTERNET, None, None, log), (None, log)]
     assert origin.versions("v1.20.2") == {
         "containerd": "1.6.20",
         "runc": "1.1.5",
