@@ -20,7 +20,14 @@ from kubeon.operations.base import (
 )
 from kubeon.operations.steps import ADD
 from kubeon.phases.look import Seen
-from kubeon.phases.membership import answering_member, check_newcomers, silent_members, softened, without
+from kubeon.phases.membership import (
+    answering_member,
+    check_newcomers,
+    silent_members,
+    softened,
+    split_marked,
+    without,
+)
 from kubeon.phases.resolve import check_again, check_hosts, resolve
 from kubeon.preflight import Severity, raise_on_errors
 from kubeon.spec.model import ClusterSpec, Role
@@ -55,14 +62,15 @@ def add(
         old = [node for node in spec.nodes if node not in new and (grows or node.role is Role.CONTROL_PLANE)]
         seen = run.look(spec, options, nodes=[*new, *old])
         new_hosts = [host for host in seen.hosts if host.node in new]
-        old_hosts = [host for host in seen.hosts if host.node in old]
+        old_hosts, strangers = split_marked([host for host in seen.hosts if host.node in old], run.state)
         silent = {address: error for address, error in seen.unreachable.items() if IPv4Address(address) in newcomers}
         missed = {address: error for address, error in seen.unreachable.items() if address not in silent}
         first, nodes = answering_member(spec.name, old_hosts, missed)
-        looked = Seen(tuple(new_hosts) if silent else seen.hosts, silent)
+        looked = Seen((*new_hosts, *old_hosts), silent)
         findings = [
             *check_hosts(spec, looked, run.state, options.ignore_preflight_errors),
             *softened(check_newcomers(new_hosts, nodes), options.ignore_preflight_errors),
+            *strangers,
             *silent_members(old, missed, "it does not learn of new control planes; kubeon create brings it up to date"),
         ]
         raise_on_errors(findings)

@@ -24,7 +24,7 @@ from kubeon.operations.base import (
 )
 from kubeon.operations.steps import removal_steps
 from kubeon.phases.context import Cluster
-from kubeon.phases.membership import Nodes, answering_member, silent_members, without
+from kubeon.phases.membership import Nodes, answering_member, silent_members, split_marked, without
 from kubeon.phases.resolve import authorities_of, context_of
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import NodeSpec, Role
@@ -62,7 +62,7 @@ def remove(
         going = [host for host in seen.hosts if host.node in leaving]
         silent = {str(node.address): seen.unreachable.get(str(node.address)) for node in leaving}
         _check_reached(going, [error for error in silent.values() if error], options)
-        others = [host for host in seen.hosts if host.node in staying]
+        others, strangers = split_marked([host for host in seen.hosts if host.node in staying], run.state)
         missed = {address: error for address, error in seen.unreachable.items() if address not in silent}
         first, nodes = answering_member(name, others, missed)
         dead = [_dead(node) for node in leaving if silent[str(node.address)]]
@@ -77,6 +77,7 @@ def remove(
         warnings = [
             *_lost_pods(ctx, going, nodes),
             *(_reports(host, nodes) for host in dead if _is_ready(host, nodes)),
+            *strangers,
             *silent_members(staying, missed, "its list of control planes stays as it is"),
         ]
         steps = removal_steps(remove_packages=options.remove_packages)

@@ -8,7 +8,7 @@ from kubeon.bundle.install import ASIDE, INSTALLED
 from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import restore_script
 from kubeon.phases.context import Cluster, Step
-from kubeon.phases.prepare_hosts import MARKER, marker_of
+from kubeon.phases.prepare_hosts import MARKER, is_marked
 
 TIMEOUT = 600  # seconds
 KUBERNETES_PATHS = (
@@ -41,7 +41,7 @@ class CleanHost(Step):
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Hosts that bear this cluster's mark, and no others: one that kubeon never touched stays untouched."""
-        return ctx.authorities is not None and host.facts.cluster_marker == marker_of(ctx).strip()
+        return is_marked(ctx, host)
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """What goes, what comes back, what stays."""

@@ -13,6 +13,7 @@ from kubeon.kube.drain import drain, forget_control_plane, forget_node, pods_on
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import UpdateLoadBalancer
+from kubeon.phases.prepare_hosts import is_marked
 from kubeon.spec.versions import has_cluster_status
 
 # The API server ends what it has begun before it goes; then its port is closed. etcd goes on.
@@ -78,7 +79,7 @@ class LeaveEtcd(Step):
             raise OperationError(
                 f"{host.name} cannot leave etcd", why=problem, hint="bring the others back first", host=host.name
             )
-        if host.name not in ctx.gone:
+        if is_marked(ctx, host):
             host.change(_STOP_API_SERVER.format(address=host.address), timeout=120, what="stop the API server")
         others = [each for each in without(members, {member.id}) if each.healthy and not each.learner]
         if member.healthy and ctx.etcd.leader() == member.id:

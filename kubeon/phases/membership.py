@@ -3,13 +3,32 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from kubeon.errors import CommandError, HostError, KubeonError, OperationError
+from kubeon.errors import CommandError, HostError, KubeonError, OperationError, StateError
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
+from kubeon.pki.authorities import Authorities
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
+from kubeon.state.cluster import ClusterState
 
 Nodes = Mapping[str, Mapping[str, Any]]
+
+
+def split_marked(hosts: Sequence[Host], state: ClusterState) -> tuple[list[Host], list[Finding]]:
+    """Members that bear this cluster's mark, and a warning for each that does not: it is not touched.
+
+    Raises StateError without a record of the cluster's CA.
+    """
+    files = state.read_pki()
+    if not files:
+        hint = f"kubeon create -f with the cluster's description rebuilds the record of {state.name}"
+        raise StateError(f"the record of cluster {state.name} has no certificates", hint=hint)
+    marker = f"{state.name} {Authorities.from_files(files).fingerprint}"
+    marked = [host for host in hosts if host.facts.cluster_marker == marker]
+    what = "it does not bear this cluster's mark any more: it is left alone"
+    return marked, [
+        Finding("AnotherCluster", host.name, Severity.WARNING, what) for host in hosts if host not in marked
+    ]
 
 
 def answering_member(cluster: str, hosts: Sequence[Host], silent: Mapping[str, KubeonError]) -> tuple[Host, Nodes]:
@@ -19,7 +38,7 @@ def answering_member(cluster: str, hosts: Sequence[Host], silent: Mapping[str, K
     """
     reasons = [str(error) for error in silent.values()]
     for host in hosts:
-        if host.node.role is not Role.CONTROL_PLANE or not host.facts.kubelet_config:
+        if host.node.role is not Role.CONTROL_PLANE:
             continue
         try:
             if Kubectl(host).answers():

@@ -15,6 +15,11 @@ def marker_of(ctx: Cluster) -> str:
     return f"{ctx.spec.name} {ctx.ca.fingerprint}\n"
 
 
+def is_marked(ctx: Cluster, host: Host) -> bool:
+    """Does the host bear this very cluster's mark? Whatever else stands at its address is not to be touched."""
+    return ctx.authorities is not None and host.facts.cluster_marker == marker_of(ctx).strip()
+
+
 def preparation_of(ctx: Cluster, host: Host) -> Preparation:
     """How this host should be.
 

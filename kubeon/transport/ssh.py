@@ -172,9 +172,8 @@ class SSH:
         self._sudo = True
         if "sudo" in words:
             return
-        password = self.target.secrets.sudo_password
-        if password is None:
-            password = self.target.secrets.ssh_password if self.used_password else None
+        # the login password also where the cluster's own key has taken its place: it is the same account
+        password = self.target.secrets.sudo_password or self.target.secrets.ssh_password
         if password is None:
             raise self._failed(
                 f"{self._user()} is not root and sudo asks for a password",
