@@ -7,7 +7,7 @@ import click
 from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import options_of
-from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
+from kubeon.cli.flags import confirm_flags, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import removed
 
 
@@ -25,7 +25,6 @@ from kubeon.cli.results import removed
 )
 @click.option("--remove-packages", is_flag=True, help="remove the OS packages that kubeon installed, too")
 @secret_flags
-@ignore_flag
 @kubeconfig_flags
 @run_flags
 @confirm_flags

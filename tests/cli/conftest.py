@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kubeon import cli, operations
-from kubeon.operations import CreateResult, DestroyResult, NodeResult, Plan
+from kubeon.operations import CreateResult, DestroyResult, NodeResult, Plan, RemoveResult
 from kubeon.preflight import Finding, Severity
 
 
@@ -30,6 +30,23 @@ class Operations:
         self._begin(call)
         node = NodeResult("cp1", "10.0.0.1", "control-plane", "v1.34.2", ready=True)
         return CreateResult("demo", self.changed, (node,), 125.2, call["options"].kubeconfig, None)
+
+    def add(self, *given: Any, **named: Any) -> CreateResult:
+        call = self._call("add", given, named, "spec options home reporter confirm")
+        if not call["confirm"](self.plan):
+            return CreateResult("demo", changed=False)
+        self._begin(call)
+        nodes = [node for node in call["spec"].nodes if node.address in call["newcomers"]]
+        found = [NodeResult(n.name or "w7", str(n.address), n.role.value, "v1.34.2", ready=True) for n in nodes]
+        return CreateResult("demo", self.changed, tuple(found), 31.4, call["options"].kubeconfig, None)
+
+    def remove(self, *given: Any, **named: Any) -> RemoveResult:
+        call = self._call("remove", given, named, "name options home reporter confirm")
+        if not call["confirm"](self.plan):
+            return RemoveResult("demo")
+        self._begin(call)
+        stays = () if call["options"].remove_packages else ("w2: package socat stays: kubeon had installed it",)
+        return RemoveResult("demo", ("w1", "w2"), 12.0, None, stays)
 
     def destroy(self, *given: Any, **named: Any) -> DestroyResult:
         call = self._call("destroy", given, named, "name options home reporter confirm")
@@ -62,7 +79,7 @@ class Operations:
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Operations:
     """No host is touched, and ~/.kubeon, ~/.kube and the environment are the test's own."""
     found = Operations()
-    for name in ("create", "destroy", "preflight"):
+    for name in ("create", "add", "remove", "destroy", "preflight"):
         monkeypatch.setattr(operations, name, getattr(found, name))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBEON_HOME", str(tmp_path / "k"))
