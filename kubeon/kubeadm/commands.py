@@ -8,14 +8,18 @@ ADMIN_CONF = "/etc/kubernetes/admin.conf"
 JOIN_IN_PLACE = ("FileAvailable--etc-kubernetes-kubelet.conf", "FileAvailable--etc-kubernetes-pki-ca.crt")
 
 
-def init_words(config: str, *, ignore: Sequence[str] = (), skip_phases: Sequence[str] = ()) -> tuple[str, ...]:
+def init_words(
+    config: str, *, ignore: Sequence[str] = (), skip_phases: Sequence[str] = (), patches: Sequence[str] = ()
+) -> tuple[str, ...]:
     """`kubeadm init` with the configuration file `config`; `ignore` names preflight checks that may fail."""
-    return ("kubeadm", "init", "--config", config, "--skip-token-print", *_lists(ignore, skip_phases))
+    return ("kubeadm", "init", "--config", config, "--skip-token-print", *_lists(ignore, skip_phases), *patches)
 
 
-def join_words(config: str, *, ignore: Sequence[str] = (), skip_phases: Sequence[str] = ()) -> tuple[str, ...]:
+def join_words(
+    config: str, *, ignore: Sequence[str] = (), skip_phases: Sequence[str] = (), patches: Sequence[str] = ()
+) -> tuple[str, ...]:
     """`kubeadm join`, of a worker or a control plane: the configuration file tells."""
-    return ("kubeadm", "join", "--config", config, *_lists(ignore, skip_phases))
+    return ("kubeadm", "join", "--config", config, *_lists(ignore, skip_phases), *patches)
 
 
 def phase_words(command: str, phase: str, config: str, *, ignore: Sequence[str] = ()) -> tuple[str, ...]:

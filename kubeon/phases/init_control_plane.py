@@ -4,11 +4,13 @@ import shlex
 from collections.abc import Sequence
 
 from kubeon.errors import OperationError
+from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import ADMIN_CONF
 from kubeon.kube.tokens import sign_cluster_info
 from kubeon.kubeadm.commands import init_words
 from kubeon.kubeadm.config import API_PORT, NodeHandoff, init_config
+from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.kubeadm.tokens import new_token
 from kubeon.phases.context import Cluster, Step
 from kubeon.spec.model import ExtraArgs
@@ -116,9 +118,11 @@ class InitControlPlane(Step):
             return ()
         _expect_no_other(ctx, host)
         ctx.join_token = new_token()
-        words = init_words(CONFIG, ignore=ignored_checks(ctx, host))
+        version = ctx.spec.kubernetes
+        words = init_words(CONFIG, ignore=ignored_checks(ctx, host), patches=patch_flags(version))
         host.change(
-            kubeadm_script(init_config(ctx.spec, node_handoff(ctx, host)), words, api=api_by_way_of(ctx, host)),
+            ensure_files_script(patch_files(version))
+            + kubeadm_script(init_config(ctx.spec, node_handoff(ctx, host)), words, api=api_by_way_of(ctx, host)),
             timeout=TIMEOUT,
             what="kubeadm init",
             on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,

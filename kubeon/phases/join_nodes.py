@@ -8,10 +8,12 @@ from importlib import resources
 from kubeon.errors import CommandError, OperationError
 from kubeon.etcd.members import Member, member_at
 from kubeon.etcd.quorum import addition_problem, removal_problem
+from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
 from kubeon.kube.tokens import sign_cluster_info, token_secret
 from kubeon.kubeadm.commands import join_words
 from kubeon.kubeadm.config import API_PORT, TOKEN_TTL, join_config
+from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.kubeadm.tokens import new_token
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.init_control_plane import (
@@ -86,10 +88,12 @@ class _Join(Step):
 
     def join(self, ctx: Cluster, host: Host) -> None:
         """`kubeadm join`."""
-        words = join_words(CONFIG, ignore=ignored_checks(ctx, host))
+        version = ctx.spec.kubernetes
+        words = join_words(CONFIG, ignore=ignored_checks(ctx, host), patches=patch_flags(version))
         config = join_config(ctx.spec, node_handoff(ctx, host), host.node.role)
         script = kubeadm_script(config, words, api=api_by_way_of(ctx, ctx.bootstrap))
         before, after = self.around(ctx)
+        before = ensure_files_script(patch_files(version)) + before
         host.change(
             f"set -e\n{before}{script}{after}{_REMEMBER}",  # what follows kubeadm is not reached when it fails
             timeout=TIMEOUT,
