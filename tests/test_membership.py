@@ -179,7 +179,7 @@ def test_the_whole_control_plane_is_never_removed(world: MakeWorld) -> None:
 
 
 def test_a_dead_control_plane_goes_and_its_replacement_comes(world: MakeWorld) -> None:
-    """Defects 20 and 21: nobody waits for it, and another control plane is asked, were it the first. Same name after."""
+    """Defects 20 and 21: nobody waits for it; another control plane is asked, were it the first. Same name after."""
     here = world(control_planes=3, workers=1, **HAPROXY)
     here.create()
     here.state.known_hosts.write_text("10.0.0.1 ssh-ed25519 AAAA\n10.0.0.10 ssh-ed25519 AAAA\n")
@@ -218,7 +218,7 @@ def test_a_drain_that_is_blocked_is_an_error_and_the_node_stays(world: MakeWorld
     here.api.workloads["w2"] = [{"metadata": {"namespace": "shop", "name": "db-0"}, "status": {"phase": "Running"}}]
 
     with pytest.raises(
-        OperationError, match=r"1 pods did not leave within 300 s: shop/db-0: .*disruption budget"
+        OperationError, match=r"1 pod did not leave within 300 s: shop/db-0: .*disruption budget"
     ) as caught:
         here.remove("@w2")
     assert "--drain-timeout" in caught.value.hint
@@ -354,7 +354,9 @@ def test_a_degraded_etcd_takes_no_new_member(world: MakeWorld) -> None:
     here = world(control_planes=3, workers=0)
     here.create()
     here.power_off("cp3")
-    with pytest.raises(OperationError, match=r"(?s)cannot become a member of etcd.*4 voters and needs 3, but cp3 does not answer"):
+    with pytest.raises(
+        OperationError, match=r"(?s)cannot become a member of etcd.*4 voters and needs 3, but cp3 does not answer"
+    ):
         here.add(control_plane(4))
     assert len(here.api.etcd.members) == 3
 
@@ -366,11 +368,11 @@ def test_names_and_machines_of_members_that_are_not_visited_are_known(world: Mak
     here.machines["10.0.1.7"] = here["w1"].__class__("w1", "10.0.1.7", here.api)  # its own hostname
     with pytest.raises(PreflightError, match=r"the cluster has a node w1 already, at 10\.0\.1\.1"):
         here.add(worker(7))
+    here.api.register("stray", "v1.34.1", ready=True, address="10.0.1.8", machine_id="other")
     with pytest.raises(PreflightError, match=r"the cluster has a node at 10\.0\.1\.8 already, which it calls stray"):
-        here.api.register("stray", "v1.34.1", ready=True, address="10.0.1.8", machine_id="other")
         here.add(worker(8))
+    here.api.register("clone", "v1.34.1", ready=True, address="10.0.1.99", machine_id="id-10.0.1.9")
     with pytest.raises(PreflightError, match=r"it has the machine-id of node clone"):
-        here.api.register("clone", "v1.34.1", ready=True, address="10.0.1.99", machine_id="id-10.0.1.9")
         here.add(worker(9))
     assert "10.0.1.7" not in here.state.read_spec().model_dump_json()
 

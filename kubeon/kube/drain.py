@@ -35,8 +35,9 @@ def drain(api: Kubectl, node: str, *, seconds: float) -> None:
         api.run("drain", node, *flags, timeout=seconds + 60)
     except CommandError as error:
         left = [f"{pod['metadata']['namespace']}/{pod['metadata']['name']}" for pod in pods_on(api, node)]
+        count = f"{len(left)} pod{'' if len(left) == 1 else 's'}"
         raise OperationError(
-            f"{len(left)} pods did not leave within {seconds:.0f} s: {', '.join(left[:10])}",
+            f"{count} did not leave within {seconds:.0f} s: {', '.join(left[:10])}",
             why=error.why,
             hint="a longer --drain-timeout, or find out what holds them: kubectl get pdb -A; the node stays cordoned, "
             f"which `kubectl uncordon {node}` takes back",

@@ -6,7 +6,7 @@ Afterwards hosts have everything: packages, programs, images, the runtime, the n
 import sys
 from unittest import mock
 
-from kubeon import cli
+from kubeon import cli, operations
 from kubeon.operations import creation
 
 PHASES = {
@@ -17,9 +17,9 @@ PHASES = {
 
 def main() -> None:
     """Run kubeon with a shorter list of phases; there is no cluster to read anything from at the end."""
-    phases = tuple(phase for phase in creation.CREATE if phase.name in PHASES)
+    phases = tuple(phase for phase in operations.CREATE if phase.name in PHASES)
     if {phase.name for phase in phases} != PHASES:
-        sys.exit(f"phases were renamed: {sorted(phase.name for phase in creation.CREATE)}")
+        sys.exit(f"phases were renamed: {sorted(phase.name for phase in operations.CREATE)}")
     with (
         mock.patch.object(creation, "CREATE", phases),
         mock.patch.object(creation, "commit", return_value=None),

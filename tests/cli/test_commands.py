@@ -141,6 +141,7 @@ def test_flags_fill_the_mapping(fake: Operations, kubeon: Run, tmp_path: Path) -
     ran = kubeon(
         *CREATE, "--master", "cp2=10.0.0.2", "-w", "w1=admin@10.0.0.3:2222,10.0.0.4", "--user", "ops", "--port", "2200",
         "--key", str(key), "--jump", "j@10.0.0.9", "--strict-host-keys", "--network", "none",
+        "--schedulable-control-planes",
         "--pod-subnet", "10.1.0.0/16", "--service-subnet", "10.2.0.0/16", "--lb-mode", "external",
         "--lb-address", "10.0.0.100:6443", "--san", "a.example.org", "--san", "10.0.0.100",
         "--mirror", "https://m.example.org", "--registry", "r.example.org:5000", "--set", "nodes.3.labels.disk=ssd",
@@ -164,6 +165,7 @@ def test_flags_fill_the_mapping(fake: Operations, kubeon: Run, tmp_path: Path) -
             "loadBalancer": {"mode": "external", "address": "10.0.0.100:6443"},
             "certificates": {"sans": ["a.example.org", "10.0.0.100"]},
             "sources": {"mirror": "https://m.example.org", "registry": "r.example.org:5000"},
+            "schedulableControlPlanes": True,
         }
     )
     assert (options.parallel, options.uploads) == (7, 3)

@@ -1,7 +1,10 @@
 """containerd's files by version and host, and the scripts."""
 
+import os
+import re
 import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +128,53 @@ def test_scripts_are_shell() -> None:
 
     assert subprocess.run(["sh", "-n"], input=scripts, text=True, check=False).returncode == 0
     assert scripts.count("io.cri-containerd.pinned=pinned") == len(IMAGES)
+
+
+CTR = """#!/bin/sh
+# Containers of kubelet's pods, as ctr shows them: of etcd one that has ended and one that runs.
+echo "$*" >>"$CALLS"
+case $* in
+*"tasks ls") printf 'TASK PID STATUS\\nold 11 STOPPED\\nnow 12 RUNNING\\nnow2 13 RUNNING\\n' ;;
+*"containers ls -q labels."*etcd-events*) ;;
+*'containers ls -q labels."io.kubernetes.container.name"==etcd') printf 'old\\nnow\\n' ;;
+*"tasks exec"*) echo "inside" ;;
+esac
+"""
+
+
+def run_with_ctr(script: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """The script with a ctr of the test's own, and what that was asked to do."""
+    (folder / "ctr").write_text(CTR)
+    (folder / "ctr").chmod(0o755)
+    script = script.replace("/usr/local/bin/ctr", str(folder / "ctr"))
+    environment = os.environ | {"CALLS": str(folder / "calls")}
+    done = subprocess.run(["sh"], input=script, text=True, capture_output=True, check=False, env=environment)
+    calls = (folder / "calls").read_text().splitlines()
+    return done, [call for call in calls if " ls" not in call]
+
+
+def test_a_command_runs_inside_the_container_that_lives(tmp_path: Path) -> None:
+    """Neither kubelet nor API are asked, and of a container that was restarted the dead one is not taken."""
+    script = CONTAINERD.inside_script("etcd", ["etcdctl", "--endpoints", "https://127.0.0.1:2379", "a b"])
+
+    done, (call,) = run_with_ctr(script, tmp_path)
+
+    assert (done.returncode, done.stdout) == (0, "inside\n")
+    assert re.fullmatch(
+        r"-n k8s\.io tasks exec --exec-id kubeon-\d+-\d+ now etcdctl --endpoints https://127\.0\.0\.1:2379 a b", call
+    )
+
+
+def test_a_container_that_does_not_run_is_an_error(tmp_path: Path) -> None:
+    """And nothing is run elsewhere, as in one whose name is a part of it."""
+    done, calls = run_with_ctr(CONTAINERD.inside_script("etcd-events", ["true"]), tmp_path)
+
+    assert (done.returncode, done.stderr, calls) == (1, "no container etcd-events runs on this host\n", [])
+
+
+def test_a_container_is_asked_to_end(tmp_path: Path) -> None:
+    """By SIGTERM, the running ones only; the kubelet starts them again."""
+    done, calls = run_with_ctr(CONTAINERD.stop_script("etcd"), tmp_path)
+
+    assert (done.returncode, calls) == (0, ["-n k8s.io tasks kill --signal SIGTERM now"])
+    assert run_with_ctr(CONTAINERD.stop_script("etcd-events"), tmp_path)[0].returncode == 0

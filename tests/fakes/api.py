@@ -35,72 +35,78 @@ class FakeApi:
         self.writes: list[tuple[str, ...]] = []  # every call that changes something
         self._lock = threading.Lock()
 
-    def kubectl(self, words: list[str], stdin: str) -> str:  # noqa: PLR0911 - one line for each thing it knows
+    def kubectl(self, words: list[str], stdin: str) -> str:
         """Answer a command line, without its --kubeconfig and --server."""
         with self._lock:
-            match words:
-                case ["get", "--raw", "/readyz"]:
-                    return "ok"
-                case ["get", "nodes", "-o", "json", "--ignore-not-found"]:
-                    return json.dumps({"items": list(self.nodes.values())})
-                case ["get", "node", name, "-o", "json", "--ignore-not-found"]:
-                    return json.dumps(self.nodes[name]) if name in self.nodes else ""
-                case ["get", "configmap", "cluster-info", "--namespace", "kube-public", *_]:
-                    return json.dumps({"data": self.cluster_info})
-                case ["get", "secrets", "--namespace", "kube-system", "--field-selector", field, *_]:
-                    assert field == "type=bootstrap.kubernetes.io/token"
-                    return json.dumps({"items": [_secret(name, data) for name, data in self.secrets.items()]})
-                case ["get", "pods", "--selector", selector, "--namespace", "kube-system", *_]:
-                    wanted = dict(each.split("=") for each in selector.split(","))
-                    here = [each for each in self.pods.values() if wanted == each["metadata"]["labels"]]
-                    return json.dumps({"items": here})
-                case ["get", "pods", "--all-namespaces", "--field-selector", field, *_]:
-                    return json.dumps({"items": self.workloads.get(field.removeprefix("spec.nodeName="), [])})
-                case ["get", "configmap", "kubeadm-config", "--namespace", "kube-system", *_]:
-                    data = {} if self.cluster_status is None else {"ClusterStatus": yaml.safe_dump(self.cluster_status)}
-                    return json.dumps({"data": data})
-            self.writes.append(tuple(words))
-            match words:
-                case ["apply", "-f", "-"]:
-                    return "".join(self._apply(each) for each in yaml.safe_load_all(stdin))
-                case ["patch", "node", name, "--type", "merge", "--patch", text]:
-                    return _merge(self.nodes[name], json.loads(text))
-                case ["patch", "configmap", "cluster-info", "--namespace", "kube-public", "--type", "merge", _, text]:
-                    return _merge(self.cluster_info, json.loads(text)["data"])
-                case ["delete", "secret", *names, "--namespace", "kube-system", "--ignore-not-found"]:
-                    self.secrets = {name: data for name, data in self.secrets.items() if name not in names}
-                    return ""
-                case ["drain", name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", _]:
-                    self.nodes[name]["spec"]["unschedulable"] = True
-                    if name in self.blocked:
-                        raise KubectlError("cannot evict pod as it would violate the pod's disruption budget")
-                    self.workloads.pop(name, None)
-                    return f"node/{name} drained\n"
-                case ["delete", "node", name, "--ignore-not-found"]:
-                    self.nodes.pop(name, None)
-                    return ""
-                case ["delete", "pods", "--all-namespaces", "--field-selector", field, *force]:
-                    assert force == ["--force", "--grace-period=0", "--wait=false"]
-                    self.workloads.pop(field.removeprefix("spec.nodeName="), None)
-                    return ""
-                case ["delete", "pods", "--selector", "k8s-app=kube-proxy", "--field-selector", _, *_]:
-                    return ""
-                case ["label", "node", name, "--overwrite", *labels]:
-                    self.nodes[name]["metadata"]["labels"] |= dict(label.split("=") for label in labels)
-                    return ""
-                case ["taint", "node", name, "--overwrite", *taints]:
-                    self.nodes[name]["spec"]["taints"] = taints
-                    return ""
-                case ["patch", "configmap", "kubeadm-config", "--namespace", "kube-system", "--type", "merge", _, text]:
-                    self.cluster_status = yaml.safe_load(json.loads(text)["data"]["ClusterStatus"])
-                    return ""
-                case ["delete", "pods,serviceaccounts", "--selector", "app=kubeon-verify", *_]:
-                    self.leaving.update(self.pods)
-                    for name in self.pods:
-                        del self.applied[f"Pod/{name}"]
-                    self.pods.clear()
-                    self.applied.pop("ServiceAccount/kubeon-verify", None)
-                    return ""
+            return self._get(words[1:]) if words[0] == "get" else self._write(words, stdin)
+
+    def _get(self, words: list[str]) -> str:  # noqa: PLR0911 - one line for each thing it knows
+        match words:
+            case ["--raw", "/readyz"]:
+                return "ok"
+            case ["nodes", "-o", "json", "--ignore-not-found"]:
+                return json.dumps({"items": list(self.nodes.values())})
+            case ["node", name, "-o", "json", "--ignore-not-found"]:
+                return json.dumps(self.nodes[name]) if name in self.nodes else ""
+            case ["configmap", "cluster-info", "--namespace", "kube-public", *_]:
+                return json.dumps({"data": self.cluster_info})
+            case ["secrets", "--namespace", "kube-system", "--field-selector", field, *_]:
+                assert field == "type=bootstrap.kubernetes.io/token"
+                return json.dumps({"items": [_secret(name, data) for name, data in self.secrets.items()]})
+            case ["pods", "--selector", selector, "--namespace", "kube-system", *_]:
+                wanted = dict(each.split("=") for each in selector.split(","))
+                here = [each for each in self.pods.values() if wanted == each["metadata"]["labels"]]
+                return json.dumps({"items": here})
+            case ["pods", "--all-namespaces", "--field-selector", field, *_]:
+                return json.dumps({"items": self.workloads.get(field.removeprefix("spec.nodeName="), [])})
+            case ["configmap", "kubeadm-config", "--namespace", "kube-system", *_]:
+                data = {} if self.cluster_status is None else {"ClusterStatus": yaml.safe_dump(self.cluster_status)}
+                return json.dumps({"data": data})
+        raise AssertionError(f"kubectl get {words}: the fake was not told about it")
+
+    def _write(self, words: list[str], stdin: str) -> str:  # noqa: PLR0911, PLR0912 - one line for each thing it knows
+        self.writes.append(tuple(words))
+        match words:
+            case ["apply", "-f", "-"]:
+                return "".join(self._apply(each) for each in yaml.safe_load_all(stdin))
+            case ["patch", "node", name, "--type", "merge", "--patch", text]:
+                return _merge(self.nodes[name], json.loads(text))
+            case ["patch", "configmap", "cluster-info", "--namespace", "kube-public", "--type", "merge", _, text]:
+                return _merge(self.cluster_info, json.loads(text)["data"])
+            case ["delete", "secret", *names, "--namespace", "kube-system", "--ignore-not-found"]:
+                self.secrets = {name: data for name, data in self.secrets.items() if name not in names}
+                return ""
+            case ["drain", name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", _]:
+                self.nodes[name]["spec"]["unschedulable"] = True
+                if name in self.blocked:
+                    raise KubectlError("cannot evict pod as it would violate the pod's disruption budget")
+                self.workloads.pop(name, None)
+                return f"node/{name} drained\n"
+            case ["delete", "node", name, "--ignore-not-found"]:
+                self.nodes.pop(name, None)
+                return ""
+            case ["delete", "pods", "--all-namespaces", "--field-selector", field, *force]:
+                assert force == ["--force", "--grace-period=0", "--wait=false"]
+                self.workloads.pop(field.removeprefix("spec.nodeName="), None)
+                return ""
+            case ["delete", "pods", "--selector", "k8s-app=kube-proxy", "--field-selector", _, *_]:
+                return ""
+            case ["label", "node", name, "--overwrite", *labels]:
+                self.nodes[name]["metadata"]["labels"] |= dict(label.split("=") for label in labels)
+                return ""
+            case ["taint", "node", name, "--overwrite", *taints]:
+                self.nodes[name]["spec"]["taints"] = taints
+                return ""
+            case ["patch", "configmap", "kubeadm-config", "--namespace", "kube-system", "--type", "merge", _, text]:
+                self.cluster_status = yaml.safe_load(json.loads(text)["data"]["ClusterStatus"])
+                return ""
+            case ["delete", "pods,serviceaccounts", "--selector", "app=kubeon-verify", *_]:
+                self.leaving.update(self.pods)
+                for name in self.pods:
+                    del self.applied[f"Pod/{name}"]
+                self.pods.clear()
+                self.applied.pop("ServiceAccount/kubeon-verify", None)
+                return ""
         raise AssertionError(f"kubectl {words}: the fake was not told about it")
 
     def register(self, name: str, version: str, *, ready: bool, address: str, machine_id: str) -> None:

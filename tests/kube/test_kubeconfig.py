@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from kubeon.errors import StateError
-from kubeon.kube.kubeconfig import merge, remove
-from kubeon.kube.kubeconfig_file import write_merged, write_removed
+from kubeon.kube.kubeconfig import has, merge, remove
+from kubeon.kube.kubeconfig_file import write_merged, write_removed, write_updated
 from kubeon.waiting import Clock
 from tests.golden import assert_golden
 
@@ -201,6 +201,33 @@ def test_the_file_is_written_once(tmp_path: Path) -> None:
     assert not write_merged(path, "prod", an_admin_conf(), SERVER)
     assert path.stat().st_ino == before.st_ino
     assert [entry.name for entry in path.parent.iterdir()] == ["config"]
+
+
+def test_who_has_a_cluster() -> None:
+    """By the mark that kubeon leaves, not by the name."""
+    merged = merge(USERS_OWN, "prod", an_admin_conf(), SERVER)
+
+    assert has(merged, "prod")
+    assert not has(merged, "office")
+    assert not has(remove(merged, "prod"), "prod")
+    assert not has("", "prod")
+    with pytest.raises(StateError):
+        has("a: [", "prod")
+
+
+def test_an_update_follows_where_the_cluster_is_known_and_nowhere_else(tmp_path: Path) -> None:
+    """add and del keep an address right, and put no cluster into a file that its user took it out of."""
+    path = tmp_path / "config"
+
+    assert not write_updated(path, "prod", an_admin_conf(), SERVER)
+    assert not list(tmp_path.iterdir())
+    path.write_text(USERS_OWN)
+    assert not write_updated(path, "prod", an_admin_conf(), SERVER)
+    assert path.read_text() == USERS_OWN
+    write_merged(path, "prod", an_admin_conf(), SERVER)
+    assert write_updated(path, "prod", an_admin_conf(), "https://10.0.0.12:6443")
+    assert not write_updated(path, "prod", an_admin_conf(), "https://10.0.0.12:6443")
+    assert entries(path.read_text(), "clusters")["prod"]["server"] == "https://10.0.0.12:6443"
 
 
 def test_a_symbolic_link_stays_one_and_the_first_state_is_kept(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """What every way to the API promises, and each one's own answers."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from kubeon.lb import LBS, PORTS
@@ -33,8 +36,69 @@ def test_every_mode_keeps_the_contract(mode: str) -> None:
         assert lb.check(spec, node) or not lb.files(spec, node)
         assert set(lb.ports(spec, node)) <= set(PORTS)
         assert all(file.path.startswith("/etc/kubernetes/") for file in lb.files(spec, node))
+        assert set(lb.lists(spec, node)) <= set(lb.files(spec, node))
+        asks = lb.check(spec, node)
+        assert "\nexit 1" in asks or "exit 1\n" in asks or not asks
+        assert subprocess.run(["sh", "-n"], input=asks, text=True, check=False).returncode == 0
+        if lb.check(spec, node) or lb.is_outside:
+            assert lb.where_to_look
     for image in lb.images(spec):
         assert image.reference.startswith("localhost/") == bool(image.recipe)
+
+
+@pytest.mark.parametrize("mode", LBS)
+def test_a_node_more_touches_only_lists(mode: str) -> None:
+    """What else is on a worker says nothing of members, so that nothing restarts when they come and go."""
+    lb, before, after = LBS[mode], a_spec_for(mode, control_planes=1), a_spec_for(mode)
+
+    same, other = (
+        {*lb.files(spec, before.workers[0])} - {*lb.lists(spec, before.workers[0])} for spec in (before, after)
+    )
+
+    assert same == other
+    assert lb.lists(before, before.control_planes[0]) == ()
+    assert bool(lb.lists(before, before.workers[0])) == (mode == "haproxy")
+    assert lb.lists(before, before.workers[0]) != lb.lists(after, before.workers[0]) or mode != "haproxy"
+    assert lb.is_outside == (mode == "external")
+
+
+CHECKS = {
+    "ok": ("ok", 0, ""),
+    "a stranger": (
+        'Error from server (Forbidden): forbidden: User "system:anonymous" cannot get path "/readyz"',
+        0,
+        "",
+    ),
+    "no rights at all": ("error: You must be logged in to the server (Unauthorized)", 0, ""),
+    "nobody": (
+        "E1120 15:00 memcache.go:265] couldn't get\nThe connection to the server 10.0.9.9:8443 was refused",
+        1,
+        "The connection to the server 10.0.9.9:8443 was refused\n",
+    ),
+    "another cluster": (
+        "Unable to connect to the server: x509: certificate signed by unknown authority",
+        1,
+        "Unable to connect to the server: x509: certificate signed by unknown authority\n",
+    ),
+    "etcd is down": ("[-]etcd failed: reason withheld\nreadyz check failed", 1, "readyz check failed\n"),
+}
+
+
+@pytest.mark.parametrize(("said", "code", "why"), CHECKS.values(), ids=CHECKS)
+def test_external_is_asked_by_its_name(said: str, code: int, why: str, tmp_path: Path) -> None:
+    """An API server of this cluster is enough, whatever it thinks of a stranger; else the last word is the reason."""
+    spec = a_spec_for("external")
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\necho \"$@\" >{tmp_path}/words\ncat <<'END' >&2\n{said}\nEND\n")
+    kubectl.chmod(0o755)
+    script = LBS["external"].check(spec, spec.workers[0]).replace("/usr/local/bin/kubectl", str(kubectl))
+
+    done = subprocess.run(["sh"], input=script, text=True, capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout) == (code, why)
+    words = (tmp_path / "words").read_text()
+    assert "--server https://apiserver.cluster.local:8443" in words
+    assert "--certificate-authority /etc/kubernetes/pki/ca.crt" in words
 
 
 def test_direct_leads_control_planes_to_themselves_and_workers_to_the_first() -> None:

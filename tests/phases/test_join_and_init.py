@@ -10,7 +10,6 @@ from kubeon.phases.init_control_plane import CONFIG, HOSTS
 from tests.conftest import MakeWorld
 from tests.fakes.machine import Machine, Run
 
-
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 
 
@@ -95,7 +94,7 @@ def test_no_private_way_to_a_balancer_with_a_port_of_its_own(world: MakeWorld, s
 
 
 def test_the_kubelet_of_a_joining_control_plane_goes_to_another_meanwhile(world: MakeWorld, scripts: Scripts) -> None:
-    """Before kubeadm there, after it back; when kubeadm fails, the next run's certificates end it. Workers need none."""
+    """There before kubeadm, back after it; after a failure the next run's certificates end it. Workers need none."""
     here = world(control_planes=2, workers=1)
     here["cp2"].fails["kubeadm"] = "no"
     with pytest.raises(KubeonError):
@@ -108,7 +107,8 @@ def test_the_kubelet_of_a_joining_control_plane_goes_to_another_meanwhile(world:
     assert "server: https://10.0.0.1:6443" in meanwhile
     assert "server: https://apiserver.cluster.local:6443" in here["cp2"].files[KUBELET_CONF][0]
     assert join.index("\ntoward 10.0.0.1:6443\n") < join.index("kubeadm join")
-    assert join.index("kubeadm join") < join.index("\ntoward apiserver.cluster.local:6443\nsystemctl restart kubelet\n")
+    back = join.index("\ntoward apiserver.cluster.local:6443\nsystemctl restart kubelet\n")
+    assert join.index("kubeadm join") < back
     assert "toward" not in "".join(script for name, script in scripts.sent if name == "w1")
 
 

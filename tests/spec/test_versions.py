@@ -7,9 +7,12 @@ import pytest
 from kubeon.spec.versions import (
     Version,
     ca_validity,
+    control_plane_labels,
     control_plane_taints,
+    has_cluster_status,
     image_repository,
     kubeadm_api,
+    loses_watches_on_growth,
     parse_duration,
 )
 
@@ -69,3 +72,32 @@ def test_what_depends_on_the_release(version: str, api: str, repository: str, ta
     release = Version.parse(version)
 
     assert (kubeadm_api(release), image_repository(release), control_plane_taints(release)) == (api, repository, taints)
+
+
+ROLE, NO_BALANCERS = "node-role.kubernetes.io", "node.kubernetes.io/exclude-from-external-load-balancers"
+
+
+@pytest.mark.parametrize(
+    ("version", "labels"),
+    [
+        ("v1.20.15", (f"{ROLE}/master", f"{ROLE}/control-plane")),
+        ("v1.21.0", (f"{ROLE}/master", f"{ROLE}/control-plane", NO_BALANCERS)),
+        ("v1.23.17", (f"{ROLE}/master", f"{ROLE}/control-plane", NO_BALANCERS)),
+        ("v1.24.0", (f"{ROLE}/control-plane", NO_BALANCERS)),
+        ("v1.36.0", (f"{ROLE}/control-plane", NO_BALANCERS)),
+    ],
+)
+def test_labels_of_control_planes(version: str, labels: tuple[str, ...]) -> None:
+    """As kubeadm's phase mark-control-plane has them."""
+    assert control_plane_labels(Version.parse(version)) == labels
+
+
+@pytest.mark.parametrize(
+    ("version", "silent", "status"),
+    [("v1.20.15", True, True), ("v1.21.0", False, True), ("v1.21.14", False, True), ("v1.22.0", False, False)],
+)
+def test_what_control_planes_that_come_and_go_need(version: str, silent: bool, status: bool) -> None:
+    """A restart of the first API server, and an entry in kubeadm's own list."""
+    release = Version.parse(version)
+
+    assert (loses_watches_on_growth(release), has_cluster_status(release)) == (silent, status)

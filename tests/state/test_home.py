@@ -12,14 +12,15 @@ from kubeon.spec.loading import build_spec
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.files import write_file
 from kubeon.state.home import Home
+from kubeon.state.known_hosts import forget_host
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
 def a_spec(name: str = "demo", **fields: object) -> ClusterSpec:
     """One control plane."""
-    nodes = [{"address": "10.0.0.1", "role": "control-plane"}]
-    return build_spec({"name": name, "version": "v1.34.2", "nodes": nodes, **fields})
+    one = [{"address": "10.0.0.1", "role": "control-plane"}]
+    return build_spec({"name": name, "version": "v1.34.2", "nodes": one, **fields})
 
 
 def mode(path: Path) -> int:
@@ -89,6 +90,54 @@ def test_a_spec_is_proposed_and_committed(tmp_path: Path) -> None:
 
     state.write_spec(a_spec())
     assert (state.exists, state.read_spec(), state.read_proposed()) == (True, a_spec(), None)
+
+
+def nodes(spec: ClusterSpec) -> list[str]:
+    """Addresses."""
+    return [str(node.address) for node in spec.nodes]
+
+
+def test_what_is_known_is_more_than_what_is_committed(tmp_path: Path) -> None:
+    """Nodes of an operation that did not end well may be members already; all else is as it was last brought to."""
+    home = Home(tmp_path)
+    state = home.cluster("demo")
+    worker = {"address": "10.0.1.1", "role": "worker"}
+    control_plane = {"address": "10.0.0.1", "role": "control-plane", "name": "cp1"}
+    more = a_spec(nodes=[worker, {**control_plane, "name": None}], networking={"plugin": "none"})
+    assert state.read_known() is None
+    with pytest.raises(StateError, match="there is no cluster demo") as caught:
+        home.known("demo")
+    assert caught.value.hint == "clusters known here: none"
+
+    state.write_proposed(more)
+    assert home.known("demo") == state.read_known() == more
+
+    state.write_spec(a_spec(nodes=[control_plane]))
+    assert state.read_known() == a_spec(nodes=[control_plane])
+    state.write_proposed(more)
+    known = home.known("demo")
+    assert nodes(known) == ["10.0.0.1", "10.0.1.1"]
+    assert (known.nodes[0].name, known.networking.plugin) == ("cp1", "bridge")
+
+    with pytest.raises(StateError, match="there is no cluster dmeo") as caught:
+        home.known("dmeo")
+    assert caught.value.hint == "clusters known here: demo"
+
+
+def test_a_host_key_is_forgotten_on_every_port(tmp_path: Path) -> None:
+    """Of this address alone, of which others are a part; what cannot be read stays."""
+    path = tmp_path / "known_hosts"
+    others = "# a note\n10.0.0.10 ssh-ed25519 AA\n\n[10.0.0.11]:22 ssh-ed25519 AA\n110.0.0.1 ssh-rsa AA\n"
+    path.write_text(f"10.0.0.1 ssh-ed25519 AA\n{others}[10.0.0.1]:2222 ssh-rsa AA\n10.0.0.1 ssh-rsa BB\n")
+
+    forget_host(path, "10.0.0.1")
+
+    assert path.read_text() == others
+    before = path.stat().st_ino
+    forget_host(path, "10.0.0.1")
+    assert path.stat().st_ino == before
+    forget_host(tmp_path / "none", "10.0.0.1")
+    assert [each.name for each in tmp_path.iterdir()] == ["known_hosts"]
 
 
 def test_pki_comes_back_as_it_was(tmp_path: Path) -> None:
