@@ -16,7 +16,7 @@ import tasks
 from kubeon.cli import cli
 from kubeon.cni import CNIS
 from kubeon.lb import LBS
-from kubeon.operations import CREATE
+from kubeon.operations import ADD, CREATE, REMOVE
 from kubeon.spec.loading import json_schema
 from tests.lab import cache
 
@@ -172,7 +172,9 @@ def test_every_plugin_is_in_the_readme(name: str) -> None:
     assert f"`{name}`" in text_of(README)
 
 
-@pytest.mark.parametrize("phase", CREATE, ids=lambda phase: phase.name)
+@pytest.mark.parametrize(
+    "phase", {phase.name: phase for phase in (*CREATE, *ADD, *REMOVE)}.values(), ids=lambda phase: phase.name
+)
 def test_every_phase_is_in_the_readme(phase: Any) -> None:
     """By the title that the screen shows."""
     assert phase.title in text_of(README)
