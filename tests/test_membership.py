@@ -21,6 +21,7 @@ from kubeon.lb import haproxy
 from kubeon.phases import join_nodes
 from tests.conftest import MakeWorld
 from tests.fakes.etcd import FakeMember
+from tests.fakes.machine import Machine
 from tests.fakes.world import World
 
 HAPROXY = {"load_balancer": {"mode": "haproxy"}}
@@ -437,3 +438,35 @@ def test_an_external_balancer_is_asked_before_anybody_joins(world: MakeWorld) ->
     here.api.balancer_fails = ""
     here.create()
     assert sorted(here.api.nodes) == ["cp1", "w1"]
+
+
+def test_what_was_begun_before_stays_known(world: MakeWorld) -> None:
+    """A dead add is neither forgotten nor taken for done by the next add or del of other nodes."""
+    here = world(control_planes=1, workers=2, **HAPROXY)
+    here.create()
+    here.machines["10.0.0.2"] = Machine("cp2", "10.0.0.2", here.api)
+    here["cp2"].fails["kubeadm"] = "power failure"
+    with pytest.raises(CommandError):
+        here.add(control_plane(2, name="cp2"))
+
+    here.add(worker(3))
+    here.remove("@w1")
+
+    assert [node.name for node in here.state.read_spec().nodes] == ["cp1", "w2", "w3"]
+    assert [node.name for node in here.home.known("demo").nodes] == ["cp1", "w2", "w3", "cp2"]
+    assert listed(here, "w2") == ["10.0.0.1"]
+    here.remove("@cp2")
+    assert here.state.read_proposed() is None
+    assert here["cp2"].files == {}
+
+
+def test_a_cluster_that_is_not_finished_loses_no_node(world: MakeWorld) -> None:
+    """First it has to be one."""
+    here = world(control_planes=1, workers=2)
+    here["w1"].fails["import"] = "no space left on device"
+    with pytest.raises(CommandError):
+        here.create()
+    with pytest.raises(StateError, match="not finished"):
+        here.remove("@w2")
+    with pytest.raises(StateError, match="not finished"):
+        here.add(worker(3))

@@ -78,7 +78,7 @@ def enlarged(name: str, flags: Mapping[str, Any], home: Home) -> tuple[ClusterSp
     nodes = _nodes(flags)
     if not nodes:
         raise UsageError("no nodes to add", hint=f"kubeon add {name} -w ADDRESS, or -m ADDRESS for a control plane")
-    mapping = load_file(dump_spec(home.known(name)), name)
+    mapping = load_file(dump_spec(home.cluster(name).read_spec() or home.known(name)), name)
     had = {node["address"]: node for node in mapping["nodes"]}
     for node in nodes:
         old = had.get(node["address"])

@@ -26,7 +26,6 @@ from kubeon.phases.membership import (
     silent_members,
     softened,
     split_marked,
-    without,
 )
 from kubeon.phases.resolve import check_again, check_hosts, resolve
 from kubeon.preflight import Severity, raise_on_errors
@@ -52,7 +51,7 @@ def add(
     """
     began = SYSTEM_CLOCK.monotonic()
     with begun(home, spec.name, "add", reporter, options) as run:
-        stored = run.state.read_spec()
+        stored, pending = run.state.read_spec(), run.state.read_proposed()
         if stored is None:
             raise StateError(f"cluster {spec.name} is not finished", hint=f"kubeon create {spec.name} finishes it")
         check_again(stored, spec)
@@ -87,18 +86,21 @@ def add(
             nodes=nodes,
         )
         ctx.members = frozenset(host.name for host in (first, *workers))
-        ctx.verified = run.state.read_proposed() is None  # nothing was begun that has not come to its end
+        ctx.verified = pending is None  # nothing was begun that has not come to its end
         plan = make_plan(f"add {_count(len(new))} to cluster {spec.name}", ctx, ADD, warnings)
         if not confirm(plan):
             return CreateResult(spec.name, changed=False)
-        run.state.write_proposed(spec)
+        proposed = spec.with_nodes_of(pending) if pending else spec  # what was begun before stays known
+        run.state.write_proposed(proposed)
         outcome = run.walk(ADD, ctx, options, interrupt, f"Adding to {spec.name}")
         if outcome.errors or outcome.interrupted:  # who has joined is a member, whatever became of the others
             joined = {host.node.address for host in new_hosts if host.name in ctx.registered}
-            run.state.write_spec(without(spec, [node for node in spec.nodes if node.address in newcomers - joined]))
-            run.state.write_proposed(spec)
+            run.state.write_spec(spec.without(node for node in new if node.address not in joined))
+            run.state.write_proposed(proposed)
         outcome.raise_if_failed(AGAIN)
         kubeconfig = commit(ctx, spec, options)
+        if len(proposed.nodes) > len(spec.nodes):
+            run.state.write_proposed(proposed)
         return CreateResult(spec.name, outcome.changed, node_results(ctx, new_hosts), since(began), kubeconfig, run.log)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
-from kubeon.errors import KubeonError, PreflightError, UsageError
+from kubeon.errors import KubeonError, PreflightError, StateError, UsageError
 from kubeon.etcd.members import Member, member_at
 from kubeon.etcd.quorum import quorum_of, removal_problem
 from kubeon.etcd.quorum import without as members_without
@@ -18,13 +18,12 @@ from kubeon.operations.base import (
     begun,
     commit,
     make_plan,
-    named,
     since,
     stays,
 )
 from kubeon.operations.steps import removal_steps
 from kubeon.phases.context import Cluster
-from kubeon.phases.membership import Nodes, answering_member, silent_members, split_marked, without
+from kubeon.phases.membership import Nodes, answering_member, silent_members, split_marked
 from kubeon.phases.resolve import authorities_of, context_of
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import NodeSpec, Role
@@ -52,10 +51,14 @@ def remove(
     began = SYSTEM_CLOCK.monotonic()
     known = home.known(name)
     leaving = select(known, selectors)
-    spec = without(known, leaving)
-    if not spec.control_planes:
-        raise UsageError(f"that would be every control plane of {name}", hint=f"kubeon destroy {name} ends a cluster")
     with begun(home, name, "del", reporter, options) as run:
+        stored, pending = run.state.read_spec(), run.state.read_proposed()
+        if stored is None:
+            raise StateError(f"cluster {name} is not finished", hint=f"kubeon create {name} finishes it")
+        spec = stored.without(leaving)
+        if not spec.control_planes:
+            hint = f"kubeon destroy {name} ends a cluster"
+            raise UsageError(f"that would be every control plane of {name}", hint=hint)
         shrinks = any(node.role is Role.CONTROL_PLANE for node in leaving)
         staying = [node for node in spec.nodes if shrinks or node.role is Role.CONTROL_PLANE]
         seen = run.look(known, options, nodes=[*leaving, *staying], impatient=leaving if options.dead else ())
@@ -89,7 +92,9 @@ def remove(
         for node in left:
             forget_host(run.state.known_hosts, str(node.address))
         if left:
-            commit(ctx, named(without(known, left), {host.address: host.name for host in ctx.hosts}), options)
+            commit(ctx, stored.without(left), options)
+            if pending and pending.without((*stored.nodes, *left)).nodes:  # begun by somebody else, and not over
+                run.state.write_proposed(pending.without(left))
         outcome.raise_if_failed(AGAIN)
         names = tuple(host.name for host in (*going, *dead))
         return RemoveResult(name, names, since(began), run.log, stays(outcome))

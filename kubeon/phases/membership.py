@@ -8,7 +8,7 @@ from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
 from kubeon.pki.authorities import Authorities
 from kubeon.preflight import Finding, Severity
-from kubeon.spec.model import ClusterSpec, NodeSpec, Role
+from kubeon.spec.model import NodeSpec, Role
 from kubeon.state.cluster import ClusterState
 
 Nodes = Mapping[str, Mapping[str, Any]]
@@ -93,9 +93,3 @@ def silent_members(nodes: Sequence[NodeSpec], unreachable: Mapping[str, KubeonEr
         for address, error in unreachable.items()
         if address in names
     ]
-
-
-def without(spec: ClusterSpec, nodes: Collection[NodeSpec]) -> ClusterSpec:
-    """The description without these nodes."""
-    gone = {node.address for node in nodes}
-    return spec.model_copy(update={"nodes": tuple(node for node in spec.nodes if node.address not in gone)})

@@ -1,5 +1,6 @@
 """cluster.yaml as frozen values. Names are kubeadm's where it has one (podSubnet, serviceSubnet, dnsDomain)."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
@@ -185,6 +186,17 @@ class ClusterSpec(Model):
     def workers(self) -> tuple[NodeSpec, ...]:
         """The worker nodes."""
         return tuple(node for node in self.nodes if node.role is Role.WORKER)
+
+    def with_nodes_of(self, other: "ClusterSpec") -> "ClusterSpec":
+        """This one, and after its own nodes those that only the other one has."""
+        had = {node.address for node in self.nodes}
+        more = (node for node in other.nodes if node.address not in had)
+        return self.model_copy(update={"nodes": (*self.nodes, *more)})
+
+    def without(self, nodes: Iterable[NodeSpec]) -> "ClusterSpec":
+        """This one without these nodes, which are told by their addresses."""
+        gone = {node.address for node in nodes}
+        return self.model_copy(update={"nodes": tuple(node for node in self.nodes if node.address not in gone)})
 
     @model_validator(mode="after")
     def _check(self) -> "ClusterSpec":

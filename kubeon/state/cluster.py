@@ -84,9 +84,7 @@ class ClusterState:
         stored, proposed = self.read_spec(), self.read_proposed()
         if stored is None or proposed is None:
             return stored or proposed
-        had = {node.address for node in stored.nodes}
-        more = (node for node in proposed.nodes if node.address not in had)
-        return stored.model_copy(update={"nodes": (*stored.nodes, *more)})
+        return stored.with_nodes_of(proposed)
 
     def write_proposed(self, spec: ClusterSpec) -> None:
         """Remember what an operation is about to bring the cluster to."""

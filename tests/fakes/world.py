@@ -107,7 +107,7 @@ class World:
     def add(self, *nodes: dict[str, Any], yes: bool = True, **how: Any) -> CreateResult:
         """`kubeon add`, of nodes as cluster.yaml has them."""
         self.watcher = Watcher()
-        known = self.home.known(self.spec.name)
+        known = self.state.read_spec() or self.home.known(self.spec.name)
         mapping = known.model_dump(mode="json", by_alias=True)
         had = {str(node.address) for node in known.nodes}
         mapping["nodes"] += [node for node in nodes if node["address"] not in had]
