@@ -68,8 +68,8 @@ def test_a_node_that_is_there_may_be_named_again(fake: Operations, kubeon: Run) 
         assert fake.last["newcomers"] == frozenset({IPv4Address("10.0.1.1")})
 
 
-def test_an_add_that_did_not_end_is_remembered(fake: Operations, kubeon: Run, home: Home) -> None:
-    """Its nodes belong to the description, and are not new to the next command."""
+def test_an_add_that_did_not_end_is_not_taken_up_by_another(fake: Operations, kubeon: Run, home: Home) -> None:
+    """What it was about is known, and may be named again; but nobody asked for it now."""
     state = home.cluster("demo")
     stored = state.read_spec()
     assert stored is not None
@@ -78,8 +78,10 @@ def test_an_add_that_did_not_end_is_remembered(fake: Operations, kubeon: Run, ho
 
     kubeon("add", "demo", "-w", "10.0.1.8", "-y")
 
-    assert [str(node.address) for node in fake.last["spec"].nodes] == ["10.0.0.1", "10.0.1.1", "10.0.1.7", "10.0.1.8"]
+    assert [str(node.address) for node in fake.last["spec"].nodes] == ["10.0.0.1", "10.0.1.1", "10.0.1.8"]
     assert fake.last["newcomers"] == frozenset({IPv4Address("10.0.1.8")})
+    kubeon("add", "demo", "-w", "10.0.1.7", "-y")
+    assert fake.last["newcomers"] == frozenset({IPv4Address("10.0.1.7")})
 
 
 def _json(spec: Any) -> dict[str, Any]:
