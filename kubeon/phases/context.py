@@ -55,6 +55,7 @@ class Cluster:
     joined: bool = False  # a node has joined in this operation
     grew_from_one: bool = False  # etcd had one member before, and has more now
     left: set[str] = field(default_factory=set)  # nodes that have left the cluster, to the end
+    answered: set[str] = field(default_factory=set)  # control planes that have joined, and that were waited for
     registered: set[str] = field(default_factory=set)  # nodes whose Node object is as wanted
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from kubeon.errors import OperationError
+from kubeon.errors import CommandError, OperationError
 from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import ADMIN_CONF
@@ -131,6 +131,21 @@ class InitControlPlane(Step):
         if len(ctx.hosts) > 1:
             sign_cluster_info(ctx.api, ctx.join_token)
         return (f"kubeadm init: {ctx.spec.version}",)
+
+
+def _expect_way(ctx: Cluster, host: Host, failure: CommandError) -> None:
+    """kubeadm waits four minutes for the API by way of its endpoint, and then suspects the kubelet."""
+    if not ctx.lb.is_outside or not ctx.api.answers():
+        return
+    try:
+        host.ask(ctx.lb.check(ctx.spec, host.node), what="ask the load balancer", wait=False)
+    except CommandError as error:
+        raise OperationError(
+            f"the API server runs, but the load balancer ({ctx.lb.endpoint(ctx.spec)}) does not lead to it",
+            why=error.why,
+            hint=f"{ctx.lb.where_to_look}; the same command again goes on from here",
+            host=host.name,
+        ) from failure
 
 
 def _expect_no_other(ctx: Cluster, host: Host) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from kubeon.errors import CommandError, OperationError
+from kubeon.etcd.members import member_at
 from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import hosts_script
+from kubeon.kube.kubectl import Kubectl
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.join_nodes import JoinControlPlanes
@@ -13,6 +15,7 @@ from kubeon.spec.versions import loses_watches_on_growth
 from kubeon.waiting import wait_until
 
 ANSWERS_WITHIN = 120  # seconds; a static pod of a node that has just joined takes 5 to 10
+ENDS_WITHIN = 3  # seconds for an API server to end what it has begun, watches aside
 
 
 class PlaceLoadBalancer(Step):
@@ -65,6 +68,7 @@ class UpdateLoadBalancer(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Write what differs, then ask until it answers right."""
+        ctx.once(lambda: _wait_for_newcomers(ctx))
         entries = preparation_of(ctx, host).entries
         moved = host.change(hosts_script(ctx.spec.name, entries), what="write /etc/hosts").splitlines()
         if moved:  # a pod in the host's network has the /etc/hosts of its start
@@ -96,6 +100,9 @@ class RestartApiServer(Step):
             return ()
         host.change(ctx.cri.stop_script("kube-apiserver"), what="restart the API server")
         wait_until(lambda: not ctx.api.answers(), seconds=10, pause=0.2, longest=0.5)
+        if not wait_until(ctx.api.answers, seconds=ENDS_WITHIN, pause=0.3, longest=1.0):
+            # its port is closed and it waits up to a minute for watches to end; a second signal ends it at once
+            host.change(ctx.cri.stop_script("kube-apiserver"), what="restart the API server")
         if not wait_until(ctx.api.answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=1.0):
             raise OperationError(
                 f"the API server did not come back within {ANSWERS_WITHIN} s",
@@ -103,6 +110,24 @@ class RestartApiServer(Step):
                 host=host.name,
             )
         return ("kube-apiserver restarted, so that it sees what is new (kubernetes/kubernetes#97294)",)
+
+
+def _wait_for_newcomers(ctx: Cluster) -> None:
+    """`kubeadm join` does not wait for the API server that it starts, and a list sends clients there at once.
+
+    One that does not come to answer goes on the list all the same: haproxy notices.
+    """
+    listed = {str(node.address) for node in ctx.spec.control_planes}
+    new = [
+        host for host in ctx.hosts if host.address in listed and host.name not in {ctx.bootstrap.name, *ctx.answered}
+    ]
+    if not new:
+        return
+    members = ctx.etcd.members()
+    for host in new:
+        if (member := member_at(members, host.address)) and member.healthy:
+            wait_until(Kubectl(host).answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=1.0)
+        ctx.answered.add(host.name)
 
 
 def _wait_for_answer(ctx: Cluster, host: Host) -> None:
