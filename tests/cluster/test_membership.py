@@ -25,6 +25,27 @@ ETCDCTL = (
 )
 INTO_ETCD = r"\[etcd\] Announced new etcd member|\[etcd\] Creating static"
 # node: the lab's host
+INTO_ETCD = r"\[etcd\] Announced new etcd member|\[etcd\] Creating static"
+BUDGET = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: kept}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: kept}}
+  template:
+    metadata: {labels: {app: kept}}
+    spec:
+      nodeSelector: {kubernetes.io/hostname: n110}
+      containers: [{name: pause, image: "k8s.gcr.io/pause:3.2"}]
+---
+apiVersion: policy/v1beta1
+kind: PodDisruptionBudget
+metadata: {name: kept}
+spec:
+  minAvailable: 1
+  selector: {matchLabels: {app: kept}}
+"""
 CONTROL_PLANES = {"n1": "mu-1", "n10": "mu-2", "n100": "mu-3", "n1000": "mu-4", "n11": "mu-5"}
 WORKERS = {"n110": "mu-6", "n111": "mu-7"}
 
@@ -183,13 +204,14 @@ def test_a_removal_that_would_break_the_quorum_is_refused(mu: Mu) -> None:
     _wait_until_healthy(mu, "n100", 3)
 
 
-def test_what_the_refused_add_began_goes_on(mu: Mu) -> None:
-    """The same command, now that etcd is whole."""
-    mu.kubeon.ok(*mu.add("-m", "n1"))
-    mu.check("n100", "n1000", "n11", "n1")
+def test_what_the_refused_add_began_is_taken_back(mu: Mu) -> None:
+    """It never became a member, but its host was prepared."""
+    mu.kubeon.ok(*mu.remove("@n1"))
+    mu.check("n100", "n1000", "n11")
+    assert hosts.ssh(mu.machines["n1"], "ls -d /etc/kubernetes /var/lib/kubelet", check=False).stdout == ""
 
 
-def test_four_to_one(mu: Mu) -> None:
+def test_three_to_one(mu: Mu) -> None:
     """One after the other, by one command."""
     mu.kubeon.ok(*mu.remove("@cp*^n1000"))
     mu.check("n1000")
@@ -204,55 +226,61 @@ def test_a_new_machine_under_an_old_name(mu: Mu, up: Up) -> None:
     mu.check_lists("n110", "n111")
 
 
-@pytest.mark.parametrize(
-    "moment", [r"\[kubelet-start\]", r"\[etcd\] Announced new etcd member|\[etcd\] Creating static"]
-)
-def test_killed_while_a_control_plane_joins(mu: Mu, moment: str) -> None:
-    """SIGKILL; what the host had begun goes on by itself, and the same command completes it."""
-    run = mu.start(*mu.add("-m", "n100"))
-    run.reach(moment)
-    run.kill()
-    mu.kubeon.ok(*mu.add("-m", "n100"))
+def test_a_join_that_is_cut_off_again_and_again(mu: Mu) -> None:
+    """SIGKILL, while what the host has begun goes on by itself; then its power, in the middle of its way into etcd."""
+    command = mu.add("-m", "n100")
+    for moment in (r"\[kubelet-start\]", INTO_ETCD):
+        run = mu.start(*command)
+        run.reach(moment)
+        run.kill()
+    mu.kubeon.ok(*command)
     mu.check("n1000", "n10", "n100")
     mu.kubeon.ok(*mu.remove("@n100"))
-    mu.check("n1000", "n10")
 
-
-def test_the_power_of_a_joining_control_plane_is_cut(mu: Mu) -> None:
-    """In the middle of its way into etcd."""
-    run = mu.start(*mu.add("-m", "n100"))
+    run = mu.start(*command)
     run.reach(INTO_ETCD)
     faults.power_off(mu.machines["n100"])
-    outcome = run.end()
-    assert outcome.exit_code != 0
+    assert run.end().exit_code != 0
     faults.power_on(mu.machines["n100"])
-    mu.kubeon.ok(*mu.add("-m", "n100"))
+    mu.kubeon.ok(*command)
+
     mu.check("n1000", "n10", "n100")
     mu.check_lists("n110", "n111")
 
 
-@pytest.mark.parametrize("moment", [r"\[drain-node\]: started", r"\[leave-etcd\]: started", r"\[clean-host\]: started"])
-def test_killed_while_a_control_plane_leaves(mu: Mu, moment: str) -> None:
-    """SIGKILL; the same command completes it."""
-    run = mu.start(*mu.remove("@n100"))
-    run.reach(moment)
-    run.kill()
-    mu.kubeon.ok(*mu.remove("@n100"))
-    mu.check("n1000", "n10")
-    mu.kubeon.ok(*mu.add("-m", "n100"))
-    mu.check("n1000", "n10", "n100")
-
-
-def test_the_power_of_a_leaving_control_plane_is_cut(mu: Mu) -> None:
-    """It is cleaned when it is back."""
-    run = mu.start(*mu.remove("@n100"))
+def test_a_removal_that_is_cut_off_again_and_again(mu: Mu) -> None:
+    """SIGKILL twice, then the power of the one that leaves; it is cleaned when it is back."""
+    command = mu.remove("@n100")
+    for moment in (r"\[drain-node\]: started", r"\[leave-etcd\]: started"):
+        run = mu.start(*command)
+        run.reach(moment)
+        run.kill()
+    run = mu.start(*command)
     run.reach(r"\[clean-host\]: started")
     faults.power_off(mu.machines["n100"])
     assert run.end().exit_code != 0
     faults.power_on(mu.machines["n100"])
-    mu.kubeon.ok(*mu.remove("@n100"))
+
+    mu.kubeon.ok(*command)
+
     mu.check("n1000", "n10")
+    mu.check_lists("n110", "n111")
     assert hosts.ssh(mu.machines["n100"], "ls -d /etc/kubernetes /var/lib/etcd", check=False).stdout == ""
+
+
+def test_a_budget_holds_up_a_drain(mu: Mu) -> None:
+    """With the words of the API, and nothing is lost; without the budget it goes."""
+    kubectl(mu.machines["n1000"], "apply -f -", stdin=BUDGET)
+    kubectl(mu.machines["n1000"], "rollout status deployment/kept --timeout 120s")
+
+    refused = mu.kubeon.run(*mu.remove("@n110", "--drain-timeout", "10"))
+
+    assert refused.exit_code == 1, refused.text
+    assert "disruption budget" in refused.text
+    assert "--drain-timeout" in refused.text
+    assert "kubectl uncordon n110" in refused.text
+    assert "node/n110" in kubectl(mu.machines["n1000"], "get nodes -o name")
+    kubectl(mu.machines["n1000"], "delete poddisruptionbudget kept")
 
 
 def test_two_clusters_from_one_machine_at_once(mu: Mu, up: Up) -> None:
