@@ -470,3 +470,18 @@ def test_a_cluster_that_is_not_finished_loses_no_node(world: MakeWorld) -> None:
         here.remove("@w2")
     with pytest.raises(StateError, match="not finished"):
         here.add(worker(3))
+
+
+@pytest.mark.parametrize("mode", ["haproxy", "direct"])
+def test_a_worker_that_is_broken_can_leave(mode: str, world: MakeWorld) -> None:
+    """Its machine answers, and nothing else of it: nobody waits for its way to the API."""
+    here = world(control_planes=2, workers=2, load_balancer={"mode": mode})
+    here.create()
+    here["w1"].units["kubelet.service"] = "inactive"
+    here["w2"].units["kubelet.service"] = "inactive"
+
+    here.remove("@w1")
+    assert "update-load-balancer" not in here.ended_by("w1")
+    here.remove("@w2", "@cp2")
+
+    assert sorted(here.api.nodes) == ["cp1"]

@@ -59,8 +59,9 @@ class UpdateLoadBalancer(Step):
     reaches_members = True
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
-        """Nodes that reach the API by something that knows the control planes."""
-        return not ctx.is_control_plane(host) and not ctx.lb.is_outside and host.name not in ctx.gone
+        """Nodes that reach the API by something that knows the control planes; one that leaves may be broken."""
+        stays = any(node.address == host.node.address for node in ctx.spec.nodes)
+        return stays and not ctx.is_control_plane(host) and not ctx.lb.is_outside
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Only for members: what a new node holds is new anyway."""
