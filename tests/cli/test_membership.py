@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from kubeon.errors import KubeonError
+from kubeon.errors import (
+    BundleError,
+    HostError,
+    HostErrors,
+    KubeonError,
+    OperationError,
+    PreflightError,
+    StateError,
+)
 from kubeon.operations import Plan
 from kubeon.spec.loading import build_spec
 from kubeon.state.home import Home
@@ -225,6 +233,31 @@ def test_a_failure_names_the_command_to_repeat(fake: Operations, kubeon: Run, co
 
     assert ran.code == 1
     assert f"Next: kubeon {' '.join(command)} -y\n" in ran.err
+
+
+@pytest.mark.parametrize("command", [ADD, DEL], ids=["add", "del"])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OperationError("no control plane of demo answers"), 1),
+        (PreflightError("etcd would lose its quorum; nothing was changed"), 4),
+        (HostErrors({"w1": HostError("no")}, done=2), 5),
+        (StateError("no"), 6),
+        (BundleError("no"), 7),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("no"), 70),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_exit_codes(fake: Operations, kubeon: Run, error: BaseException, code: int, command: tuple[str, ...]) -> None:
+    """Those of create, as a program and in JSON."""
+    fake.fail = error
+
+    ran = kubeon(*command, "--yes")
+    as_json = kubeon(*command, "--yes", "--output", "json")
+
+    assert (ran.code, ran.out, as_json.code) == (code, "", code)
+    assert json.loads(as_json.out)["error"]["exitCode"] == code
 
 
 def test_the_real_del_refuses_before_it_looks(monkeypatch: pytest.MonkeyPatch, kubeon: Run) -> None:

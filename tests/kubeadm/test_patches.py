@@ -17,4 +17,6 @@ def test_etcd_asks_for_no_part_of_the_disk_before_1_22() -> None:
 
 def test_newer_releases_need_none() -> None:
     """kubeadm asks for none itself, and the flag has another name."""
-    assert patch_files(Version.parse("v1.22.0")) == patch_flags(Version.parse("v1.34.1")) == ()
+    for version in map(Version.parse, ("v1.22.0", "v1.34.1")):
+        assert patch_files(version) == ()
+        assert patch_flags(version) == ()
