@@ -485,3 +485,18 @@ def test_a_worker_that_is_broken_can_leave(mode: str, world: MakeWorld) -> None:
     here.remove("@w2", "@cp2")
 
     assert sorted(here.api.nodes) == ["cp1"]
+
+
+def test_a_control_plane_that_is_not_drained_stays_and_comes_back_to_the_lists(world: MakeWorld) -> None:
+    """Its member and its record are untouched; create puts right what was begun."""
+    here = world(control_planes=3, workers=1, **HAPROXY)
+    here.create()
+    here.api.blocked.add("cp3")
+    with pytest.raises(OperationError, match="did not leave within 300 s"):
+        here.remove("@cp3")
+    assert voters(here) == ["cp1", "cp2", "cp3"]
+    assert [node.name for node in here.state.read_spec().nodes] == ["cp1", "cp2", "cp3", "w1"]
+
+    here.create(here.home.known("demo"))
+
+    assert listed(here, "w1") == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
