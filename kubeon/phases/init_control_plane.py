@@ -120,13 +120,17 @@ class InitControlPlane(Step):
         ctx.join_token = new_token()
         version = ctx.spec.kubernetes
         words = init_words(CONFIG, ignore=ignored_checks(ctx, host), patches=patch_flags(version))
-        host.change(
-            ensure_files_script(patch_files(version))
-            + kubeadm_script(init_config(ctx.spec, node_handoff(ctx, host)), words, api=api_by_way_of(ctx, host)),
-            timeout=TIMEOUT,
-            what="kubeadm init",
-            on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
-        )
+        try:
+            host.change(
+                ensure_files_script(patch_files(version))
+                + kubeadm_script(init_config(ctx.spec, node_handoff(ctx, host)), words, api=api_by_way_of(ctx, host)),
+                timeout=TIMEOUT,
+                what="kubeadm init",
+                on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
+            )
+        except CommandError as error:
+            _expect_way(ctx, host, error)
+            raise
         ctx.joined = True
         if len(ctx.hosts) > 1:
             sign_cluster_info(ctx.api, ctx.join_token)
