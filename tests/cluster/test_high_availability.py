@@ -111,7 +111,7 @@ def test_a_control_plane_without_power(ha: Ha) -> None:
     faults.power_on(victim)
     wait_for(lambda: all(states(worker) == dict.fromkeys(servers(ha), "UP") for worker in ha.workers))
     print(f"{victim.name} serves again {time.monotonic() - began:.0f} s after it was switched on")
-    wait_for(lambda: "false" not in etcd_health(ha.control_planes[1]))
+    wait_for(lambda: etcdctl(ha.control_planes[1], "endpoint health --cluster -w json").count('"health":true') == 3)
 
 
 def test_a_new_control_plane(ha: Ha) -> None:
@@ -131,20 +131,25 @@ def test_a_new_control_plane(ha: Ha) -> None:
     assert pods(ha) == before
 
 
-def test_a_control_plane_that_leaves(ha: Ha) -> None:
-    """The same while a living one is removed, in whose keeping some of the connections are."""
+@pytest.mark.parametrize("leads", [False, True], ids=["follower", "leader"])
+def test_a_control_plane_that_leaves(ha: Ha, leads: bool) -> None:
+    """The same while a living one is removed, in whose keeping some of the connections are.
+
+    Where it leads etcd, etcd itself fails the reads that wait just when the lead is handed over: nothing else.
+    """
     before = pods(ha)
-    leaving = ha.control_planes[1]
+    leader = etcd_leader(ha)
+    leaving = leader if leads else next(host for host in ha.control_planes[::-1] if host is not leader)
     with ha.probing() as end:
         time.sleep(2)
         began = time.monotonic()
         ha.kubeon.ok("del", ha.name, f"@{leaving.name}", "--yes")
-        print(f"del: {time.monotonic() - began:.0f} s")
+        print(f"del of etcd's {'leader' if leads else 'follower'}: {time.monotonic() - began:.0f} s")
         time.sleep(3)
         reports = end()
     ha.control_planes.remove(leaving)
 
-    nothing_failed(reports, began)
+    nothing_failed(reports, began, handed_over=leads)
     assert all(set(states(worker)) == set(servers(ha)) for worker in ha.workers)
     assert pods(ha) == before
 
@@ -273,13 +278,18 @@ def show(report: Report, began: float) -> None:
                 print(f"  {name}: {what} at {[round(at - began, 1) for at in moments[:10]]}")
 
 
-def nothing_failed(reports: list[Report], began: float) -> None:
-    """On no stream, with the one connection that may have been closed just when a request was on its way."""
+def nothing_failed(reports: list[Report], began: float, *, handed_over: bool = False) -> None:
+    """On no stream, with the one connection that may have been closed just when a request was on its way.
+
+    `handed_over`: etcd's lead was, and reads that waited at that moment have failed.
+    """
     for report in reports:
         show(report, began)
     for host, name, stream in streams(reports):
         assert stream.done > 100, f"{host} {name}"
-        assert stream.failed == [], f"{host} {name}"
+        failed = [each for each in stream.failed if not (handed_over and "etcdserver: leader changed" in each[2])]
+        assert failed == [], f"{host} {name}"
+        assert len(stream.failed) <= 3, f"{host} {name}"
         assert len(stream.resent) <= 1, f"{host} {name}"
 
 
@@ -321,12 +331,20 @@ def endpoints(at: LabHost) -> int:
     return sum(len(subset.get("addresses", [])) for subset in json.loads(answer or "{}").get("subsets", []))
 
 
-def etcd_health(at: LabHost) -> str:
-    """Of all members."""
+def etcd_leader(ha: Ha) -> LabHost:
+    """Who leads."""
+    for member in json.loads(etcdctl(ha.control_planes[0], "endpoint status --cluster -w json")):
+        if member["Status"]["leader"] == member["Status"]["header"]["member_id"]:
+            return next(host for host in ha.control_planes if f"//{host.address}:" in member["Endpoint"])
+    raise AssertionError("nobody leads etcd")
+
+
+def etcdctl(at: LabHost, command: str) -> str:
+    """As this member sees it; nothing when it fails."""
     pki = "/etc/kubernetes/pki/etcd"
-    words = f"etcdctl --cacert {pki}/ca.crt --cert {pki}/healthcheck-client.crt --key {pki}/healthcheck-client.key"
-    inner = f"{words} endpoint health --cluster -w json"
-    return kubectl(at, f"-n kube-system exec etcd-{at.name} -- {inner} 2>&1", check=False) or "false"
+    login = f"--cacert {pki}/ca.crt --cert {pki}/healthcheck-client.crt --key {pki}/healthcheck-client.key"
+    words = f"etcdctl --endpoints https://127.0.0.1:2379 {login}"
+    return kubectl(at, f"-n kube-system exec etcd-{at.name} -- {words} {command} 2>/dev/null", check=False)
 
 
 def inside(host: LabHost, command: str) -> None:
