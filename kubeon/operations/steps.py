@@ -5,12 +5,13 @@ from kubeon.phases.authorize_key import AuthorizeKey
 from kubeon.phases.clean_host import CleanHost
 from kubeon.phases.configure_network import ConfigureNetwork
 from kubeon.phases.context import Step
+from kubeon.phases.drain_node import DrainNode
 from kubeon.phases.import_images import ImportImages
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.install_files import InstallFiles
 from kubeon.phases.install_packages import InstallPackages
 from kubeon.phases.join_nodes import JoinControlPlanes, JoinWorkers
-from kubeon.phases.leave_cluster import DeleteNode, DrainNode, LeaveEtcd
+from kubeon.phases.leave_cluster import DeleteNode, LeaveEtcd
 from kubeon.phases.load_balancer import CheckLoadBalancer, PlaceLoadBalancer, RestartApiServer, UpdateLoadBalancer
 from kubeon.phases.place_certificates import PlaceCertificates
 from kubeon.phases.prepare_hosts import PrepareHost
@@ -40,7 +41,7 @@ _JOIN: tuple[Step, ...] = (
 )
 CREATE: tuple[Step, ...] = (*_PREPARE, InitControlPlane(), ApplyNetwork(), *_JOIN)
 ADD: tuple[Step, ...] = (*_PREPARE, *_JOIN)
-REMOVE: tuple[Step, ...] = (UpdateLoadBalancer(), DrainNode(), LeaveEtcd(), CleanHost(), DeleteNode())
+REMOVE: tuple[Step, ...] = (DrainNode(), UpdateLoadBalancer(), LeaveEtcd(), CleanHost(), DeleteNode())
 
 
 def removal_steps(*, remove_packages: bool) -> tuple[Step, ...]:

@@ -65,7 +65,6 @@ class _Join(Step):
             with contextlib.suppress(CommandError):
                 return host.change(_START_KUBELET, what="start the kubelet").splitlines()
         cleared = self.clear(ctx, host)
-        ctx.once(lambda: _ensure_token(ctx))
         self.join(ctx, host)
         ctx.joined = True
         return (*cleared, f"kubeadm join: {host.node.role}")
@@ -88,6 +87,7 @@ class _Join(Step):
 
     def join(self, ctx: Cluster, host: Host) -> None:
         """`kubeadm join`."""
+        ctx.once(lambda: _ensure_token(ctx))
         version = ctx.spec.kubernetes
         words = join_words(CONFIG, ignore=ignored_checks(ctx, host), patches=patch_flags(version))
         config = join_config(ctx.spec, node_handoff(ctx, host), host.node.role)

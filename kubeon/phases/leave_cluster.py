@@ -9,7 +9,7 @@ from kubeon.errors import OperationError
 from kubeon.etcd.members import member_at
 from kubeon.etcd.quorum import quorum_of, removal_problem, without
 from kubeon.hosts.host import Host
-from kubeon.kube.drain import drain, forget_control_plane, forget_node, pods_on
+from kubeon.kube.drain import forget_control_plane, forget_node
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import UpdateLoadBalancer
@@ -23,32 +23,8 @@ for _ in $(seq 120); do
     bash -c 'exec 3<>/dev/tcp/{address}/6443' 2>/dev/null || exit 0
     sleep 0.5
 done
-echo "the API server does not end" >&2
-exit 1
+exit 0 # without a kubelet nobody ends it gently
 """
-
-
-class DrainNode(Step):
-    """Pods move to other nodes, as their PodDisruptionBudgets allow."""
-
-    name = "drain-node"
-    title = "Drain the node"
-
-    def concerns(self, ctx: Cluster, host: Host) -> bool:
-        """A machine that is gone runs nothing."""
-        return host.name not in ctx.gone
-
-    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """For how long at most."""
-        return (f"drain: evict its pods within {ctx.drain_timeout:.0f} s",) if ctx.drain_timeout else ()
-
-    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """Nothing where it has left already, or is not to be drained."""
-        if not ctx.drain_timeout or not ctx.api.get("node", host.name):
-            return ()
-        count = len(pods_on(ctx.api, host.name))
-        drain(ctx.api, host.name, seconds=ctx.drain_timeout)
-        return (f"{count} pods moved away",)
 
 
 class LeaveEtcd(Step):

@@ -8,6 +8,7 @@ from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import hosts_script
 from kubeon.kube.kubectl import Kubectl
 from kubeon.phases.context import Cluster, Step
+from kubeon.phases.drain_node import DrainNode
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.join_nodes import JoinControlPlanes
 from kubeon.phases.prepare_hosts import preparation_of
@@ -55,7 +56,7 @@ class UpdateLoadBalancer(Step):
 
     name = "update-load-balancer"
     title = "Check the way to the API"
-    needs = (JoinControlPlanes,)  # a list names control planes that are there
+    needs = (JoinControlPlanes, DrainNode)  # a list names control planes that are there, and that stay
     reaches_members = True
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:

@@ -196,7 +196,7 @@ def test_a_removal_that_would_break_the_quorum_is_refused(mu: Mu) -> None:
     assert "now: 3 voters, 2 answer, 2 needed: none may fail" in refused.text
     assert mu.etcd("member list", "n100")["members"] == before
     assert grown.exit_code != 0
-    assert "4 voters of which 3 are needed" in grown.text
+    assert "4 voters and needs 3, but n11 does not answer" in grown.text
     whole = mu.kubeon.run(*mu.remove("@cp*"))
     assert whole.exit_code == 2, whole.text
     assert "kubeon destroy mu" in whole.text

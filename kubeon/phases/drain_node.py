@@ -1,0 +1,30 @@
+"""A node's pods move to other nodes before it leaves."""
+
+from collections.abc import Sequence
+
+from kubeon.hosts.host import Host
+from kubeon.kube.drain import drain, pods_on
+from kubeon.phases.context import Cluster, Step
+
+
+class DrainNode(Step):
+    """Pods move to other nodes, as their PodDisruptionBudgets allow."""
+
+    name = "drain-node"
+    title = "Drain the node"
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """A machine that is gone runs nothing."""
+        return host.name not in ctx.gone
+
+    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """For how long at most."""
+        return (f"drain: evict its pods within {ctx.drain_timeout:.0f} s",) if ctx.drain_timeout else ()
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Nothing where it has left already, or is not to be drained."""
+        if not ctx.drain_timeout or not ctx.api.get("node", host.name):
+            return ()
+        count = len(pods_on(ctx.api, host.name))
+        drain(ctx.api, host.name, seconds=ctx.drain_timeout)
+        return (f"{count} pod{'' if count == 1 else 's'} moved away",)
