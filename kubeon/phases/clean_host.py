@@ -20,7 +20,7 @@ KUBERNETES_PATHS = (
         "/run/flannel",
         "/etc/systemd/system/kubelet.service",
     ),
-    *("/etc/systemd/system/kubelet.service.d", "/usr/local/lib/kubeon"),
+    *("/etc/systemd/system/kubelet.service.d", "/usr/local/lib/kubeon", "/var/lib/kubeon/joined"),
 )
 CHAINS = ("KUBE-", "CNI-", "KUBEON-")  # what kube-proxy, the kubelet, CNI plugins and kubeon name their chains
 INTERFACES = ("kube-ipvs0", "nodelocaldns")
