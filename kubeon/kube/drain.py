@@ -1,10 +1,7 @@
 """Moving pods off a node that leaves, and taking what is left of it out of the API."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import yaml
 
 from kubeon.errors import CommandError, OperationError
 from kubeon.kube.kubectl import Kubectl
@@ -54,18 +51,6 @@ def forget_node(api: Kubectl, node: str) -> list[str]:
     force = ("--force", "--grace-period=0", "--wait=false")
     api.run("delete", "pods", _EVERYWHERE, "--field-selector", f"spec.nodeName={node}", *force, timeout=120)
     return changes
-
-
-def forget_control_plane(api: Kubectl, node: str) -> None:
-    """Take a control plane out of kubeadm's ClusterStatus, as `kubeadm reset` does (releases up to 1.21)."""
-    configmap = api.get("configmap", "kubeadm-config", "--namespace", "kube-system") or {}
-    text = configmap.get("data", {}).get("ClusterStatus", "")
-    status = yaml.safe_load(text) or {}
-    if node not in (status.get("apiEndpoints") or {}):
-        return
-    del status["apiEndpoints"][node]
-    patch = json.dumps({"data": {"ClusterStatus": yaml.safe_dump(status)}})
-    api.run("patch", "configmap", "kubeadm-config", "--namespace", "kube-system", "--type", "merge", "--patch", patch)
 
 
 def _leaves(pod: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from kubeon.etcd.members import Member, member_at
 from kubeon.etcd.quorum import addition_problem, removal_problem
 from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
+from kubeon.kube.cluster_status import remember_control_plane
 from kubeon.kube.tokens import sign_cluster_info, token_secret
 from kubeon.kubeadm.commands import join_words
 from kubeon.kubeadm.config import API_PORT, TOKEN_TTL, join_config
@@ -25,7 +26,7 @@ from kubeon.phases.init_control_plane import (
     kubeadm_script,
     node_handoff,
 )
-from kubeon.spec.versions import control_plane_labels, control_plane_taints
+from kubeon.spec.versions import control_plane_labels, control_plane_taints, has_cluster_status
 from kubeon.waiting import SYSTEM_CLOCK, wait_until
 
 MANIFESTS = frozenset(
@@ -185,8 +186,10 @@ def wait_for_health(ctx: Cluster) -> list[Member]:
 
 
 def _mark_control_plane(ctx: Cluster, host: Host) -> None:
-    """What `kubeadm join` does last (its phase mark-control-plane)."""
+    """What `kubeadm join` does last (its phases update-status and mark-control-plane)."""
     version = ctx.spec.kubernetes
+    if has_cluster_status(version):
+        remember_control_plane(ctx.api, host.name, host.address)
     labels = [f"{label}=" for label in control_plane_labels(version)]
     ctx.api.run("label", "node", host.name, "--overwrite", *labels)
     if not ctx.spec.schedulable_control_planes:

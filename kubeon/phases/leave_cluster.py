@@ -9,7 +9,8 @@ from kubeon.errors import OperationError
 from kubeon.etcd.members import member_at
 from kubeon.etcd.quorum import quorum_of, removal_problem, without
 from kubeon.hosts.host import Host
-from kubeon.kube.drain import forget_control_plane, forget_node
+from kubeon.kube.cluster_status import forget_control_plane
+from kubeon.kube.drain import forget_node
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import UpdateLoadBalancer

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from kubeon.errors import OperationError
-from kubeon.kube.drain import drain, forget_control_plane, forget_node, pods_on, unmanaged
+from kubeon.kube.cluster_status import forget_control_plane, remember_control_plane
+from kubeon.kube.drain import drain, forget_node, pods_on, unmanaged
 from tests.kube.test_tokens import an_api
 
 
@@ -89,3 +90,17 @@ def test_kubeadms_list_of_control_planes(before: Any, after: Any, writes: int) -
 
     assert api.cluster_status == after
     assert len(api.writes) == writes
+
+
+def test_a_control_plane_comes_onto_kubeadms_list_once() -> None:
+    """Where there is a list; a second time nothing is written."""
+    api, kubectl, _ = an_api()
+    remember_control_plane(kubectl, "cp1", "10.0.0.1")
+    assert api.cluster_status is None
+
+    api.cluster_status = {"apiEndpoints": {}, "kind": "ClusterStatus"}
+    remember_control_plane(kubectl, "cp1", "10.0.0.1")
+    remember_control_plane(kubectl, "cp1", "10.0.0.1")
+
+    assert api.cluster_status["apiEndpoints"] == {"cp1": {"advertiseAddress": "10.0.0.1", "bindPort": 6443}}
+    assert len(api.writes) == 1
