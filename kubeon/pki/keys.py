@@ -1,5 +1,7 @@
 """Private keys and certificates to and from PEM."""
 
+from functools import lru_cache
+
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -51,6 +53,7 @@ def spki(key: PublicKey) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
+@lru_cache(maxsize=64)  # an RSA key is checked for 40 ms, and an operation reads the same few again and again
 def load_key(pem: bytes, name: str) -> PrivateKey:
     """Read an RSA or ECDSA key. Raises StateError, naming the file `name`."""
     try:
