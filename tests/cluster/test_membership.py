@@ -290,6 +290,7 @@ def test_two_clusters_from_one_machine_at_once(mu: Mu, up: Up) -> None:
     words = ["create", "nu", VERSION, "-m", f"n1={other.address}", *sources(), "--user", "operator", *jump, "--yes"]
 
     both = [mu.start(*mu.remove("@n110")), mu.kubeon.watched("nu", *words)]
+    both[0].reach(r"\[drain-node\]: started")
     busy = mu.kubeon.run(*mu.remove("@n111"))
     ends: list[Outcome] = [run.end() for run in both]
 
