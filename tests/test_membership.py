@@ -18,7 +18,7 @@ from kubeon.errors import (
     UsageError,
 )
 from kubeon.lb import haproxy
-from kubeon.phases import join_nodes
+from kubeon.phases import init_control_plane
 from tests.conftest import MakeWorld
 from tests.fakes.etcd import FakeMember
 from tests.fakes.machine import Machine
@@ -297,7 +297,7 @@ def test_what_a_dead_join_left_is_healed(left: str, again: str, world: MakeWorld
         if left == "learner":
             here.api.etcd.members[1].learner = True
         elif left == "unmarked":
-            del here["cp2"].files[join_nodes.JOINED]
+            del here["cp2"].files[init_control_plane.JOINED]
         else:
             del here.api.nodes["cp2"]
     here.api.etcd.log.clear()
@@ -500,3 +500,20 @@ def test_a_control_plane_that_is_not_drained_stays_and_comes_back_to_the_lists(w
     here.create(here.home.known("demo"))
 
     assert listed(here, "w1") == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+
+
+def test_a_static_pod_that_somebody_moved_away_is_no_reason_to_join_again(world: MakeWorld) -> None:
+    """Principle 1: a working member is not undone, and a taint that was taken off stays off."""
+    here = world(control_planes=3, workers=0)
+    here.create()
+    for name in ("cp1", "cp2", "cp3"):
+        here[name].files.pop("/etc/kubernetes/manifests/kube-scheduler.yaml")
+    here["cp1"].units["kubelet.service"] = "inactive"  # another one is asked
+    here.api.etcd.log.clear()
+    here.api.writes.clear()
+
+    here.create()
+
+    assert here.api.etcd.log == []
+    assert not any("taint" in words or "label" in words for words in here.api.writes)
+    assert here.changes() == [("cp1", "join-control-planes")]  # kubelet started

@@ -19,6 +19,8 @@ from kubeon.spec.versions import refuses_cgroup_v1
 CONFIG = "/run/kubeon/kubeadm.yaml"  # in memory, and only while kubeadm runs: it holds the join token
 HOSTS = "/run/kubeon/hosts"  # /etc/hosts for kubeadm alone
 TIMEOUT = 600  # seconds
+JOINED = "/var/lib/kubeon/joined"  # kubeadm came to its end here, whatever is removed by hand later
+REMEMBER = f"mkdir -p {JOINED.rpartition('/')[0]} && : >{JOINED}\n"
 # Everything these complain of was put there by kubeon, or by an init that was cut off and is now continued.
 IGNORED = (
     "DirAvailable--etc-kubernetes-manifests",
@@ -120,10 +122,11 @@ class InitControlPlane(Step):
         ctx.join_token = new_token()
         version = ctx.spec.kubernetes
         words = init_words(CONFIG, ignore=ignored_checks(ctx, host), patches=patch_flags(version))
+        config = init_config(ctx.spec, node_handoff(ctx, host))
+        script = ensure_files_script(patch_files(version)) + kubeadm_script(config, words, api=api_by_way_of(ctx, host))
         try:
             host.change(
-                ensure_files_script(patch_files(version))
-                + kubeadm_script(init_config(ctx.spec, node_handoff(ctx, host)), words, api=api_by_way_of(ctx, host)),
+                f"set -e\n{script}{REMEMBER}",  # what follows kubeadm is not reached when it fails
                 timeout=TIMEOUT,
                 what="kubeadm init",
                 on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,

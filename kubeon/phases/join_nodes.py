@@ -19,6 +19,7 @@ from kubeon.kubeadm.tokens import new_token
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.init_control_plane import (
     CONFIG,
+    REMEMBER,
     TIMEOUT,
     InitControlPlane,
     api_by_way_of,
@@ -32,7 +33,6 @@ from kubeon.waiting import SYSTEM_CLOCK, wait_until
 MANIFESTS = frozenset(
     f"{name}.yaml" for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 )
-JOINED = "/var/lib/kubeon/joined"  # kubeadm came to its end here
 HEALTHY_WITHIN = 30  # seconds etcd may take to be whole again
 
 # A member whose kubelet has its configuration needs no second join, only a kubelet that runs.
@@ -40,7 +40,6 @@ _START_KUBELET = """
 [ -e /var/lib/kubelet/config.yaml ] && [ -e /var/lib/kubelet/kubeadm-flags.env ] || exit 3
 systemctl is-active --quiet kubelet || { systemctl start kubelet && echo "kubelet started"; }
 """
-_REMEMBER = f"[ -e {JOINED} ] || : >{JOINED}\n"
 # kubeadm waits for the kubelet to register before it starts etcd, so the API server beside it is not there yet: the
 # kubelet goes to another one meanwhile. A detour in /etc/hosts would stay in pods that start during the join.
 _TOWARD = """
@@ -96,7 +95,7 @@ class _Join(Step):
         before, after = self.around(ctx)
         before = ensure_files_script(patch_files(version)) + before
         host.change(
-            f"set -e\n{before}{script}{after}{_REMEMBER}",  # what follows kubeadm is not reached when it fails
+            f"set -e\n{before}{script}{after}{REMEMBER}",  # what follows kubeadm is not reached when it fails
             timeout=TIMEOUT,
             what="kubeadm join",
             on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
@@ -115,20 +114,24 @@ class JoinControlPlanes(_Join):
         return ctx.is_control_plane(host) and host is not ctx.bootstrap
 
     def is_member(self, ctx: Cluster, host: Host) -> bool:
-        """A kubelet, four static pods and a voter of etcd; one whose join was cut off just then is marked here."""
+        """A kubelet and a voter of etcd; one whose join was cut off at its very end is marked here.
+
+        Static pods count only until kubeadm has come to its end: somebody may have moved one away for a while.
+        """
         facts = host.facts
-        if not (facts.kubelet_config and set(facts.static_pods) >= MANIFESTS):
+        joined = "joined" in facts.records
+        if not (facts.kubelet_config and (joined or set(facts.static_pods) >= MANIFESTS)):
             return False
         member = member_at(ctx.etcd.members(), host.address)
         if member is None or not member.name or member.learner:
             return False
-        if "joined" in facts.records and ctx.api.get("node", host.name):
+        if joined and ctx.api.get("node", host.name):
             return True
         host.change("systemctl restart kubelet\n", what="restart the kubelet")  # it registers when it starts
         if not wait_until(lambda: bool(ctx.api.get("node", host.name)), seconds=HEALTHY_WITHIN, pause=0.5):
             return False
         _mark_control_plane(ctx, host)
-        host.change(_REMEMBER, what="remember the join")
+        host.change(REMEMBER, what="remember the join")
         return True
 
     def clear(self, ctx: Cluster, host: Host) -> Sequence[str]:

@@ -19,7 +19,7 @@ from kubeon.spec.versions import has_cluster_status
 
 # The API server ends what it has begun before it goes; then its port is closed. etcd goes on.
 _STOP_API_SERVER = """
-rm -f /etc/kubernetes/manifests/kube-*.yaml
+rm -f /etc/kubernetes/manifests/kube-*.yaml /var/lib/kubeon/joined
 for _ in $(seq 120); do
     bash -c 'exec 3<>/dev/tcp/{address}/6443' 2>/dev/null || exit 0
     sleep 0.5

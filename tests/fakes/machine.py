@@ -115,7 +115,7 @@ class Machine:
             "cni": "",
             "bridge-configuration": self._text("/etc/cni/net.d/10-kubeon-bridge.conflist"),
             "records": ("found\nfound/sysctl\ninstalled" if self.settings else "")
-            + ("\njoined" if join_nodes.JOINED in self.files else ""),
+            + ("\njoined" if init_control_plane.JOINED in self.files else ""),
             "cgroup": "cgroup2fs\nmount /sys/fs/cgroup 2",
             "modules": "overlay\nbr_netfilter\nnf_conntrack",
             "clock": "",
@@ -391,7 +391,7 @@ class Run:
         self.machine.files[f"{KUBERNETES}/kubelet.conf"] = (changed, mode)
 
     def do_remember(self) -> None:
-        self.machine.files.setdefault(join_nodes.JOINED, ("", "644"))
+        self.machine.files.setdefault(init_control_plane.JOINED, ("", "644"))
 
     def do_clear_join(self) -> None:
         machine = self.machine
@@ -402,7 +402,7 @@ class Run:
             "/var/lib/etcd/member",
             f"{KUBELET}/config.yaml",
             f"{KUBELET}/kubeadm-flags.env",
-            join_nodes.JOINED,
+            init_control_plane.JOINED,
         ):
             machine.files.pop(path, None)
         self.say("cleared away a join that was cut off")
@@ -414,6 +414,7 @@ class Run:
         assert address == self.machine.address
         for name in MANIFESTS[1:]:
             self.machine.files.pop(f"{KUBERNETES}/manifests/{name}.yaml", None)
+        self.machine.files.pop(init_control_plane.JOINED, None)
 
     def do_inside(self, line: str) -> None:
         """In etcd's container."""
@@ -581,7 +582,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("kubeadm", rf"(?P<privately>{_PRIVATELY})?(?P<line>kubeadm [^\n]*) 2>&1\n"),
     ("toward", re.escape(_TOWARD.removesuffix("OTHER\n")) + r"(?P<server>\S+:\d+)\n"),
     ("toward", r"\ntoward (?P<server>\S+:\d+)\n"),  # back
-    ("remember", re.escape(join_nodes._REMEMBER)),
+    ("remember", re.escape(init_control_plane.REMEMBER)),
     ("clear_join", _library("kubeon.phases", "clear_join.sh")),
     ("restart_kubelet", r"systemctl restart kubelet\n"),
     ("stop_api_server", _template(leave_cluster._STOP_API_SERVER.replace("{{", "{").replace("}}", "}"))),
