@@ -517,3 +517,13 @@ def test_a_static_pod_that_somebody_moved_away_is_no_reason_to_join_again(world:
     assert here.api.etcd.log == []
     assert not any("taint" in words or "label" in words for words in here.api.writes)
     assert here.changes() == [("cp1", "join-control-planes")]  # kubelet started
+
+
+def test_the_api_server_is_not_restarted_while_others_join(world: MakeWorld) -> None:
+    """Without workers there is no list to wait for, and all the same the joins come first."""
+    here = world(version="v1.20.2", control_planes=3, workers=0)
+    here.create()
+    ended = [f"{host} {phase}" for host, phase, _ in here.watcher.ended()]
+    restart = ended.index("cp1 restart-api-server")
+    assert {ended.index(f"{name} join-control-planes") < restart for name in ("cp2", "cp3")} == {True}
+    assert here["cp1"].restarted == ["kube-apiserver"]

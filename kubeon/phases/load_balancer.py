@@ -88,7 +88,7 @@ class RestartApiServer(Step):
 
     name = "restart-api-server"
     title = "Restart the first API server"
-    needs = (UpdateLoadBalancer,)  # nodes have another way meanwhile
+    needs = (JoinControlPlanes, UpdateLoadBalancer)  # there is another one by now, and nodes know it
     reaches_members = True
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
