@@ -12,10 +12,11 @@ from kubeon.phases.drain_node import DrainNode
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.join_nodes import JoinControlPlanes
 from kubeon.phases.prepare_hosts import preparation_of
+from kubeon.phases.register_nodes import RegisterNode
 from kubeon.spec.versions import loses_watches_on_growth
 from kubeon.waiting import wait_until
 
-ANSWERS_WITHIN = 120  # seconds; a static pod of a node that has just joined takes 5 to 10
+ANSWERS_WITHIN = 240  # seconds; a static pod takes 5 to 10, one that failed before waits for its turn
 ENDS_WITHIN = 3  # seconds for an API server to end what it has begun, watches aside
 
 
@@ -88,7 +89,7 @@ class RestartApiServer(Step):
 
     name = "restart-api-server"
     title = "Restart the first API server"
-    needs = (JoinControlPlanes, UpdateLoadBalancer)  # there is another one by now, and nodes know it
+    needs = (RegisterNode, UpdateLoadBalancer)  # nobody asks it any more, and nodes know another one
     reaches_members = True
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:

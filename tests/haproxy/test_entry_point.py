@@ -76,7 +76,13 @@ class Local:
         """Start, and wait until it answers."""
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                self.command, env=self.environment, stderr=log, stdout=log, start_new_session=True
+                self.command,
+                env=self.environment,
+                stderr=log,
+                stdout=log,
+                start_new_session=True,
+                # a test run in the background hands on that SIGINT is ignored, which no shell can change
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         wait_for(lambda: self.process and (self.process.poll() is not None or self.healthy()), "it does not start")
 
