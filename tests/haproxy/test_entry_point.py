@@ -82,7 +82,7 @@ class Local:
                 stdout=log,
                 start_new_session=True,
                 # a test run in the background hands on that SIGINT is ignored, which no shell can change
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread runs here
             )
         wait_for(lambda: self.process and (self.process.poll() is not None or self.healthy()), "it does not start")
 
