@@ -1,5 +1,6 @@
 """Answers of operations, as a value for programs and a text for people that ends with the next command."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +13,21 @@ Answer = tuple[dict[str, Any], str]
 
 def created(result: CreateResult, kubectl: str) -> Answer:
     """What `create` says at the end; `kubectl` is how to reach the cluster."""
-    nodes: list[dict[str, Any]] = [
-        {"name": node.name, "address": node.address, "role": node.role, "version": node.version, "ready": node.ready}
-        for node in result.nodes
-    ]
-    value = {
-        "cluster": result.cluster,
-        "changed": result.changed,
-        "nodes": nodes,
-        "seconds": round(result.seconds, 1),
-        "kubeconfig": _path(result.kubeconfig),
-        "log": _path(result.log),
-    }
     taken = duration(result.seconds)
     if result.changed:
         first = f"Cluster {result.cluster} is up ({taken})."
     else:
         first = f"Cluster {result.cluster} is as described; nothing was changed ({taken})."
-    rows: list[tuple[str, ...]] = [("NAME", "ADDRESS", "ROLE", "VERSION", "READY")]
-    rows += [(n["name"], n["address"], n["role"], n["version"], "yes" if n["ready"] else "no") for n in nodes]
     following = [f"    {kubectl} get nodes", f"    kubeon destroy {result.cluster}"]
-    return value, "\n".join([first, "", columns(rows), "", "Next:", *following])
+    return _nodes_value(result), "\n".join([first, "", _nodes_table(result), "", "Next:", *following])
 
 
 def added(result: CreateResult) -> Answer:
     """What `add` says at the end, about the new nodes."""
-    value, text = created(result, "kubectl")
-    _, _, rest = text.partition("\n")
-    table = rest.partition("\n\nNext:")[0]
     count = f"{len(result.nodes)} node{'' if len(result.nodes) == 1 else 's'}"
     how = f"has {count} more" if result.changed else f"had {count} already; nothing was changed"
-    return value, f"Cluster {result.cluster} {how} ({duration(result.seconds)}).\n{table}"
+    first = f"Cluster {result.cluster} {how} ({duration(result.seconds)})."
+    return _nodes_value(result), "\n".join([first, "", _nodes_table(result)])
 
 
 def removed(result: RemoveResult) -> Answer:
@@ -55,7 +40,7 @@ def removed(result: RemoveResult) -> Answer:
         "log": _path(result.log),
     }
     first = f"{', '.join(result.nodes)} left cluster {result.cluster} ({duration(result.seconds)})."
-    return value, "\n".join([first, *(["", *result.stays] if result.stays else [])])
+    return value, _with_rest(first, result.stays)
 
 
 def destroyed(result: DestroyResult) -> Answer:
@@ -71,8 +56,33 @@ def destroyed(result: DestroyResult) -> Answer:
     first = f"Cluster {result.cluster} is gone from {hosts} ({duration(result.seconds)})."
     if not count:
         first = f"Cluster {result.cluster} is forgotten; nothing of it was left on its hosts."
-    return value, "\n".join([first, *(["", *result.stays] if result.stays else [])])
+    return value, _with_rest(first, result.stays)
+
+
+def _with_rest(first: str, stays: Sequence[str]) -> str:
+    return "\n".join([first, *(["", *stays] if stays else [])])
 
 
 def _path(path: Path | None) -> str | None:
     return None if path is None else str(path)
+
+
+def _nodes_value(result: CreateResult) -> dict[str, Any]:
+    nodes: list[dict[str, Any]] = [
+        {"name": node.name, "address": node.address, "role": node.role, "version": node.version, "ready": node.ready}
+        for node in result.nodes
+    ]
+    return {
+        "cluster": result.cluster,
+        "changed": result.changed,
+        "nodes": nodes,
+        "seconds": round(result.seconds, 1),
+        "kubeconfig": _path(result.kubeconfig),
+        "log": _path(result.log),
+    }
+
+
+def _nodes_table(result: CreateResult) -> str:
+    rows: list[tuple[str, ...]] = [("NAME", "ADDRESS", "ROLE", "VERSION", "READY")]
+    rows += [(n.name, n.address, n.role, n.version, "yes" if n.ready else "no") for n in result.nodes]
+    return columns(rows)

@@ -12,10 +12,11 @@ from kubeon.phases.install_files import InstallFiles
 from kubeon.phases.install_packages import InstallPackages
 from kubeon.phases.join_nodes import JoinControlPlanes, JoinWorkers
 from kubeon.phases.leave_cluster import DeleteNode, LeaveEtcd
-from kubeon.phases.load_balancer import CheckLoadBalancer, PlaceLoadBalancer, RestartApiServer, UpdateLoadBalancer
+from kubeon.phases.load_balancer import CheckLoadBalancer, PlaceLoadBalancer, UpdateLoadBalancer
 from kubeon.phases.place_certificates import PlaceCertificates
 from kubeon.phases.prepare_hosts import PrepareHost
 from kubeon.phases.register_nodes import RegisterNode
+from kubeon.phases.restart_api_server import RestartApiServer
 from kubeon.phases.start_runtime import StartRuntime
 from kubeon.phases.verify_cluster import VerifyCluster
 

@@ -12,12 +12,9 @@ from kubeon.phases.drain_node import DrainNode
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.join_nodes import JoinControlPlanes
 from kubeon.phases.prepare_hosts import preparation_of
-from kubeon.phases.register_nodes import RegisterNode
-from kubeon.spec.versions import loses_watches_on_growth
 from kubeon.waiting import wait_until
 
 ANSWERS_WITHIN = 240  # seconds; a static pod takes 5 to 10, one that failed before waits for its turn
-ENDS_WITHIN = 3  # seconds for an API server to end what it has begun, watches aside
 
 
 class PlaceLoadBalancer(Step):
@@ -82,37 +79,6 @@ class UpdateLoadBalancer(Step):
         changes = [*moved, *(host.ensure_files(files) if files else ())]
         _wait_for_answer(ctx, host)
         return changes
-
-
-class RestartApiServer(Step):
-    """The cure of kubernetes/kubernetes#97294; goes when `loses_watches_on_growth` goes."""
-
-    name = "restart-api-server"
-    title = "Restart the first API server"
-    needs = (RegisterNode, UpdateLoadBalancer)  # nobody asks it any more, and nodes know another one
-    reaches_members = True
-
-    def concerns(self, ctx: Cluster, host: Host) -> bool:
-        """The API server that was there alone, of releases that need it."""
-        several = len(ctx.spec.control_planes) > 1
-        return host is ctx.bootstrap and several and loses_watches_on_growth(ctx.spec.kubernetes)
-
-    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """After etcd has grown; also when a run was cut off that may have seen it grow."""
-        if not ctx.grew_from_one and ctx.verified:
-            return ()
-        host.change(ctx.cri.stop_script("kube-apiserver"), what="restart the API server")
-        wait_until(lambda: not ctx.api.answers(), seconds=10, pause=0.2, longest=0.5)
-        if not wait_until(ctx.api.answers, seconds=ENDS_WITHIN, pause=0.3, longest=1.0):
-            # its port is closed and it waits up to a minute for watches to end; a second signal ends it at once
-            host.change(ctx.cri.stop_script("kube-apiserver"), what="restart the API server")
-        if not wait_until(ctx.api.answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=1.0):
-            raise OperationError(
-                f"the API server did not come back within {ANSWERS_WITHIN} s",
-                hint="look at: crictl ps -a --name kube-apiserver, and its logs, on that host",
-                host=host.name,
-            )
-        return ("kube-apiserver restarted, so that it sees what is new (kubernetes/kubernetes#97294)",)
 
 
 def _wait_for_newcomers(ctx: Cluster) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from kubeon.errors import CommandError, HostError, KubeonError, OperationError, StateError
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
+from kubeon.phases.prepare_hosts import marker_of
 from kubeon.pki.authorities import Authorities
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import NodeSpec, Role
@@ -23,7 +24,7 @@ def split_marked(hosts: Sequence[Host], state: ClusterState) -> tuple[list[Host]
     if not files:
         hint = f"kubeon create -f with the cluster's description rebuilds the record of {state.name}"
         raise StateError(f"the record of cluster {state.name} has no certificates", hint=hint)
-    marker = f"{state.name} {Authorities.from_files(files).fingerprint}"
+    marker = marker_of(state.name, Authorities.from_files(files))
     marked = [host for host in hosts if host.facts.cluster_marker == marker]
     what = "it does not bear this cluster's mark any more: it is left alone"
     return marked, [

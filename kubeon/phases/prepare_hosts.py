@@ -6,18 +6,19 @@ from kubeon.hosts.files import File, ensure_files_script
 from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import Preparation, describe_preparation, prepare_script
 from kubeon.phases.context import Cluster, Step
+from kubeon.pki.authorities import Authorities
 
 MARKER = "/etc/kubernetes/kubeon-cluster"
 
 
-def marker_of(ctx: Cluster) -> str:
-    """What a host of this cluster bears: the name, and the CA, since a name may be used twice."""
-    return f"{ctx.spec.name} {ctx.ca.fingerprint}\n"
+def marker_of(cluster: str, authorities: Authorities) -> str:
+    """What a host of a cluster bears: the name, and the CA, since a name may be used twice."""
+    return f"{cluster} {authorities.fingerprint}"
 
 
 def is_marked(ctx: Cluster, host: Host) -> bool:
     """Does the host bear this very cluster's mark? Whatever else stands at its address is not to be touched."""
-    return ctx.authorities is not None and host.facts.cluster_marker == marker_of(ctx).strip()
+    return ctx.authorities is not None and host.facts.cluster_marker == marker_of(ctx.spec.name, ctx.authorities)
 
 
 def preparation_of(ctx: Cluster, host: Host) -> Preparation:
@@ -57,6 +58,6 @@ class PrepareHost(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """One script."""
-        marker = File(MARKER, marker_of(ctx))
+        marker = File(MARKER, f"{marker_of(ctx.spec.name, ctx.ca)}\n")
         script = "(\n" + ensure_files_script([marker]) + ") || exit\n" + prepare_script(preparation_of(ctx, host))
         return host.change(script, what="prepare the host").splitlines()

@@ -11,8 +11,9 @@ from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.tokens import delete_tokens
 from kubeon.phases.context import Cluster, Step
-from kubeon.phases.load_balancer import RestartApiServer, UpdateLoadBalancer
+from kubeon.phases.load_balancer import UpdateLoadBalancer
 from kubeon.phases.register_nodes import RegisterNode
+from kubeon.phases.restart_api_server import RestartApiServer
 from kubeon.waiting import wait_until
 
 READY_WITHIN = 240  # seconds; network plug-ins with images of their own need most of it

@@ -25,7 +25,8 @@ from kubeon.transport.secrets import Secrets
 from kubeon.transport.ssh import Target
 from tests.engine.test_runner import Watcher
 from tests.fakes.api import READY, FakeApi
-from tests.fakes.machine import FakeConnection, Machine
+from tests.fakes.connection import FakeConnection
+from tests.fakes.machine import Machine
 from tests.fakes.material import a_server_for
 
 PASSWORD = "hunter2-of-root"

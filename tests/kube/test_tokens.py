@@ -6,7 +6,8 @@ from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.tokens import delete_tokens, detached_signature, sign_cluster_info, token_secret
 from tests.fakes.api import FakeApi
-from tests.fakes.machine import FakeConnection, Machine
+from tests.fakes.connection import FakeConnection
+from tests.fakes.machine import Machine
 from tests.specs import a_spec
 
 TOKEN = "abcdef.0123456789abcdef"

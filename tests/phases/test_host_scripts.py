@@ -15,7 +15,8 @@ from kubeon.phases.resolve import cluster_to_clean
 from kubeon.state.home import Home
 from tests.engine.test_runner import Watcher
 from tests.fakes.api import FakeApi
-from tests.fakes.machine import FakeConnection, Machine
+from tests.fakes.connection import FakeConnection
+from tests.fakes.machine import Machine
 from tests.hosts.sandbox import Sandbox
 from tests.specs import a_spec
 

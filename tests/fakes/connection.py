@@ -1,0 +1,48 @@
+"""A connection to a fake machine."""
+
+import threading
+from collections.abc import Callable, Iterable
+
+from kubeon.errors import ConnectError
+from kubeon.transport.base import Result
+from tests.fakes.machine import Machine
+
+
+class FakeConnection:
+    """What `kubeon.transport.ssh.SSH` is, to a machine. As sshd does by default, it carries ten sessions at once."""
+
+    MOST = 10
+
+    def __init__(self, machine: Machine, *, own_key: str = "", password: str | None = None) -> None:
+        self.machine = machine
+        self.used_password = False
+        self._own_key, self._given = own_key, password
+        self._sessions = threading.Semaphore(self.MOST)
+
+    def open(self) -> None:
+        """Log in: with the key that is authorized, or else the password."""
+        if self.machine.password is None or (self._own_key and self._own_key in self.machine.keys):
+            return
+        if self._given != self.machine.password:
+            raise ConnectError("the login as root was refused", host=self.machine.address)
+        self.used_password = True
+
+    def run(
+        self,
+        script: str,
+        *,
+        stdin: Iterable[bytes] = (),
+        timeout: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Result:
+        """See transport.base.Transport."""
+        assert timeout > 0
+        if not self._sessions.acquire(blocking=False):
+            raise ConnectError("the connection was lost", why="MaxSessions of sshd", host=self.machine.name)
+        try:
+            return self.machine.run(script, stdin, on_line)
+        finally:
+            self._sessions.release()
+
+    def close(self) -> None:
+        """See transport.base.Transport."""

@@ -1,0 +1,118 @@
+"""Every script that kubeon sends, as patterns with names: what `tests.fakes.machine` understands, and nothing else.
+
+Patterns are made of the product's own texts, so a text that changes is known at once, and one that is new is refused.
+"""
+
+import re
+import string
+from importlib import resources
+
+from kubeon.bundle import install
+from kubeon.cri import containerd
+from kubeon.hosts import files, host
+from kubeon.lb import external, haproxy
+from kubeon.phases import (
+    authorize_key,
+    clean_host,
+    init_control_plane,
+    join_nodes,
+    leave_cluster,
+    verify_cluster,
+)
+
+
+def _library(package: str, name: str) -> str:
+    return re.escape(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
+
+
+def _template(text: str) -> str:
+    """A pattern for what str.format makes of a template; a field that stands there twice has to be the same twice."""
+    pattern, seen = "", set()
+    for literal, name, _, _ in string.Formatter().parse(text):
+        pattern += re.escape(literal)
+        if name is not None:
+            pattern += f"(?P={name})" if name in seen else rf"(?P<{name}>[^\n;]*?)"
+            seen.add(name)
+    return pattern
+
+
+def _word(name: str) -> str:
+    return rf"'?(?P<{name}>[^\s']+)'?"
+
+
+_CRI = containerd.Containerd()
+_TOWARD = join_nodes._TOWARD.format(other="OTHER")
+_PRIVATELY = re.escape(f"unshare --mount sh -c 'mount --bind {init_control_plane.HOSTS} /etc/hosts && exec \"$@\"' sh ")
+
+
+def _inside(line: str) -> str:
+    """A pattern for a command inside etcd's container, which may fail without the script failing."""
+    whole = _CRI.inside_script("etcd", ("WORDS",))
+    return re.escape(whole.removesuffix("WORDS\n")) + line + r"\n(?:true\n)?"
+
+
+_TEXTS = (  # libraries and words that do nothing by themselves
+    *(re.escape(text) for text in (files._ENSURE, install._IS_THERE, install._PLACE)),
+    *(_library("kubeon.hosts", "changes.sh"), _library("kubeon.distros", "debian.sh")),
+    *(_library("kubeon.distros", "packages.sh"), r"root=''\n", r"set [-+]e\n", r"\(\n", r"\) \|\| exit\n", r"\)\n"),
+    *(r"exit 0\n", r"\n", r"mkdir -p /run/kubeon\n", r"systemctl enable --now chrony.service >&2\n"),
+)
+_GUNZIP = r"""new="\$root"(?P<path>\S+)\.kubeon-new\nmkdir -p "\$\{new%/\*\}"\ngzip -dc >"\$new"\n"""
+_PATTERNS: tuple[tuple[str, str], ...] = (
+    *(("text", text) for text in _TEXTS),
+    ("lock", _template(host._LOCK)),
+    ("umask", r"umask (?P<umask>\d+)\n"),
+    ("stamp", r"stamp=(?P<stamp>\S+)\n"),
+    (
+        "facts",
+        r"root=''\nask_commands='[^']*'\nask_packages='[^']*'\nask_modules='[^']*'\nask_sysctls='[^']*'\n"
+        + _library("kubeon.hosts", "gather.sh"),
+    ),
+    ("file", rf"ensure_file {_word('path')} (?P<mode>\d+) <<'(?P<end>KUBEON_\w+)'\n(?P<content>.*?)(?P=end)\n"),
+    ("link", rf"ln -sfn {_word('target')} {_word('path')}\n"),
+    ("setting", r"(?P<call>ensure_hosts_block \S+ <<'KUBEON_HOSTS'\n.*?KUBEON_HOSTS)\n"),
+    (
+        "setting",
+        r"(?P<call>ensure_(?:module|sysctl|swap_off|selinux_permissive|firewall_off|time_service|hostname)[^\n]*)\n",
+    ),
+    ("record", r"record_sysctl \S+\n"),
+    ("packages", r"required=(?P<required>'[^']*'|\S+)\noptional=(?P<optional>'[^']*'|\S+)\nadd_packages\n"),
+    ("is_there", rf"is_there (?P<sha256>\w+) (?P<mode>\d+) {_word('path')}\n"),
+    ("unpack", re.escape(install._UNPACK)),
+    ("gunzip", _GUNZIP),
+    ("place", rf'place (?P<sha256>\w+) (?P<mode>\d+) "\$(?:new"|stage"/{_word("source")}) {_word("path")}\n'),
+    ("images", re.escape(containerd.Containerd().list_script())),
+    ("import", re.escape(containerd.Containerd().import_script())),
+    ("pin", re.escape(containerd.CTR) + rf" images label {_word('reference')} {containerd.PIN_LABEL} >/dev/null\n"),
+    ("read", r"if \[ -f (?P<path>\S+) \]; then printf '%s ' (?P=path); base64 <(?P=path) \| tr -d '\\n'; echo; fi\n"),
+    ("unit", _template(host._UNIT)),
+    ("authorize", _template(authorize_key._SCRIPT).replace(r"(?P<key>", r"'?(?P<key>").replace("*?)", "*?)'?", 1)),
+    ("trap", r"trap 'rm -f (?P<path>\S+) (?P<other>\S+)' EXIT\n"),
+    (
+        "private",
+        r"\{ echo (?P<address>\S+) (?P<name>\S+); grep -v ' (?P=name)\$' /etc/hosts \|\| true; \} >(?P<path>\S+)\n",
+    ),
+    ("config", r"cat >(?P<path>\S+) <<'KUBEON_CONFIG'\n(?P<content>.*?)KUBEON_CONFIG\n"),
+    ("kubeadm", rf"(?P<privately>{_PRIVATELY})?(?P<line>kubeadm [^\n]*) 2>&1\n"),
+    ("toward", re.escape(_TOWARD.removesuffix("OTHER\n")) + r"(?P<server>\S+:\d+)\n"),
+    ("toward", r"\ntoward (?P<server>\S+:\d+)\n"),  # back
+    ("remember", re.escape(init_control_plane.REMEMBER)),
+    ("clear_join", _library("kubeon.phases", "clear_join.sh")),
+    ("restart_kubelet", r"systemctl restart kubelet\n"),
+    ("stop_api_server", _template(leave_cluster._STOP_API_SERVER.replace("{{", "{").replace("}}", "}"))),
+    ("inside", _inside(r"(?P<line>etcdctl [^\n]*)")),
+    ("stop_container", re.escape(_CRI.stop_script("NAME")).replace("NAME", r"(?P<container>\S+?)", 1)),
+    ("check_haproxy", _template(haproxy._CHECK.replace("{port}", str(haproxy.HEALTH_PORT)))),
+    ("check_external", _template(external._CHECK)),
+    ("init_done", _template(init_control_plane._IS_COMPLETE)),
+    ("start_kubelet", re.escape(join_nodes._START_KUBELET)),
+    ("kubectl", r"(?P<line>kubectl (?:'[^']*'|[^'\n])*)\n"),
+    ("reach", _template(verify_cluster._REACH)),
+    ("clean", r"units=.*?\nmarker=\S+\n" + _library("kubeon.phases", "clean_host.sh")),
+    ("name_packages", re.escape(clean_host._NAME_PACKAGES)),
+    ("restore", r"restore \S+\n"),
+    ("forget", r"forget\n"),
+)
+GRAMMAR = tuple(
+    (name, re.compile(pattern, re.DOTALL)) for name, pattern in sorted(_PATTERNS, key=lambda p: p[0] == "text")
+)
