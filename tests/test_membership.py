@@ -527,3 +527,34 @@ def test_the_api_server_is_not_restarted_while_others_join(world: MakeWorld) -> 
     restart = ended.index("cp1 restart-api-server")
     assert {ended.index(f"{name} join-control-planes") < restart for name in ("cp2", "cp3")} == {True}
     assert here["cp1"].restarted == ["kube-apiserver"]
+
+
+@pytest.mark.parametrize("role", ["worker", "control-plane"])
+def test_a_name_that_is_taken_cannot_be_ignored(role: str, world: MakeWorld) -> None:
+    """Two machines under one name would be one to everything that follows."""
+    here = world(control_planes=1, workers=1)
+    here.create()
+    here.machines["10.0.0.77"] = Machine("w1", "10.0.0.77", here.api)  # its own hostname
+    before = here.snapshot()
+
+    with pytest.raises(PreflightError, match=r"the cluster has a node w1 already, at 10\.0\.1\.1"):
+        here.add({"address": "10.0.0.77", "role": role}, ignore_preflight_errors=frozenset({"all", "Hostname"}))
+
+    assert here.snapshot() == before
+
+
+def test_the_node_object_of_another_machine_is_never_taken_away(world: MakeWorld) -> None:
+    """Also where preflight cannot know: a member that the description does not have."""
+    here = world(control_planes=1, workers=1)
+    here["w1"].fails["kubeadm"] = "not yet"
+    with pytest.raises(HostErrors):
+        here.create()
+    here.api.register("w1", "v1.34.1", ready=True, address="10.9.9.9", machine_id="another")
+
+    with pytest.raises(HostErrors) as caught:
+        here.create()
+
+    refusal = caught.value.errors["w1"]
+    assert "node w1 is the machine at 10.9.9.9, and not this one" in str(refusal)
+    assert "kubeon del demo @w1" in refusal.hint
+    assert here.api.nodes["w1"]["status"]["addresses"][0]["address"] == "10.9.9.9"

@@ -24,11 +24,10 @@ from kubeon.phases.membership import (
     answering_member,
     check_newcomers,
     silent_members,
-    softened,
     split_marked,
 )
 from kubeon.phases.resolve import check_again, check_hosts, resolve
-from kubeon.preflight import Severity, raise_on_errors
+from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.home import Home
 from kubeon.waiting import SYSTEM_CLOCK
@@ -68,7 +67,7 @@ def add(
         looked = Seen((*new_hosts, *old_hosts), silent)
         findings = [
             *check_hosts(spec, looked, run.state, options.ignore_preflight_errors),
-            *softened(check_newcomers(new_hosts, nodes), options.ignore_preflight_errors),
+            *soften(check_newcomers(new_hosts, nodes), options.ignore_preflight_errors),
             *strangers,
             *silent_members(old, missed, "it does not learn of new control planes; kubeon create brings it up to date"),
         ]

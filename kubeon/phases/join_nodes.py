@@ -74,9 +74,20 @@ class _Join(Step):
         return host.facts.kubelet_config and bool(ctx.api.get("node", host.name))
 
     def clear(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """Take away what an earlier life of this host left in the cluster, so that labels and ranges are new."""
-        if not ctx.api.get("node", host.name):
+        """Take away what an earlier life of this host left in the cluster, so that labels and ranges are new.
+
+        Raises OperationError when the Node is another machine's, whatever preflight was told to ignore.
+        """
+        node = ctx.api.get("node", host.name)
+        if not node:
             return ()
+        addresses = [each["address"] for each in node["status"].get("addresses", []) if each["type"] == "InternalIP"]
+        if addresses and host.address not in addresses:
+            raise OperationError(
+                f"node {host.name} is the machine at {', '.join(addresses)}, and not this one",
+                hint=f"give this one another name; or remove that one first: kubeon del {ctx.spec.name} @{host.name}",
+                host=host.name,
+            )
         ctx.api.run("delete", "node", host.name, "--ignore-not-found")
         return ("Node object of an earlier life removed",)
 

@@ -1,6 +1,6 @@
 """What `add` and `del` want to know of a cluster, asked of one control plane that answers."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubeon.errors import CommandError, HostError, KubeonError, OperationError, StateError
@@ -75,15 +75,6 @@ def check_newcomers(hosts: Sequence[Host], nodes: Nodes) -> list[Finding]:
                 hint = "on clones: `rm /etc/machine-id && systemd-machine-id-setup`, then reboot"
                 findings.append(Finding("DuplicateMachineID", host.name, Severity.ERROR, what, hint))
     return findings
-
-
-def softened(findings: Sequence[Finding], ignore: Collection[str]) -> list[Finding]:
-    """Findings whose check the user knows to be harmless, as warnings."""
-    lower = {name.lower() for name in ignore}
-    return [
-        Finding(one.check, one.host, Severity.WARNING, one.what, one.hint) if one.check.lower() in lower else one
-        for one in findings
-    ]
 
 
 def silent_members(nodes: Sequence[NodeSpec], unreachable: Mapping[str, KubeonError], what: str) -> list[Finding]:

@@ -14,12 +14,13 @@ from kubeon.preflight.base import Finding, Severity, make_subject
 from kubeon.spec.model import ClusterSpec
 from kubeon.spec.problems import closest
 
-__all__ = ["CHECKS", "NAMES", "Finding", "Severity", "check_names", "raise_on_errors", "run_checks"]
+__all__ = ["CHECKS", "NAMES", "Finding", "Severity", "check_names", "raise_on_errors", "run_checks", "soften"]
 
 CHECKS = (*whole.CHECKS, *machine.CHECKS, *identity.CHECKS, *network.CHECKS, *occupancy.CHECKS)
 NAMES = tuple(dict.fromkeys(name for check in CHECKS for name in check.names))
 _KNOWN = {name.lower(): name for name in NAMES}
-_NEVER_IGNORED = frozenset({"Unreachable"})
+# Two machines under one name are one to everything that comes later, and Kubernetes takes no name that it refuses.
+_NEVER_IGNORED = frozenset({"Unreachable", "Hostname"})
 _BY_NAME_ONLY = frozenset({"AnotherCluster"})
 """Overwriting a cluster takes the very word; "all" is not enough."""
 
@@ -39,11 +40,18 @@ def run_checks(
     and images. `ca_fingerprint` is the sha256 of this cluster's CA where the control machine knows it. `ignore` names
     checks whose errors become warnings, "all" for all. Raises UsageError for names that no check has.
     """
-    ignored = _ignored(ignore)
     subject = make_subject(spec, facts, unreachable=unreachable or {}, material=material, ca_fingerprint=ca_fingerprint)
-    found = [_softened(finding, ignored) for check in CHECKS for finding in check.look(subject)]
+    found = soften([finding for check in CHECKS for finding in check.look(subject)], ignore)
     order = {"": -1} | {candidate.name: index for index, candidate in enumerate(subject.candidates)}
     return sorted(dict.fromkeys(found), key=lambda f: (f.severity is not Severity.ERROR, order.get(f.host, len(order))))
+
+
+def soften(findings: Iterable[Finding], ignore: Iterable[str]) -> list[Finding]:
+    """Findings with the errors of the checks that `ignore` names as warnings. Raises UsageError for unknown names."""
+    ignored = _ignored(ignore)
+    return [
+        replace(finding, severity=Severity.WARNING) if finding.check in ignored else finding for finding in findings
+    ]
 
 
 def raise_on_errors(findings: Sequence[Finding]) -> None:
@@ -87,7 +95,3 @@ def _ignored(ignore: Iterable[str]) -> frozenset[str]:
     asked = {name.strip().lower() for name in given if name.strip()}
     names = frozenset(_KNOWN[name] for name in asked if name in _KNOWN)
     return (names | (frozenset(NAMES) - _BY_NAME_ONLY if "all" in asked else frozenset())) - _NEVER_IGNORED
-
-
-def _softened(finding: Finding, ignored: frozenset[str]) -> Finding:
-    return replace(finding, severity=Severity.WARNING) if finding.check in ignored else finding

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from kubeon.lb.haproxy import HOSTS
 from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, Outcome, kubectl, nodes, sources
 from tests.cluster.probe import Report, Stream, probing
@@ -157,6 +158,8 @@ def test_a_control_plane_that_leaves(ha: Ha, leads: bool) -> None:
 def test_old_workers_of_haproxy_end_with_their_connections(ha: Ha) -> None:
     """After a reload there are two for as long as a client keeps its connection."""
     worker = ha.workers[0]
+    inside(worker, f"tac {HOSTS} >{HOSTS}.new && mv {HOSTS}.new {HOSTS}")  # another order is another list
+    wait_for(lambda: haproxies(worker) > 1)
     many = haproxies(worker)
     inside(worker, "systemctl restart kubelet; systemctl restart kubeon-bridge-routes; pkill -x kube-proxy")
 

@@ -16,7 +16,7 @@ from kubeon.bundle.store import Store
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import ConnectError
 from kubeon.operations import CreateResult, DestroyResult, Options, Plan, RemoveResult, base
-from kubeon.phases import join_nodes, load_balancer, resolve, verify_cluster
+from kubeon.phases import join_nodes, load_balancer, resolve, restart_api_server, verify_cluster
 from kubeon.phases.look import look
 from kubeon.pki.authorities import Authorities
 from kubeon.spec.model import ClusterSpec, Role
@@ -34,6 +34,7 @@ PASSWORD = "hunter2-of-root"
 PATIENCE = (
     (join_nodes, "HEALTHY_WITHIN"),
     (load_balancer, "ANSWERS_WITHIN"),
+    (restart_api_server, "ANSWERS_WITHIN"),
     (verify_cluster, "READY_WITHIN"),
     (verify_cluster, "PODS_WITHIN"),
 )
