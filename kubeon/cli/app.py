@@ -49,6 +49,17 @@ class App:
             self._home = Home.find()
         return self._home
 
+    def cluster(self, name: str | None) -> str:
+        """The cluster that is named, else the current one. For commands that change no cluster.
+
+        Raises UsageError when there is neither, StateError for an unknown one.
+        """
+        chosen = name or self.home.current
+        if chosen is None:
+            raise UsageError("no cluster is named", hint=f"one of: {', '.join(self.home.clusters()) or 'none yet'}")
+        self.home.known(chosen)
+        return chosen
+
     @property
     def log(self) -> Path | None:
         """The log file that this run's operation began, if it came that far."""

@@ -189,6 +189,23 @@ def begun(home: Home, name: str, operation: str, reporter: Reporter, options: Op
                 run.close()
 
 
+@contextmanager
+def visited(
+    name: str, options: Options, home: Home, *, nodes: Sequence[NodeSpec] = (), impatient: Sequence[NodeSpec] = ()
+) -> Iterator[tuple[ClusterSpec, ClusterState, Seen]]:
+    """Look at a cluster's hosts (`nodes`; default: all) for a question that changes nothing: no lock, no log.
+
+    Raises StateError for a cluster that is not known here.
+    """
+    spec, state = home.known(name), home.cluster(name)
+    quick = frozenset(node.address for node in impatient)
+    seen = look(spec, state, options.secrets, parallel=options.parallel, nodes=nodes or spec.nodes, impatient=quick)
+    try:
+        yield spec, state, seen
+    finally:
+        seen.close()
+
+
 def make_plan(
     title: str, ctx: Cluster, phases: Sequence[Step], warnings: tuple[Finding, ...], header: tuple[str, ...] = ()
 ) -> Plan:
