@@ -187,7 +187,7 @@ def test_ctrl_c_leaves_a_cluster_that_continues(world: MakeWorld) -> None:
         here.create(interrupt=interrupt)
 
     assert sorted(here.api.nodes) == ["cp1"]
-    assert here.state.journal.entries()[-1].status == "failed"
+    assert here.state.journal.entries()[-1].status == "interrupted"
     here["cp1"].hook = lambda token: None
     assert here.create().changed
     assert sorted(here.api.nodes) == ["cp1", "w1"]

@@ -24,7 +24,18 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCUMENTS = [path for path in sorted(ROOT.glob("*.md")) if path.name != "LICENSE"]
 BEGIN, END = "<!-- fields: written by `./dev golden` -->", "<!-- end of fields -->"
-COMMANDS = {"kubeon": cli, **{f"kubeon {name}": command for name, command in cli.commands.items()}}
+
+
+def commands(group: click.Group, words: str) -> dict[str, click.Command]:
+    """All commands by what is typed, groups and what is in them too."""
+    found: dict[str, click.Command] = {words: group}
+    for name, command in group.commands.items():
+        inner = f"{words} {name}"
+        found |= commands(command, inner) if isinstance(command, click.Group) else {inner: command}
+    return found
+
+
+COMMANDS = commands(cli, "kubeon")
 # Where documents may point to; anything else would be a machine that only its author can reach.
 HOSTS = re.compile(
     r"(?:[\w-]+\.)*(?:example\.(?:org|com)|k8s\.io|kubernetes\.io|github\.com|apache\.org|keepachangelog\.com)"
@@ -57,7 +68,8 @@ def flags_of(command: click.Command) -> list[str]:
 
 
 def section(text: str, command: str) -> str:
-    """What the README says under a command's heading, and what it says of all commands."""
+    """What the README says under a command's heading (a group's for all in it), and what it says of all commands."""
+    command = " ".join(command.split()[:2])
     shared = text.split("### Flags that several commands share")[1].partition("\n### ")[0]
     own = re.search(rf"^### `{command}\b.*?(?=^##)", text, re.DOTALL | re.MULTILINE)
     assert own, f"no section about {command}"
@@ -98,7 +110,12 @@ def test_examples_can_be_typed(command: str, monkeypatch: pytest.MonkeyPatch) ->
     if words[1:] == ["--version"] or words[1] in ("--help", "-h"):
         return
 
-    cli.commands[words[1]].make_context(words[1], words[2:], parent=click.Context(cli))
+    context = click.Context(cli)
+    while isinstance(context.command, click.Group):
+        words = words[1:]
+        found = context.command.get_command(context, words[0])
+        assert found, words[0]
+        context = found.make_context(words[0], words[1:], parent=context)
 
 
 def known_tasks() -> list[str]:

@@ -8,24 +8,39 @@ import click
 
 import kubeon
 from kubeon.cli.add import add
+from kubeon.cli.aliases import AliasedGroup
 from kubeon.cli.app import BUG, App, command_line, common_options
+from kubeon.cli.completion import complete_arguments, completion
 from kubeon.cli.create import create
 from kubeon.cli.delete import delete
 from kubeon.cli.destroy import destroy
+from kubeon.cli.forget import forget
+from kubeon.cli.history import history_command
+from kubeon.cli.kubeconfig import kubeconfig
+from kubeon.cli.listing import list_
 from kubeon.cli.preflight import preflight
+from kubeon.cli.rename import rename
 from kubeon.cli.schema import schema
+from kubeon.cli.use import use
+from kubeon.cli.view import view
 from kubeon.errors import Interrupted, KubeonError, UsageError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=AliasedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(kubeon.__version__, prog_name="kubeon", message="%(prog)s %(version)s")
 @common_options
 def cli() -> None:
     """Plain Linux servers into highly available Kubernetes clusters: kubeadm driven over SSH."""
 
 
-for _command in (create, add, delete, destroy, preflight, schema):
+_COMMANDS: tuple[click.Command, ...] = (
+    *(create, add, delete, destroy, preflight),
+    *(list_, use, kubeconfig, history_command, rename, forget),
+    *(view, schema, completion),
+)
+for _command in _COMMANDS:
     cli.add_command(_command)
+complete_arguments(cli)
 
 
 def main(words: Sequence[str] | None = None) -> None:

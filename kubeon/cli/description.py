@@ -6,6 +6,9 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+import click
+
+from kubeon.cli.app import App
 from kubeon.cni import CNIS
 from kubeon.console import Console
 from kubeon.cri import CRIS
@@ -132,8 +135,16 @@ def options_of(flags: Mapping[str, Any], console: Console) -> Options:
         remove_packages=flags.get("remove_packages", False),
         drain_timeout=flags.get("drain_timeout", 300),
         dead=flags.get("dead", False),
+        words=_words(),
         secrets=read_secrets(flags, console),  # last: it may ask
     )
+
+
+def _words() -> tuple[str, ...]:
+    """The command line of this run; passwords never stand on it."""
+    context = click.get_current_context(silent=True)
+    app = context.find_object(App) if context else None
+    return ("kubeon", *app.words) if app else ()
 
 
 def read_secrets(flags: Mapping[str, Any], console: Console, environment: Mapping[str, str] = os.environ) -> Secrets:

@@ -103,10 +103,11 @@ class JournalReporter:
         journal: Journal,
         operation: str,
         *,
+        run: str = "",
         hide: Callable[[str], str] = nothing_to_hide,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._journal, self._operation, self._hide, self._clock = journal, operation, hide, clock
+        self._journal, self._operation, self._run, self._hide, self._clock = journal, operation, run, hide, clock
 
     def begin(self, title: str, hosts: dict[str, list[str]]) -> None:
         """Only ends of phases are worth a line."""
@@ -124,6 +125,7 @@ class JournalReporter:
             seconds=event.seconds,
             changes=[self._hide(change) for change in event.changes],
             error=self._hide(event.error),
+            run=self._run,
         )
 
     def note(self, text: str, *, host: str = "") -> None:

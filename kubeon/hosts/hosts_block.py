@@ -23,6 +23,14 @@ def render_block(cluster: str, entries: Iterable[Entry]) -> str:
     return "\n".join((begin_marker(cluster), *lines, end_marker(cluster), "")) if lines else ""
 
 
+def parse_block(text: str, cluster: str) -> tuple[Entry, ...]:
+    """The entries of a cluster's block in the text of /etc/hosts; none where it has no block."""
+    _, begun, rest = f"\n{text}\n".partition(f"\n{begin_marker(cluster)}\n")
+    inside, ended, _ = f"\n{rest}".partition(f"\n{end_marker(cluster)}\n")
+    lines = (line.split() for line in inside.splitlines()) if begun and ended else ()
+    return tuple((words[0], tuple(words[1:])) for words in lines if len(words) > 1)
+
+
 def replace_block(text: str, cluster: str, entries: Iterable[Entry]) -> str:
     """The text of /etc/hosts with the block as it should be, where it was or else at the end; no entries: without it.
 

@@ -99,6 +99,11 @@ def hosts_script(cluster: str, entries: Iterable[Entry], *, root: str = "") -> s
     return _library(root) + block_call(cluster, entries) + "exit 0\n"
 
 
+def renamed_block_script(old: str, new: str, entries: Iterable[Entry]) -> str:
+    """The block in /etc/hosts under another cluster's name; the new one is there before the old one goes."""
+    return _library("") + block_call(new, entries) + block_call(old, ())
+
+
 def restore_script(cluster: str, family: Family | None = None, *, root: str = "") -> str:
     """Put everything back as it was found, packages included when the family is known, and remove the record.
 

@@ -93,6 +93,35 @@ def remove(user_text: str, cluster_name: str) -> str:
     return _unless_same(user_text, before, root)
 
 
+def rename(user_text: str, old: str, new: str) -> str:
+    """The user's kubeconfig with the entries that kubeon made for a cluster under another name.
+
+    Contexts of the user's own that lead to them follow. Raises StateError when an entry of the new name is there.
+    """
+    if not user_text.strip():
+        return user_text
+    root = _compose(user_text, "the kubeconfig")
+    before = _text(root)
+    names = {"clusters": (old, new), "users": (f"{old}-admin", f"{new}-admin"), "contexts": (old, new)}
+    moved = {kind: pair for kind, pair in names.items() if _is_marked(_find(root, kind, pair[0]))}
+    if there := [f"{_inner(kind)} {to!r}" for kind, (_, to) in moved.items() if _find_entry(root, kind, to)]:
+        hint = "remove it (`kubectl config delete-context ...`), or choose another name"
+        raise StateError(f"the kubeconfig has another {' and '.join(there)} already", hint=hint)
+    had_context = "contexts" in moved and _scalar(root, "current-context") == old
+    for kind, (name, to) in moved.items():
+        entry = _find_entry(root, kind, name)
+        if entry is not None:
+            _set(entry, "name", to)
+    for entry in _entries(root, "contexts").value if moved else ():
+        context = _child(entry, "context")
+        for kind in ("clusters", "users"):
+            if isinstance(context, MappingNode) and kind in moved and _scalar(context, _inner(kind)) == moved[kind][0]:
+                _set(context, _inner(kind), moved[kind][1])
+    if had_context:
+        _set(root, "current-context", new)
+    return _unless_same(user_text, before, root)
+
+
 def _refuse_foreign(root: MappingNode, cluster_name: str, user_name: str, admin: _Admin) -> None:
     cluster = _find(root, "clusters", cluster_name)
     authority = _scalar(cluster, "certificate-authority-data") if cluster else ""

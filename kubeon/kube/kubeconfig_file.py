@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kubeon.errors import StateError
-from kubeon.kube.kubeconfig import check, has, merge, remove
+from kubeon.kube.kubeconfig import check, has, merge, remove, rename
 from kubeon.waiting import SYSTEM_CLOCK, Clock, wait_until
 
 BACKUP = ".kubeon-backup"
@@ -67,6 +67,22 @@ def write_removed(path: Path, cluster_name: str, *, clock: Clock = SYSTEM_CLOCK)
     Raises StateError as `write_merged` does; a file that does not exist is left so.
     """
     return path.exists() and _write(path, lambda text: remove(text or "", cluster_name), clock)
+
+
+def write_renamed(path: Path, old: str, new: str, *, clock: Clock = SYSTEM_CLOCK) -> bool:
+    """Give a cluster another name in the kubeconfig at `path` (see `kubeconfig.rename`) and say whether it changed.
+
+    Raises StateError as `write_merged` does; a file that does not exist is left so.
+    """
+    return path.exists() and _write(path, lambda text: rename(text or "", old, new), clock)
+
+
+def check_renamable(path: Path, old: str, new: str) -> None:
+    """Raise StateError when `write_renamed` could not do its work, as far as reading tells."""
+    try:
+        rename(path.read_text(encoding="utf-8") if path.exists() else "", old, new)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateError(f"cannot read the kubeconfig {path}", why=str(error), hint=_OTHER) from error
 
 
 def _write(path: Path, change: Callable[[str | None], str], clock: Clock) -> bool:

@@ -11,7 +11,9 @@ from kubeon.operations.base import (
 )
 from kubeon.operations.creation import create, preflight
 from kubeon.operations.destruction import destroy
+from kubeon.operations.forgetting import ForgetResult, forget
 from kubeon.operations.removal import remove
+from kubeon.operations.renaming import RenameResult, rename
 from kubeon.operations.steps import ADD, CREATE, REMOVE
 
 __all__ = [
@@ -20,13 +22,17 @@ __all__ = [
     "REMOVE",
     "CreateResult",
     "DestroyResult",
+    "ForgetResult",
     "NodeResult",
     "Options",
     "Plan",
     "RemoveResult",
+    "RenameResult",
     "add",
     "create",
     "destroy",
+    "forget",
     "preflight",
     "remove",
+    "rename",
 ]

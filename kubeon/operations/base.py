@@ -10,6 +10,7 @@ from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
 from kubeon.engine.reporters import JournalReporter, LogReporter, Tee
 from kubeon.engine.runner import Outcome, Runner
+from kubeon.errors import Interrupted
 from kubeon.hosts.host import Host
 from kubeon.kube.kubeconfig_file import write_merged, write_updated
 from kubeon.phases.context import UPLOADS, Cluster, Step
@@ -37,6 +38,7 @@ class Options:
     remove_packages: bool = False  # destroy, del: OS packages that kubeon installed too
     drain_timeout: float = 300  # del: seconds that pods get to leave a node; 0: no drain
     dead: bool = False  # del: the machines are gone for good
+    words: tuple[str, ...] = ()  # the command line, for the journal
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,15 @@ class Run:
         self.log: Path | None = None
         self.seen: Seen | None = None
         self.reporter = reporter
+        self._options, self._began = options, SYSTEM_CLOCK.monotonic()
         self._log_reporter: LogReporter | None = None
         if not options.dry_run:
             hide = options.secrets.hide
             self.log = state.new_log(operation, SYSTEM_CLOCK.now())
             self._log_reporter = LogReporter(self.log, hide=hide)
-            self.reporter = Tee(reporter, self._log_reporter, JournalReporter(state.journal, operation, hide=hide))
+            journal = JournalReporter(state.journal, operation, run=self.log.stem, hide=hide)
+            self.reporter = Tee(reporter, self._log_reporter, journal)
+            self.write_down("begun", words=options.words)
 
     def look(
         self, spec: ClusterSpec, options: Options, *, nodes: Sequence[NodeSpec] = (), impatient: Sequence[NodeSpec] = ()
@@ -156,9 +161,29 @@ class Run:
             self.seen.close()
 
     def failed(self, error: BaseException) -> None:
-        """Into the log, whatever it is."""
+        """Into the log and the journal, whatever it is."""
         if self._log_reporter is not None:
             self._log_reporter.write(f"failed: {error}")
+        stopped = isinstance(error, Interrupted | KeyboardInterrupt)
+        self.write_down("interrupted" if stopped else "failed", error=str(error))
+
+    def write_down(
+        self, status: str, *, error: str = "", words: Sequence[str] = (), state: ClusterState | None = None
+    ) -> None:
+        """How the operation stands, into the journal: of this record, or of `state`. Not of one that is gone."""
+        state = state or self.state
+        if self.log is None or not state.path.exists():
+            return
+        hide = self._options.secrets.hide
+        state.journal.append(
+            self.operation,
+            status,
+            SYSTEM_CLOCK.now(),
+            seconds=since(self._began) if status != "begun" else 0.0,
+            error=hide(error),
+            run=self.log.stem,
+            words=[hide(word) for word in words],
+        )
 
 
 @contextmanager
@@ -172,19 +197,16 @@ def begun(home: Home, name: str, operation: str, reporter: Reporter, options: Op
             unknown.store = home.store
             state = unknown.cluster(name)
         with state.lock(operation, now):
+            if operation != "rename":
+                state.check_not_renaming()
             run = Run(state, operation, reporter, options)
             try:
                 yield run
             except BaseException as error:
                 run.failed(error)
-                if not options.dry_run and state.path.exists():
-                    state.journal.append(
-                        operation, "failed", SYSTEM_CLOCK.now(), error=options.secrets.hide(str(error))
-                    )
                 raise
             else:
-                if not options.dry_run and state.path.exists():
-                    state.journal.append(operation, "ok", SYSTEM_CLOCK.now())
+                run.write_down("ok")
             finally:
                 run.close()
 

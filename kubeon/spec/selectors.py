@@ -16,6 +16,7 @@ from kubeon.errors import UsageError
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 
 Addresses = frozenset[IPv4Address]
+ROLES = ("all", "cp*", "w*")
 HINT = "selectors: @all, @cp*, @w*, @NAME, @name=a,b*, @ip=10.0.0.1,10.0.1.0/24; join with + (these too), ^ (but not)"
 
 

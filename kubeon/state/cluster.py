@@ -14,7 +14,7 @@ from kubeon.spec.loading import build_spec, dump_spec, load_file
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.files import explained, make_folder, read_file, write_file
 from kubeon.state.journal import Journal
-from kubeon.state.lock import hold
+from kubeon.state.lock import Holder, hold, holder
 
 if TYPE_CHECKING:
     from kubeon.state.home import Home
@@ -55,6 +55,32 @@ class ClusterState:
         self.ensure()
         with hold(self.path / "lock", operation, now):
             yield
+
+    @property
+    def holder(self) -> Holder | None:
+        """Who is at work on this cluster now."""
+        return holder(self.path / "lock")
+
+    @property
+    def renaming(self) -> tuple[str, str] | None:
+        """(old, new) of a renaming that has not come to its end."""
+        words = (read_file(self._renaming_path) or b"").decode(errors="replace").split()
+        return (words[0], words[1]) if len(words) == 2 else None
+
+    def write_renaming(self, names: tuple[str, str] | None) -> None:
+        """Remember a renaming that begins; None: it is over."""
+        if names:
+            self._write(self._renaming_path, f"{' '.join(names)}\n".encode())
+        else:
+            with explained(self._renaming_path):
+                self._renaming_path.unlink(missing_ok=True)
+
+    def check_not_renaming(self) -> None:
+        """Raise StateError in the middle of a renaming: some hosts bear the one name and some the other."""
+        if self.renaming:
+            old, new = self.renaming
+            hint = f"kubeon rename {old} {new} finishes it"
+            raise StateError(f"renaming {old} to {new} has not come to its end", hint=hint)
 
     def check_known_hosts(self) -> None:
         """Raise StateError naming the first line that holds no host key; a full disk may leave half a line."""
@@ -171,6 +197,10 @@ class ClusterState:
     @property
     def _proposed_path(self) -> Path:
         return self.path / "proposed.yaml"
+
+    @property
+    def _renaming_path(self) -> Path:
+        return self.path / "renaming"
 
     def _write(self, path: Path, content: bytes) -> None:
         self.ensure()

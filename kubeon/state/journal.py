@@ -13,7 +13,10 @@ from kubeon.state.lock import whoami
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: an operation began or ended (no phase, no host), or a phase ended on a host."""
+    """One line: an operation began or ended (no phase, no host), or a phase ended on a host.
+
+    An operation's status is "begun", and at its end "ok", "failed" or "interrupted"; one that was killed has no end.
+    """
 
     when: str  # ISO 8601, UTC
     who: str  # user@machine
@@ -24,6 +27,8 @@ class Entry:
     seconds: float = 0.0
     changes: tuple[str, ...] = ()
     error: str = ""
+    run: str = ""  # the same in all lines of one run: the name of its log without the ending
+    words: tuple[str, ...] = ()  # the command line, where the operation began
 
 
 class Journal:
@@ -43,6 +48,8 @@ class Journal:
         seconds: float = 0.0,
         changes: Iterable[str] = (),
         error: str = "",
+        run: str = "",
+        words: Iterable[str] = (),
     ) -> None:
         """Add a line. One of the operation as a whole survives a power cut once this returns."""
         entry = Entry(
@@ -55,6 +62,8 @@ class Journal:
             seconds=round(seconds, 3),
             changes=tuple(changes),
             error=error,
+            run=run,
+            words=tuple(words),
         )
         line = {key: value for key, value in asdict(entry).items() if value not in ("", (), 0.0)}
         make_folder(self.path.parent)
@@ -73,7 +82,8 @@ class Journal:
         for line in (read_file(self.path) or b"").splitlines():
             try:
                 fields = json.loads(line)
-                found.append(Entry(**{**fields, "changes": tuple(fields.get("changes", ()))}))
+                lists = {name: tuple(fields.get(name, ())) for name in ("changes", "words")}
+                found.append(Entry(**{**fields, **lists}))
             except (ValueError, TypeError, AttributeError):
                 continue
         return found

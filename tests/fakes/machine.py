@@ -108,6 +108,11 @@ class Machine:
             + ("\njoined" if init_control_plane.JOINED in self.files else ""),
             "cgroup": "cgroup2fs\nmount /sys/fs/cgroup 2",
             "modules": "overlay\nbr_netfilter\nnf_conntrack",
+            "hosts-block": "".join(
+                call.split("\n", 1)[1].removesuffix("KUBEON_HOSTS")
+                for call in self.settings
+                if call.startswith("ensure_hosts_block")
+            ),
             "clock": "",
         }
         text = sample("debian-12-prepared")
@@ -206,8 +211,13 @@ class Run:
 
     def do_setting(self, call: str) -> None:
         if call.startswith("ensure_hosts_block"):
-            for other in [one for one in self.machine.settings if one.startswith("ensure_hosts_block") and one != call]:
+            same = f"ensure_hosts_block {call.split()[1]} "  # one block for each cluster
+            for other in [one for one in self.machine.settings if one.startswith(same) and one != call]:
                 del self.machine.settings[other]
+                if "\n# BEGIN" not in call:
+                    self.say("/etc/hosts: entries removed")
+            if "\n# BEGIN" not in call:
+                return
         if call not in self.machine.settings:
             self.machine.settings[call] = None
             self.say(call.splitlines()[0])

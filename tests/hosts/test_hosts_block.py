@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeon.hosts.hosts_block import replace_block
+from kubeon.hosts.hosts_block import parse_block, render_block, replace_block
 from kubeon.hosts.preparation import hosts_script
 from tests.hosts.sandbox import Sandbox
 
@@ -96,3 +96,12 @@ def test_hundreds_of_nodes_fit(tmp_path: Path) -> None:
     host.run(hosts_script("a", entries, root=host.root))
 
     assert host.read("etc/hosts") == replace_block("127.0.0.1 localhost\n127.0.1.1 old-name\n", "a", entries)
+
+
+def test_a_block_is_read_as_it_was_written() -> None:
+    """And no other cluster's; one without its end is none."""
+    text = USERS + render_block("ab", [("10.9.9.9", ("other",))]) + BLOCK
+
+    assert parse_block(text, "a") == tuple((address, tuple(names)) for address, names in ENTRIES)
+    assert parse_block(text, "b") == ()
+    assert parse_block(f"{USERS}# BEGIN kubeon a\n10.0.0.1 x\n", "a") == ()

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from kubeon.errors import StateError
-from kubeon.kube.kubeconfig import has, merge, remove
-from kubeon.kube.kubeconfig_file import write_merged, write_removed, write_updated
+from kubeon.kube.kubeconfig import has, merge, remove, rename
+from kubeon.kube.kubeconfig_file import check_renamable, write_merged, write_removed, write_renamed, write_updated
 from kubeon.waiting import Clock
 from tests.golden import assert_golden
 
@@ -297,3 +297,45 @@ def test_kubectls_lock_is_respected(tmp_path: Path) -> None:
     assert clock.seconds >= 10
     assert str(lock) in caught.value.hint
     assert lock.exists()
+
+
+def test_a_renamed_cluster_keeps_all_but_its_name() -> None:
+    """Namespace, current context, contexts of the user's own that lead to it; other entries stay as written."""
+    text = merge(USERS_OWN, "demo", an_admin_conf(), SERVER, switch=True)
+    parsed = yaml.safe_load(text)
+    parsed["contexts"] += [{"name": "mine", "context": {"cluster": "demo", "user": "demo-admin", "namespace": "x"}}]
+    text = yaml.safe_dump(parsed)
+
+    renamed = rename(text, "demo", "prod")
+
+    after = yaml.safe_load(renamed)
+    assert after["current-context"] == "prod"
+    assert entries(renamed, "contexts")["prod"]["user"] == "prod-admin"
+    assert entries(renamed, "contexts")["mine"] == {"cluster": "prod", "user": "prod-admin", "namespace": "x"}
+    assert entries(renamed, "clusters")["prod"] == entries(text, "clusters")["demo"]
+    assert entries(renamed, "users")["prod-admin"] == entries(text, "users")["demo-admin"]
+    assert entries(renamed, "users")["clerk"] == entries(text, "users")["clerk"]
+    assert rename(renamed, "demo", "prod") == renamed
+
+
+@pytest.mark.parametrize("text", ["", USERS_OWN], ids=["empty", "without it"])
+def test_renaming_what_is_not_there_changes_nothing(text: str) -> None:
+    """Nor are entries touched that kubeon did not make."""
+    assert rename(text, "office", "prod") == text
+
+
+def test_a_name_that_is_taken_is_refused_before_anything(tmp_path: Path) -> None:
+    """Whoever made the entry."""
+    path = tmp_path / "config"
+    text = merge(USERS_OWN, "demo", an_admin_conf(), SERVER)
+    path.write_text(text)
+
+    with pytest.raises(StateError, match="cluster 'office'"):
+        check_renamable(path, "demo", "office")
+    with pytest.raises(StateError, match="cluster 'office'"):
+        write_renamed(path, "demo", "office")
+
+    assert path.read_text() == text
+    check_renamable(tmp_path / "none", "demo", "prod")
+    assert not write_renamed(tmp_path / "none", "demo", "prod")
+    assert write_renamed(path, "demo", "prod")

@@ -1,0 +1,46 @@
+"""kubeon forget"""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kubeon import operations
+from kubeon.cli.app import App, common_options, pass_app
+from kubeon.cli.description import kubeconfig_path
+from kubeon.operations import Options
+
+
+@click.command()
+@click.argument("name")
+@click.option("--keep-kubeconfig", "no_kubeconfig", is_flag=True, help="leave your kubeconfig alone")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="your kubeconfig, which it is taken out of; default: the first of $KUBECONFIG, or ~/.kube/config",
+)
+@click.option("--dry-run", is_flag=True, help="show what would be done, change nothing")
+@click.option("-y", "--yes", is_flag=True, help="do not ask")
+@common_options
+@pass_app
+def forget(app: App, /, name: str, **flags: Any) -> None:
+    """Forget a cluster here. Its hosts are not touched: it goes on, and nobody is looking after it from here.
+
+    Its description is kept, and `kubeon create -f` takes the cluster up again.
+
+    \b
+    kubeon forget demo
+    """
+    options = Options(dry_run=flags["dry_run"], kubeconfig=kubeconfig_path(flags))
+    with app.operation(name) as interrupts:
+        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"], word=name)
+        result = operations.forget(name, options, app.home, confirm)
+    if result.description is not None:
+        again = shlex.join(["kubeon", "create", "-f", str(result.description)])
+        value = {"cluster": name, "description": str(result.description), "kubeconfig": _path(options.kubeconfig)}
+        app.console.data(value, f"Cluster {name} is forgotten here.\n\nTo look after it again:\n    {again}")
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path)

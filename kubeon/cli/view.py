@@ -1,0 +1,69 @@
+"""kubeon view"""
+
+import click
+
+from kubeon.bundle.catalogue import ARCHITECTURES
+from kubeon.cli.app import App, common_options, pass_app
+from kubeon.console.summary import columns
+from kubeon.operations.views import ReleaseView, Supported, as_data, release_view, supported
+
+
+@click.group()
+def view() -> None:
+    """Show what belongs to a Kubernetes release, and what kubeon supports. Asks nobody."""
+
+
+@view.command("components")
+@click.argument("version")
+@click.option(
+    "--arch",
+    type=click.Choice(ARCHITECTURES),
+    default=ARCHITECTURES[0],
+    show_default=True,
+    help="architecture of the files",
+)
+@common_options
+@pass_app
+def components(app: App, /, version: str, arch: str) -> None:
+    """Versions of everything that goes with a Kubernetes release, its images, and its files with their URLs.
+
+    \b
+    kubeon view components v1.34.2
+    """
+    found = release_view(version, arch)
+    app.console.data(as_data(found), lambda: _release(found))
+
+
+@view.command("support")
+@common_options
+@pass_app
+def support(app: App) -> None:
+    """Kubernetes releases, OS families, plug-ins, runtimes and architectures, and which of them were tried.
+
+    \b
+    kubeon view support
+    """
+    found = supported()
+    values = [{"kind": one.kind, "name": one.name, "tried": one.tried, "note": one.note} for one in found]
+    app.console.data({"supported": values}, lambda: _support(found))
+
+
+def _release(view: ReleaseView) -> str:
+    rows: list[tuple[str, ...]] = [("COMPONENT", "VERSION"), ("kubeadm configuration", view.kubeadm_api)]
+    rows += [(name.replace("_", "-"), text) for name, text in view.components.items()]
+    blocks = [
+        columns(rows),
+        "\n".join(["Images:", *(f"    {image}" for image in view.images)]),
+        "\n".join(["Image that local-haproxy is built on:", *(f"    {image}" for image in view.bases)]),
+        "\n".join(["Files, each with its checksum:", *(f"    {file.url}" for file in view.files)]),
+    ]
+    if not view.known:
+        newest = f" (the newest known is {view.newest_patch})" if view.newest_patch else ""
+        blocks.append(f"{view.version} is newer than this kubeon{newest}: its kubeadm has the last word on images.")
+    return "\n\n".join(blocks)
+
+
+def _support(found: tuple[Supported, ...]) -> str:
+    rows: list[tuple[str, ...]] = [("KIND", "NAME", "TRIED", "NOTE")]
+    rows += [(one.kind, one.name, "yes" if one.tried else "no", one.note) for one in found]
+    return f"{columns(rows)}\n\ntried: in real clusters; the rest is written, and tested on fakes"

@@ -1,0 +1,134 @@
+"""`rename`: a cluster under another name, here and in the marks of its hosts.
+
+The record is copied under its new name and the old one removed; a note in both keeps other operations away from the
+moment the first host may bear the new name until all is over. So the same command finishes what was cut off anywhere.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from kubeon.engine.events import Reporter
+from kubeon.engine.interrupt import Interrupt
+from kubeon.errors import PreflightError, StateError, UsageError
+from kubeon.hosts.host import Host
+from kubeon.kube.kubeconfig_file import check_renamable, write_renamed
+from kubeon.operations.base import AGAIN, Confirm, Options, Run, begun, make_plan, since
+from kubeon.phases.context import Cluster, Step
+from kubeon.phases.look import Seen
+from kubeon.phases.prepare_hosts import marker_of
+from kubeon.phases.rename_host import RenameHost
+from kubeon.phases.resolve import authorities_of, context_of
+from kubeon.preflight import Finding, Severity
+from kubeon.state.cluster import ClusterState
+from kubeon.state.home import Home
+from kubeon.state.renaming import copy_record, renamed
+from kubeon.waiting import SYSTEM_CLOCK
+
+
+@dataclass(frozen=True)
+class RenameResult:
+    """What `rename` came to: the new name, the old one, and the hosts that bear the new one."""
+
+    cluster: str
+    was: str
+    hosts: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def rename(
+    name: str,
+    options: Options,
+    home: Home,
+    reporter: Reporter,
+    confirm: Confirm,
+    *,
+    new: str,
+    interrupt: Interrupt | None = None,
+) -> RenameResult:
+    """Give a cluster another name. Its hosts have to be reached; nothing on them but marks changes."""
+    began = SYSTEM_CLOCK.monotonic()
+    other = home.cluster(new)
+    if name == new:
+        raise UsageError(f"{name} is its name already")
+    finishing = other.renaming == (name, new)
+    if finishing and name not in home.clusters():  # it was cut off at the very end
+        with other.lock("rename", SYSTEM_CLOCK.now()):
+            _finish_here(name, other, options)
+        return RenameResult(new, name, (), since(began))
+    home.known(name)
+    if other.read_known() is not None and not finishing:
+        raise StateError(f"there is a cluster {new} already", hint="choose another name; kubeon list shows all")
+    locked = nullcontext() if options.dry_run else other.lock("rename", SYSTEM_CLOCK.now())
+    with begun(home, name, "rename", reporter, options) as run, locked:
+        try:
+            hosts = _rename(run, other, options, confirm, interrupt)
+        finally:
+            if not other.exists and not other.renaming and not options.dry_run:
+                other.remove()  # the folder of the lock
+        return RenameResult(new, name, hosts, since(began))
+
+
+def _rename(
+    run: Run, other: ClusterState, options: Options, confirm: Confirm, interrupt: Interrupt | None
+) -> tuple[str, ...]:
+    """The hosts that bear the new name now."""
+    old, new = run.state.name, other.name
+    spec = run.state.read_spec()
+    if run.state.renaming not in (None, (old, new)):
+        run.state.check_not_renaming()
+    if spec is None:
+        raise StateError(f"cluster {old} is not finished", hint=f"kubeon create {old} finishes it")
+    if options.kubeconfig is not None:
+        check_renamable(options.kubeconfig, old, new)
+    seen = run.look(run.state.read_known() or spec, options)
+    ctx, left = _context(run, seen, new)
+    steps: tuple[Step, ...] = (RenameHost(old),)
+    plan = make_plan(f"rename cluster {old} to {new}", ctx, steps, tuple(left))
+    plan.hosts["this machine"] = (f"the record, the current cluster and the entries in the kubeconfig: {old} -> {new}",)
+    if not confirm(plan):
+        return ()
+    run.state.write_renaming((old, new))
+    outcome = run.walk(steps, ctx, options, interrupt, f"Renaming {old}")
+    outcome.raise_if_failed(AGAIN)
+    other.write_renaming((old, new))
+    copy_record(run.state, other)
+    _finish_here(old, other, options)
+    run.write_down("ok", state=other)
+    return tuple(host.name for host in ctx.hosts)
+
+
+def _context(run: Run, seen: Seen, new: str) -> tuple[Cluster, list[Finding]]:
+    """Hosts that bear this cluster's mark under either name; a warning for each other one, which is left alone."""
+    old, spec = run.state.name, run.state.read_known()
+    assert spec is not None  # noqa: S101 - the caller has read it
+    if seen.unreachable:
+        raise PreflightError(
+            f"{len(seen.unreachable)} of {len(spec.nodes)} hosts cannot be reached; nothing was changed",
+            why="\n".join(map(str, seen.unreachable.values())),
+            hint=f"each host bears the cluster's name; of one that is gone for good: kubeon del {old} @NAME --dead",
+        )
+    ctx = context_of(renamed(spec, new), (), run.state, run.reporter)
+    ctx.authorities = authorities_of(ctx)
+    if ctx.authorities is None:
+        hint = f"kubeon create -f with the cluster's description rebuilds the record of {old}"
+        raise StateError(f"the record of cluster {old} has no certificates", hint=hint)
+    marks = {marker_of(old, ctx.ca), marker_of(new, ctx.ca)}
+    ctx.hosts = tuple(host for host in seen.hosts if host.facts.cluster_marker in marks)
+    return ctx, _strangers([host for host in seen.hosts if host not in ctx.hosts])
+
+
+def _strangers(hosts: Sequence[Host]) -> list[Finding]:
+    what = "it does not bear this cluster's mark: it is left alone"
+    return [Finding("AnotherCluster", host.name, Severity.WARNING, what) for host in hosts]
+
+
+def _finish_here(old: str, other: ClusterState, options: Options) -> None:
+    """This machine: the current cluster, the kubeconfig, and then the old record goes."""
+    home = other.home
+    if home.current == old:
+        home.use(other.name)
+    if options.kubeconfig is not None:
+        write_renamed(options.kubeconfig, old, other.name)
+    home.cluster(old).remove()
+    other.write_renaming(None)

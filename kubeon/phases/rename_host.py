@@ -1,0 +1,33 @@
+"""What a host bears of its cluster's name: the mark, and the markers of the block in /etc/hosts."""
+
+from collections.abc import Sequence
+
+from kubeon.hosts.files import File, ensure_files_script
+from kubeon.hosts.host import Host
+from kubeon.hosts.hosts_block import parse_block
+from kubeon.hosts.preparation import renamed_block_script
+from kubeon.phases.context import Cluster, Step
+from kubeon.phases.prepare_hosts import MARKER, marker_of
+
+
+class RenameHost(Step):
+    """The cluster's new name (that of `ctx.spec`) in place of the old one. The mark goes last."""
+
+    name = "rename-host"
+    title = "Rename the cluster on the host"
+
+    def __init__(self, old: str) -> None:
+        self.old = old
+
+    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Nothing on a host that a run before has been at."""
+        new = ctx.spec.name
+        return () if host.facts.cluster_marker == marker_of(new, ctx.ca) else (f"mark: {self.old} -> {new}",)
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Entries of /etc/hosts stay as they are; only the lines around them change."""
+        new, block = ctx.spec.name, host.facts.hosts_block
+        entries = parse_block(block, self.old) or parse_block(block, new)
+        mark = ensure_files_script([File(MARKER, f"{marker_of(new, ctx.ca)}\n")])
+        script = f"{renamed_block_script(self.old, new, entries)}(\n{mark}) || exit\n"
+        return host.change(script, what="rename the cluster").splitlines()

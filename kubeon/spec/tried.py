@@ -1,0 +1,10 @@
+"""What has been tried in real clusters, by kind. Everything else is written, and tested on fakes."""
+
+TRIED: dict[str, frozenset[str]] = {
+    "kubernetes": frozenset({"v1.20.2"}),
+    "os": frozenset({"debian"}),
+    "network": frozenset({"bridge"}),
+    "load-balancer": frozenset({"haproxy", "external"}),
+    "runtime": frozenset({"containerd"}),
+    "architecture": frozenset({"amd64"}),
+}
