@@ -14,6 +14,7 @@ from kubeon.cli.completion import complete_arguments, completion
 from kubeon.cli.create import create
 from kubeon.cli.delete import delete
 from kubeon.cli.destroy import destroy
+from kubeon.cli.etcd import etcd
 from kubeon.cli.forget import forget
 from kubeon.cli.history import history_command
 from kubeon.cli.kubeconfig import kubeconfig
@@ -36,6 +37,7 @@ def cli() -> None:
 _COMMANDS: tuple[click.Command, ...] = (
     *(create, add, delete, destroy, preflight),
     *(list_, use, kubeconfig, history_command, rename, forget),
+    etcd,
     *(view, schema, completion),
 )
 for _command in _COMMANDS:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kubeon.errors import CommandError, OperationError
+from kubeon.etcd.status import MemberStatus, parse_statuses
 from kubeon.hosts.host import Host
 
 CONTAINER = "etcd"  # its name in kubeadm's static pod
@@ -51,6 +52,14 @@ class Etcd:
         self.host = host
         self._inside = inside
 
+    def inside(self, *words: str) -> str:
+        """Shell that runs a command in etcd's container on this host."""
+        return self._inside(CONTAINER, words)
+
+    def etcdctl(self, *words: str) -> str:
+        """Shell that asks this host's own member."""
+        return self.inside(*_ETCDCTL, "--endpoints", _LOCAL, *words)
+
     def members(self) -> list[Member]:
         """All members, with whether each answers a linearizable read. Raises OperationError without a quorum."""
         try:
@@ -72,6 +81,27 @@ class Etcd:
         status = json.loads(self._run(_LOCAL, "endpoint", "status", "-w", "json"))
         return int(status[0]["Status"].get("leader", 0))
 
+    def own_status(self) -> MemberStatus:
+        """This host's member by itself; that needs no quorum. Raises OperationError when it serves nobody."""
+        found = self.statuses([_LOCAL])
+        if not found:  # etcd up to 3.5 opens its port for clients only when there is a leader
+            raise OperationError(
+                "its etcd runs, but serves nobody: it waits for the others",
+                hint=f"look at: crictl logs of etcd on {self.host.name}",
+                host=self.host.name,
+            )
+        return found[0]
+
+    def statuses(self, endpoints: Sequence[str]) -> list[MemberStatus]:
+        """What the members behind these endpoints say of themselves; those that do not answer are left out."""
+        answer = self._run(",".join(endpoints), "endpoint", "status", "-w", "json", *_IMPATIENT, tolerant=True)
+        return parse_statuses(answer)
+
+    def defragment(self, member: Member, *, seconds: int) -> None:
+        """Give the free pages of a member's file back to the disk. It serves nobody meanwhile."""
+        limits = ("--dial-timeout", "5s", "--command-timeout", f"{seconds}s")
+        self._run(member.client_urls[0], "defrag", *limits, timeout=seconds + 30)
+
     def move_leader(self, leader: Member, to: Member) -> None:
         """Hand the lead over, so that the leader can go without an election that holds up every write."""
         self._run(leader.client_urls[0], "move-leader", f"{to.id:x}")
@@ -87,11 +117,11 @@ class Etcd:
         lines = [line for line in answer.splitlines() if line.startswith("[{")]
         return {each["endpoint"] for line in lines for each in json.loads(line) if each.get("health")}
 
-    def _run(self, endpoints: str, *words: str, tolerant: bool = False) -> str:
-        script = self._inside(CONTAINER, (*_ETCDCTL, "--endpoints", endpoints, *words))
+    def _run(self, endpoints: str, *words: str, tolerant: bool = False, timeout: float = 60) -> str:
+        script = self.inside(*_ETCDCTL, "--endpoints", endpoints, *words)
         if tolerant:
             script += "true\n"
-        return self.host.ask(script, what="etcdctl " + " ".join(words[:2]), wait=False)
+        return self.host.ask(script, timeout=timeout, what="etcdctl " + " ".join(words[:2]), wait=False)
 
 
 def _member(listed: dict[str, Any]) -> Member:

@@ -11,6 +11,8 @@ from kubeon.operations.base import (
 )
 from kubeon.operations.creation import create, preflight
 from kubeon.operations.destruction import destroy
+from kubeon.operations.etcd import DefragResult, EtcdReport, MemberReport, defragment, etcd_report
+from kubeon.operations.etcd_snapshots import SnapshotResult, list_snapshots, take_snapshot
 from kubeon.operations.forgetting import ForgetResult, forget
 from kubeon.operations.removal import remove
 from kubeon.operations.renaming import RenameResult, rename
@@ -21,18 +23,26 @@ __all__ = [
     "CREATE",
     "REMOVE",
     "CreateResult",
+    "DefragResult",
     "DestroyResult",
+    "EtcdReport",
     "ForgetResult",
+    "MemberReport",
     "NodeResult",
     "Options",
     "Plan",
     "RemoveResult",
     "RenameResult",
+    "SnapshotResult",
     "add",
     "create",
+    "defragment",
     "destroy",
+    "etcd_report",
     "forget",
+    "list_snapshots",
     "preflight",
     "remove",
     "rename",
+    "take_snapshot",
 ]

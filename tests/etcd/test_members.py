@@ -43,8 +43,9 @@ class Asked:
     def __init__(self, **answers: str) -> None:
         self.answers, self.scripts = answers, list[str]()
 
-    def ask(self, script: str, *, what: str, wait: bool) -> str:
+    def ask(self, script: str, *, what: str, wait: bool, timeout: float) -> str:
         assert not wait
+        assert timeout >= 60
         self.scripts.append(script)
         answer = self.answers[what.removeprefix("etcdctl ").replace(" ", "_")]
         if answer.startswith("!"):

@@ -1,9 +1,14 @@
 """etcd as etcdctl sees it: members, which of them answer, and who leads. It refuses what the real one refuses."""
 
+import hashlib
 import json
 import threading
 from dataclasses import dataclass
 from typing import Any
+
+
+class EtcdError(Exception):
+    """etcdctl fails with these words."""
 
 
 @dataclass
@@ -15,6 +20,9 @@ class FakeMember:
     address: str
     runs: bool = True
     learner: bool = False
+    size: int = 3_000_000  # bytes of its file
+    serves: bool = True  # also without a quorum: it has not been started since then
+    errors: tuple[str, ...] = ()
 
 
 class FakeEtcd:
@@ -24,6 +32,7 @@ class FakeEtcd:
         self.members: list[FakeMember] = []
         self.leader = 0
         self.log: list[str] = []  # what changed
+        self.revision = 4711
         self._lock = threading.Lock()
         self._next = 0xA000000000000001  # as large as the real ones, which JSON readers like to spoil
 
@@ -37,16 +46,23 @@ class FakeEtcd:
             self.log.append(f"add {name}")
             self._next += 1
 
-    def etcdctl(self, words: list[str]) -> str:
-        """Answer a command line, without the flags of its connection."""
+    def etcdctl(self, words: list[str], *, at: str, endpoints: list[str]) -> str:
+        """Answer a command line, without the flags of its connection; `at` is the address where it is typed."""
         with self._lock:
+            urls = [url.replace("127.0.0.1", at) for url in endpoints]
+            asked = [each for each in self.members if _client(each) in urls and each.runs and each.serves]
+            if words[:4] == ["endpoint", "status", "-w", "json"]:
+                return json.dumps([self._status(each) for each in asked]) if asked else ""
             if not self._has_quorum(len(self.members)):
-                raise AssertionError("etcdserver: request timed out")
+                raise EtcdError("etcdserver: request timed out")
             match words:
+                case ["defrag", *_]:
+                    (member,) = asked
+                    self.log.append(f"defrag {member.name}")
+                    member.size = 1_000_000
+                    return f"Finished defragmenting etcd member[{urls[0]}]\n"
                 case ["member", "list", "-w", "json"]:
                     return json.dumps({"header": {}, "members": [self._member(each) for each in self.members]})
-                case ["endpoint", "status", "-w", "json"]:
-                    return json.dumps([{"Endpoint": "https://127.0.0.1:2379", "Status": {"leader": self.leader}}])
                 case ["endpoint", "health", "-w", "json", *_]:
                     health = [{"endpoint": _client(each), "health": each.runs} for each in self.members if each.name]
                     return json.dumps(health)
@@ -73,6 +89,19 @@ class FakeEtcd:
         """It is back."""
         for member in self.members:
             member.runs = member.runs or member.address == address
+
+    def snapshot(self) -> bytes:
+        """What `snapshot save` writes: pages, and their checksum."""
+        pages = f"revision {self.revision} ".encode().ljust(512 * 40, b".")
+        return pages + hashlib.sha256(pages).digest()
+
+    def _status(self, member: FakeMember) -> dict[str, Any]:
+        quorum = self._has_quorum(len(self.members))
+        header = {"member_id": member.id, "revision": self.revision, "raft_term": 2}
+        status: dict[str, Any] = {"header": header, "version": "3.4.13", "dbSize": member.size, "dbSizeInUse": 900_000}
+        status |= {"leader": self.leader if quorum else 0, "raftTerm": 2, "raftIndex": 5000, "raftAppliedIndex": 5000}
+        errors = [*member.errors, *([] if quorum else ["etcdserver: no leader"])]
+        return {"Endpoint": _client(member), "Status": status | ({"errors": errors} if errors else {})}
 
     def _has_quorum(self, voters: int) -> bool:
         return sum(member.runs and bool(member.name) for member in self.members) >= voters // 2 + 1

@@ -9,6 +9,7 @@ from importlib import resources
 
 from kubeon.bundle import install
 from kubeon.cri import containerd
+from kubeon.etcd import snapshots
 from kubeon.hosts import files, host
 from kubeon.lb import external, haproxy
 from kubeon.phases import (
@@ -49,6 +50,11 @@ def _inside(line: str) -> str:
     """A pattern for a command inside etcd's container, which may fail without the script failing."""
     whole = _CRI.inside_script("etcd", ("WORDS",))
     return re.escape(whole.removesuffix("WORDS\n")) + line + r"\n(?:true\n)?"
+
+
+def _around(script: str, line: str) -> str:
+    """A pattern for a script with a command inside etcd's container in the middle of it."""
+    return re.escape(script).replace("INSIDE", _inside(line), 1)
 
 
 _TEXTS = (  # libraries and words that do nothing by themselves
@@ -101,6 +107,20 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("restart_kubelet", r"systemctl restart kubelet\n"),
     ("stop_api_server", _template(leave_cluster._STOP_API_SERVER.replace("{{", "{").replace("}}", "}"))),
     ("inside", _inside(r"(?P<line>etcdctl [^\n]*)")),
+    ("save_snapshot", _around(snapshots.save_script("INSIDE"), rf"etcdctl [^\n]* snapshot save {snapshots.SNAPSHOT}")),
+    (
+        "describe_snapshot",
+        re.escape(snapshots.describe_script(lambda *words: f"INSIDE-{words[0]}"))
+        .replace(r"INSIDE\-etcdutl", _inside(rf"etcdutl snapshot status {snapshots.SNAPSHOT} -w json"))
+        .replace(r"INSIDE\-etcdctl", _inside(rf"etcdctl snapshot status {snapshots.SNAPSHOT} -w json")),
+    ),
+    (
+        "send_snapshot",
+        re.escape(snapshots.send_script(99999))
+        .replace("99999", r"(?P<number>\d+)")
+        .replace(str(snapshots.PIECE), r"\d+"),
+    ),
+    ("clear_snapshot", re.escape(snapshots.CLEAR)),
     ("stop_container", re.escape(_CRI.stop_script("NAME")).replace("NAME", r"(?P<container>\S+?)", 1)),
     ("check_haproxy", _template(haproxy._CHECK.replace("{port}", str(haproxy.HEALTH_PORT)))),
     ("check_external", _template(external._CHECK)),

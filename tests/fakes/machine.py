@@ -20,11 +20,13 @@ import yaml
 
 from kubeon.cri import containerd
 from kubeon.errors import ConnectError
+from kubeon.etcd import snapshots
 from kubeon.hosts import host
 from kubeon.lb import haproxy
 from kubeon.phases import init_control_plane
 from kubeon.transport.base import Result
 from tests.fakes.api import FakeApi, KubectlError
+from tests.fakes.etcd import EtcdError
 from tests.fakes.grammar import GRAMMAR
 from tests.hosts.samples import sample
 
@@ -32,7 +34,7 @@ MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-schedule
 KUBERNETES, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
 READS = {
     *("facts", "is_there", "images", "read", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
-    *("check_haproxy", "check_external"),
+    *("check_haproxy", "check_external", "send_snapshot", "describe_snapshot"),
 }  # change nothing on the machine
 
 
@@ -52,6 +54,7 @@ class Machine:
         self.settings: dict[str, None] = {}  # calls of the preparation, in order
         self.stamps: set[str] = set()
         self.restarted: list[str] = []  # containers that were asked to end
+        self.snapshot_file = b""  # in the folder for snapshots
         self.refuses = 0  # so many calls of kubectl, after which the API server is there again
         self.keys: list[str] = []  # authorized_keys
         self.fails: dict[str, str] = {}  # token: what it says; once
@@ -64,7 +67,7 @@ class Machine:
     def snapshot(self) -> str:
         """All its memory, to compare."""
         state = (self.files, self.programs, self.images, self.units, self.settings, self.stamps, self.keys)
-        return repr(state)
+        return repr((*state, self.snapshot_file))
 
     def run(self, script: str, stdin: Iterable[bytes], on_line: Callable[[str], None] | None) -> Result:
         """Run a script."""
@@ -418,16 +421,49 @@ class Run:
 
     def do_inside(self, line: str) -> None:
         """In etcd's container."""
+        self._etcd_runs()
         words = shlex.split(line)
-        if "/var/lib/etcd/member" not in self.machine.files or not self.machine.kubelet_runs:
-            raise ExitError("no container etcd runs on this host")
         flags = dict(zip(words[1:9:2], words[2:9:2], strict=True))
         assert words[0] == "etcdctl"
         assert set(flags) == {"--cacert", "--cert", "--key", "--endpoints"}
         if words[9] == "move-leader":
             leader = next(each for each in self.machine.api.etcd.members if each.id == self.machine.api.etcd.leader)
             assert flags["--endpoints"] == f"https://{leader.address}:2379", "only the leader hands over"
-        self.say(self.machine.api.etcd.etcdctl(words[9:]))
+        try:
+            answer = self.machine.api.etcd.etcdctl(
+                words[9:], at=self.machine.address, endpoints=flags["--endpoints"].split(",")
+            )
+        except EtcdError as error:
+            raise ExitError(str(error)) from None
+        self.say(answer)
+
+    def _etcd_runs(self) -> None:
+        if "/var/lib/etcd/member" not in self.machine.files or not self.machine.kubelet_runs:
+            raise ExitError("no container etcd runs on this host")
+
+    def do_save_snapshot(self) -> None:
+        """By the member itself; what a run before has left is gone."""
+        self._etcd_runs()
+        self.machine.snapshot_file = self.machine.api.etcd.snapshot()
+
+    def do_describe_snapshot(self) -> None:
+        """As etcdctl of 3.4 says it."""
+        content = self.machine.snapshot_file
+        assert content
+        revision = int(content.split()[1])
+        self.say(json.dumps({"hash": 7, "revision": revision, "totalKey": 12, "totalSize": len(content)}))
+        self.say(f"{hashlib.sha256(content).hexdigest()} {len(content)}")
+
+    def do_send_snapshot(self, number: str) -> None:
+        """A piece."""
+        content = self.machine.snapshot_file
+        assert content
+        piece = content[int(number) * snapshots.PIECE : (int(number) + 1) * snapshots.PIECE]
+        self.out.append(base64.b64encode(gzip.compress(piece)).decode())
+
+    def do_clear_snapshot(self) -> None:
+        """Nothing of it stays."""
+        self.machine.snapshot_file = b""
 
     def do_stop_container(self, container: str) -> None:
         self.machine.restarted.append(container)

@@ -141,6 +141,26 @@ class World:
             selectors=selectors,
         )
 
+    @property
+    def options(self) -> Options:
+        """As given to every operation."""
+        return Options(secrets=self.secrets, kubeconfig=self.kubeconfig)
+
+    def etcd_report(self) -> operations.EtcdReport:
+        """`kubeon etcd status`."""
+        return operations.etcd_report(self.spec.name, self.options, self.home)
+
+    def take_snapshot(self, **how: Any) -> operations.SnapshotResult:
+        """`kubeon etcd snapshot save`."""
+        self.watcher = Watcher()
+        return operations.take_snapshot(self.spec.name, self.options, self.home, self.watcher, **how)
+
+    def defragment(self) -> operations.DefragResult:
+        """`kubeon etcd defrag`."""
+        self.watcher = Watcher()
+        confirm = partial(self._confirm, True)
+        return operations.defragment(self.spec.name, self.options, self.home, self.watcher, confirm)
+
     def power_off(self, name: str) -> None:
         """The machine with this name is gone."""
         self.dead.add(self[name].address)

@@ -1,0 +1,133 @@
+"""kubeon etcd"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kubeon import operations
+from kubeon.cli.app import App, common_options, pass_app
+from kubeon.cli.description import options_of
+from kubeon.cli.etcd_results import defragmented, members_of, saved, snapshots_in, status_of
+from kubeon.cli.flags import confirm_flags, run_flags, secret_flags
+
+_FILE = click.Path(dir_okay=False, path_type=Path, resolve_path=True)
+
+
+@click.group()
+@common_options
+def etcd() -> None:
+    """Look after a cluster's etcd: members, health, snapshots, defragmentation.
+
+    \b
+    kubeon etcd status demo
+    kubeon etcd snapshot save demo
+    """
+
+
+@etcd.group()
+@common_options
+def snapshot() -> None:
+    """Save, list and restore snapshots of etcd.
+
+    \b
+    kubeon etcd snapshot save demo
+    kubeon etcd snapshot list demo
+    """
+
+
+@etcd.command()
+@click.argument("name", required=False)
+@secret_flags
+@run_flags
+@common_options
+@pass_app
+def members(app: App, /, name: str | None, **flags: Any) -> None:
+    """List the members of etcd, and how many may fail. NAME: default the current cluster.
+
+    \b
+    kubeon etcd members demo
+    """
+    name = app.cluster(name)
+    app.console.data(*members_of(operations.etcd_report(name, options_of(flags, app.console), app.home)))
+
+
+@etcd.command()
+@click.argument("name", required=False)
+@secret_flags
+@run_flags
+@common_options
+@pass_app
+def status(app: App, /, name: str | None, **flags: Any) -> int:
+    """Ask every member how it is. Exit code 1 when one is not healthy, or an alarm is raised.
+
+    \b
+    kubeon etcd status demo
+    kubeon etcd status demo --output json
+    """
+    name = app.cluster(name)
+    report = operations.etcd_report(name, options_of(flags, app.console), app.home)
+    app.console.data(*status_of(report))
+    return 0 if report.healthy else 1
+
+
+@etcd.command()
+@click.argument("name")
+@secret_flags
+@run_flags
+@confirm_flags
+@common_options
+@pass_app
+def defrag(app: App, /, name: str, **flags: Any) -> None:
+    """Give the free space in etcd's files back to the disk: member by member, the leader last.
+
+    \b
+    kubeon etcd defrag demo
+    """
+    options = options_of(flags, app.console)
+    app.home.known(name)
+    with app.operation(name) as interrupts:
+        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
+        result = operations.defragment(
+            name, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt
+        )
+    if not flags["dry_run"]:
+        app.console.data(*defragmented(result))
+
+
+@snapshot.command()
+@click.argument("name")
+@click.argument("file", required=False, type=_FILE)
+@click.option("--keep", type=click.IntRange(1), metavar="N", help="of the snapshots kept here, remove all but N")
+@secret_flags
+@run_flags
+@common_options
+@pass_app
+def save(app: App, /, name: str, file: Path | None, **flags: Any) -> None:
+    """Bring a snapshot of etcd to this machine: to FILE, or into ~/.kubeon. It holds every Secret of the cluster.
+
+    \b
+    kubeon etcd snapshot save demo --keep 14
+    kubeon etcd snapshot save demo /backup/demo.db
+    """
+    options = options_of(flags, app.console)
+    app.home.known(name)
+    with app.operation(name):
+        result = operations.take_snapshot(
+            name, options, app.home, app.console.reporter(), file=file, keep=flags["keep"] or 0
+        )
+    app.console.data(*saved(result))
+
+
+@snapshot.command("list")
+@click.argument("name", required=False)
+@common_options
+@pass_app
+def list_(app: App, /, name: str | None) -> None:
+    """List the snapshots that were saved into ~/.kubeon. NAME: default the current cluster.
+
+    \b
+    kubeon etcd snapshot list demo
+    """
+    name = app.cluster(name)
+    app.console.data(*snapshots_in(name, operations.list_snapshots(name, app.home)))
