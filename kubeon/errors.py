@@ -7,12 +7,15 @@ KubeonError          1
 ├── SpecError        3    cluster.yaml or the flags describe something impossible; carries every problem at once
 ├── PreflightError   4    a host or the network is not fit; nothing was changed
 ├── HostError        5    a host cannot be reached, refuses the login, or a command on it failed
-│   ├── ConnectError      unreachable, wrong password, changed host key
+│   ├── ConnectError      unreachable, the connection was lost
+│   │   └── LoginError    it answers and does not let us in: wrong password, changed host key, no sudo
 │   ├── CommandError      a command ended with a non-zero exit code
 │   └── HostErrors        several hosts at once
 ├── StateError       6    ~/.kubeon cannot be used: locked, damaged, another cluster's
 ├── BundleError      7    material is missing, damaged or cannot be had
 └── Interrupted    130    Ctrl-C
+
+8 and 9 are no errors: they are what `cluster-info` says of a cluster that is degraded or down.
 
 An error answers four questions: what failed, where (host), why (the last lines of the remote output), what to do next.
 It is raised where *what* is known, gets *where* while it travels, and is printed only by `cli`.
@@ -79,6 +82,10 @@ class HostError(KubeonError):
 
 class ConnectError(HostError):
     """A host cannot be reached or refuses the login."""
+
+
+class LoginError(ConnectError):
+    """The machine is up, and does not let kubeon in, or not as root."""
 
 
 class CommandError(HostError):

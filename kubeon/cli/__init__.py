@@ -17,6 +17,7 @@ from kubeon.cli.destroy import destroy
 from kubeon.cli.etcd import etcd
 from kubeon.cli.forget import forget
 from kubeon.cli.history import history_command
+from kubeon.cli.info import cluster_info
 from kubeon.cli.kubeconfig import kubeconfig
 from kubeon.cli.listing import list_
 from kubeon.cli.preflight import preflight
@@ -35,7 +36,7 @@ def cli() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    *(create, add, delete, destroy, preflight),
+    *(create, add, delete, destroy, cluster_info, preflight),
     *(list_, use, kubeconfig, history_command, rename, forget),
     etcd,
     *(view, schema, completion),

@@ -2,7 +2,7 @@
 
 import click
 
-ALIASES = {"ls": "list"}
+ALIASES = {"display": "cluster-info", "info": "cluster-info", "ls": "list"}
 
 
 class AliasedGroup(click.Group):

@@ -6,6 +6,7 @@ With `--output json` standard output carries exactly one object, whatever happen
 import getpass
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
@@ -86,6 +87,24 @@ class Console:
             json.dumps(value, indent=2, ensure_ascii=False) if self.json else text if isinstance(text, str) else text()
         )
         print(shown.rstrip("\n"), file=self._out, flush=True)
+
+    def refresh(self, value: Any, text: str, line: str) -> None:
+        """One of many answers to the same question, to standard output: a screen in the place of the one before it.
+
+        Where nothing can be drawn over: `line`. As JSON: one object on one line, one after the other.
+        """
+        self._pause()
+        if self.json:
+            print(json.dumps(value, ensure_ascii=False), file=self._out, flush=True)
+        elif self._out.isatty() and not self._dumb:
+            height = shutil.get_terminal_size().lines
+            lines = text.rstrip("\n").splitlines()
+            shown = (
+                lines if len(lines) < height else [*lines[: height - 2], f"and {len(lines) - height + 2} lines more"]
+            )
+            print("\x1b[H\x1b[J" + "\n".join(shown), file=self._out, flush=True)
+        else:
+            print(line, file=self._out, flush=True)
 
     def show_error(self, error: KubeonError, after: Aftermath | None = None) -> None:
         """The error screen. What is done so far is taken from the reporter, unless given."""

@@ -113,9 +113,7 @@ class Etcd:
     def _healthy(self, urls: Sequence[str]) -> set[str]:
         """etcdctl fails when one of them does, and says of each in its output how it is."""
         words = ("endpoint", "health", "-w", "json", *_IMPATIENT)
-        answer = self._run(",".join(urls), *words, tolerant=True)
-        lines = [line for line in answer.splitlines() if line.startswith("[{")]
-        return {each["endpoint"] for line in lines for each in json.loads(line) if each.get("health")}
+        return healthy_urls(self._run(",".join(urls), *words, tolerant=True))
 
     def _run(self, endpoints: str, *words: str, tolerant: bool = False, timeout: float = 60) -> str:
         script = self.inside(*_ETCDCTL, "--endpoints", endpoints, *words)
@@ -132,6 +130,26 @@ def _member(listed: dict[str, Any]) -> Member:
         tuple(listed.get("clientURLs", ())),
         bool(listed.get("isLearner", False)),
     )
+
+
+def etcdctl(*words: str, seconds: int) -> tuple[str, ...]:
+    """The words to ask a control plane's own member, given up after that many seconds and 2 more for connecting."""
+    limits = ("--dial-timeout", "2s", "--command-timeout", f"{seconds}s")
+    return (*_ETCDCTL, "--endpoints", _LOCAL, *words, "-w", "json", *limits)
+
+
+def parse_members(text: str) -> list[Member]:
+    """The answer of `member list -w json`; whether they are healthy is not part of it. Empty for anything else."""
+    try:
+        return [_member(each) for each in json.loads(text)["members"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def healthy_urls(text: str) -> set[str]:
+    """Client URLs that answered, out of what `endpoint health -w json` prints, warnings among it."""
+    lines = [line for line in text.splitlines() if line.startswith("[{")]
+    return {each["endpoint"] for line in lines for each in json.loads(line) if each.get("health")}
 
 
 def member_at(members: Sequence[Member], address: str) -> Member | None:

@@ -76,7 +76,7 @@ def facts_script(commands: Iterable[str], packages: Iterable[str], *, root: str 
 
 def parse_facts(text: str, now: datetime) -> Facts:
     """Read what the script printed; `now` is the control machine's clock when the answer came."""
-    part = _sections(text)
+    part = sections_of(text)
     release = _os_release(part.get("os-release", ""))
     routes = dict(parse_routes(part.get("routes", "")))
     units = _active_units(part.get("units", ""))
@@ -150,7 +150,8 @@ def pem_fingerprint(text: str) -> str:
         return ""
 
 
-def _sections(text: str) -> Sections:
+def sections_of(text: str) -> Sections:
+    """What a script printed, by the names of its sections."""
     sections: Sections = {}
     for chunk in f"\n{text}".replace("\r\n", "\n").split(f"\n{_MARK}")[1:]:
         name, _, body = chunk.partition("\n")

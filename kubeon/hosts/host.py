@@ -58,14 +58,16 @@ class Host:
         what: str = "",
         stdin: Iterable[bytes] = (),
         wait: bool = True,
+        on_line: Callable[[str], None] | None = None,
     ) -> str:
         """Run a script that changes nothing on the host itself and return its standard output.
 
-        With `wait` it waits for the end of whatever changes the host just now. Raises CommandError when it fails.
+        With `wait` it waits for the end of whatever changes the host just now. `on_line` gets each line as it comes.
+        Raises CommandError when it fails.
         """
         if wait:
             script, timeout = _LOCK.format(mode="-s", seconds=LOCK_WAIT) + script, timeout + LOCK_WAIT
-        return self._run(script, stdin, timeout, what, None)
+        return self._run(script, stdin, timeout, what, on_line)
 
     def change(
         self,

@@ -66,7 +66,8 @@ class LoadBalancerMode(Protocol):
     def check(self, spec: ClusterSpec, node: NodeSpec) -> str:
         """A script, read-only, that asks whether a node's way leads to the API; "" when there is nothing to ask.
 
-        Exit code 0: it knows just these control planes, and one of them answers. Else it prints one line why: 1.
+        Exit code 0: it knows just these control planes, and one of them answers. Then it may print how it sees them:
+        "10.0.0.1:6443 UP ..., 10.0.0.2:6443 DOWN ...". Else it prints one line why: 1.
         """
         ...
 

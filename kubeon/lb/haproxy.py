@@ -135,6 +135,7 @@ printf '%s\\n' "$answer" | tr -d '\\r' | awk -F, -v wanted='{wanted}' '
             print "haproxy reaches no API server: " said
             exit 1
         }}
+        print said
     }}'
 KUBEON_CHECK
 """

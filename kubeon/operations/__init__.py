@@ -1,5 +1,6 @@
 """The table of contents: what each operation consists of."""
 
+from kubeon.operations import information
 from kubeon.operations.addition import add
 from kubeon.operations.base import (
     CreateResult,
@@ -40,6 +41,7 @@ __all__ = [
     "destroy",
     "etcd_report",
     "forget",
+    "information",
     "list_snapshots",
     "preflight",
     "remove",

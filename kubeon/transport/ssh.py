@@ -16,7 +16,7 @@ from typing import Any
 import fabric
 import paramiko
 
-from kubeon.errors import ConnectError
+from kubeon.errors import ConnectError, LoginError
 from kubeon.transport.base import Result
 from kubeon.transport.script import pack
 from kubeon.transport.secrets import Secrets
@@ -51,6 +51,7 @@ class SSH:
         self.target = target
         self.used_password = False
         self._connection: fabric.Connection | None = None
+        self._logging_in: fabric.Connection | None = None  # for whoever cuts it meanwhile
         self._opening = threading.Lock()  # lanes that use one control plane's kubectl share its connection
         self._sudo = False
         self._sudo_password: str | None = None
@@ -89,9 +90,10 @@ class SSH:
 
     def close(self) -> None:
         """See transport.base.Transport."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            _close(connection)
+        both, self._connection, self._logging_in = (self._connection, self._logging_in), None, None
+        for connection in both:
+            if connection is not None:
+                _close(connection)
 
     # -- logging in ----------------------------------------------------------------------------------------------
 
@@ -111,11 +113,13 @@ class SSH:
             },
             gateway=self._gateway(),
         )
+        self._logging_in = connection
         try:
             connection.open()
         except paramiko.BadHostKeyException as error:
             raise self._failed(
                 "its host key has changed",
+                kind=LoginError,
                 why=f"expected {_fingerprint(error.expected_key)}, got {_fingerprint(error.key)}",
                 hint=f"if the machine was installed anew, remove its line from {target.known_hosts}; "
                 "if not, somebody may be in between",
@@ -126,6 +130,7 @@ class SSH:
         except _UnknownHostKeyError as error:
             raise self._failed(
                 "its host key is not known",
+                kind=LoginError,
                 why=str(error),
                 hint=f"add it to {target.known_hosts}, or leave out --strict-host-keys",
             ) from error
@@ -134,6 +139,8 @@ class SSH:
             if "No authentication methods available" in str(error):
                 raise paramiko.AuthenticationException(str(error)) from error
             raise self._failed("cannot be reached by SSH", why=_reason(error), hint=self._where()) from error
+        finally:
+            self._logging_in = None
         _keep_alive(connection)
         return connection
 
@@ -177,12 +184,14 @@ class SSH:
         if password is None:
             raise self._failed(
                 f"{self._user()} is not root and sudo asks for a password",
+                kind=LoginError,
                 hint="give it: --ask-sudo-password, --sudo-password-file or KUBEON_SUDO_PASSWORD",
             )
         check = self._execute("sudo -k -S -p '' true", password.encode() + b"\n", (), 30, None)
         if check.exit_code:
             raise self._failed(
                 f"{self._user()} cannot become root by sudo",
+                kind=LoginError,
                 why=(check.stderr.strip().splitlines() or ["sudo said nothing"])[-1],
                 hint="check the sudo password and that the user may use sudo",
             )
@@ -217,15 +226,17 @@ class SSH:
     def _where(self) -> str:
         return f"try: ssh -p {self.target.port or 22} {self.target.user or 'root'}@{self.target.address}"
 
-    def _failed(self, what: str, *, why: str = "", hint: str = "") -> ConnectError:
+    def _failed(
+        self, what: str, *, why: str = "", hint: str = "", kind: type[ConnectError] = ConnectError
+    ) -> ConnectError:
         self.close()
-        return ConnectError(what, why=why, hint=hint, host=self.target.name or self.target.address)
+        return kind(what, why=why, hint=hint, host=self.target.name or self.target.address)
 
     def _refused(self, password_tried: bool) -> ConnectError:
         tried = "keys and the password" if password_tried else "keys"
         hint = "give a key with --key, or a password with --ask-password, --password-file or KUBEON_SSH_PASSWORD"
         user = self.target.user or "root"
-        return self._failed(f"the login as {user} was refused", why=f"tried {tried}", hint=hint)
+        return self._failed(f"the login as {user} was refused", why=f"tried {tried}", hint=hint, kind=LoginError)
 
 
 def _connection(

@@ -24,6 +24,7 @@ class FakeApi:
         self.nodes: dict[str, dict[str, Any]] = {}
         self.etcd = FakeEtcd()
         self.workloads: dict[str, list[dict[str, Any]]] = {}  # pods of users, by node
+        self.system: list[dict[str, Any]] = []  # pods of kube-system
         self.balancer_fails = ""  # what an external load balancer's way to the API says
         self.blocked: set[str] = set()  # nodes whose pods a PodDisruptionBudget holds
         self.cluster_status: dict[str, Any] | None = None  # kubeadm-config's, of old releases
@@ -42,8 +43,10 @@ class FakeApi:
 
     def _get(self, words: list[str]) -> str:  # noqa: PLR0911 - one line for each thing it knows
         match words:
-            case ["--raw", "/readyz"]:
+            case ["--raw", "/readyz", *_]:
                 return "ok"
+            case ["nodes,pods", "--namespace", "kube-system", "-o", "json", "--request-timeout", "5s"]:
+                return json.dumps({"items": [{"kind": "Node", **node} for node in self.nodes.values()] + self.system})
             case ["nodes", "-o", "json", "--ignore-not-found"]:
                 return json.dumps({"items": list(self.nodes.values())})
             case ["node", name, "-o", "json", "--ignore-not-found"]:

@@ -51,8 +51,8 @@ class FakeEtcd:
         with self._lock:
             urls = [url.replace("127.0.0.1", at) for url in endpoints]
             asked = [each for each in self.members if _client(each) in urls and each.runs and each.serves]
-            if words[:4] == ["endpoint", "status", "-w", "json"]:
-                return json.dumps([self._status(each) for each in asked]) if asked else ""
+            if (answer := self._alone(words, asked)) is not None:
+                return answer
             if not self._has_quorum(len(self.members)):
                 raise EtcdError("etcdserver: request timed out")
             match words:
@@ -79,6 +79,20 @@ class FakeEtcd:
                     self.log.append(f"remove {member.name or member.address}")
                     return f"Member {identifier} removed from cluster\n"
         raise AssertionError(f"etcdctl {words}: the fake was not told about it")
+
+    def _alone(self, words: list[str], asked: list[FakeMember]) -> str | None:
+        """What members say by themselves, with or without a quorum."""
+        match words:
+            case ["endpoint", "status", "-w", "json", *_]:
+                return json.dumps([self._status(each) for each in asked]) if asked else ""
+            case ["member", "list", "-w", "json", "--dial-timeout", *_]:
+                return json.dumps({"header": {}, "members": [self._member(each) for each in self.members]})
+            case ["endpoint", "health", "--cluster", "-w", "json", *_]:
+                quorum = self._has_quorum(len(self.members))
+                named = [each for each in self.members if each.name]
+                health = [{"endpoint": _client(each), "health": each.runs and quorum} for each in named]
+                return '{"level":"warn","msg":"retrying"}\n' * (not quorum) + json.dumps(health)
+        return None
 
     def stop(self, address: str) -> None:
         """The machine with this address is gone."""

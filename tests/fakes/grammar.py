@@ -10,8 +10,9 @@ from importlib import resources
 from kubeon.bundle import install
 from kubeon.cri import containerd
 from kubeon.etcd import snapshots
-from kubeon.hosts import files, host
+from kubeon.hosts import files, health, host
 from kubeon.lb import external, haproxy
+from kubeon.operations.information import asking
 from kubeon.phases import (
     authorize_key,
     clean_host,
@@ -74,6 +75,10 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         r"root=''\nask_commands='[^']*'\nask_packages='[^']*'\nask_modules='[^']*'\nask_sysctls='[^']*'\n"
         + _library("kubeon.hosts", "gather.sh"),
     ),
+    ("health", r"root=''\n" + _library("kubeon.hosts", "health.sh")),
+    ("ask", rf"ask (?P<name>\S+) (?P<seconds>\d+) <<'{health._END}'\n(?P<script>.*?){health._END}\n"),
+    ("health_end", re.escape(health._LAST)),
+    ("through", re.escape(asking.THROUGH)),
     ("file", rf"ensure_file {_word('path')} (?P<mode>\d+) <<'(?P<end>KUBEON_\w+)'\n(?P<content>.*?)(?P=end)\n"),
     ("link", rf"ln -sfn {_word('target')} {_word('path')}\n"),
     ("setting", r"(?P<call>ensure_hosts_block \S+ <<'KUBEON_HOSTS'\n.*?KUBEON_HOSTS)\n"),

@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 import tarfile
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -34,7 +35,8 @@ MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-schedule
 KUBERNETES, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
 READS = {
     *("facts", "is_there", "images", "read", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
-    *("check_haproxy", "check_external", "send_snapshot", "describe_snapshot"),
+    *("send_snapshot", "describe_snapshot"),
+    *("check_haproxy", "check_external", "health", "ask", "health_end", "through"),
 }  # change nothing on the machine
 
 
@@ -55,6 +57,8 @@ class Machine:
         self.stamps: set[str] = set()
         self.restarted: list[str] = []  # containers that were asked to end
         self.snapshot_file = b""  # in the folder for snapshots
+        self.clock = 0.0  # seconds that it is ahead
+        self.disk_used = 40  # % of its one file system
         self.refuses = 0  # so many calls of kubectl, after which the API server is there again
         self.keys: list[str] = []  # authorized_keys
         self.fails: dict[str, str] = {}  # token: what it says; once
@@ -125,6 +129,37 @@ class Machine:
             text = re.sub(rf"(?ms)^@@kubeon {section}\n.*?(?=^@@kubeon |\Z)", "", text)
             text += f"\n@@kubeon {section}\n{body}\n"
         return text
+
+    def health(self) -> str:
+        """What the script of cluster-info prints here, to the end of what every host is asked."""
+        pods = [name.rpartition("/")[2].removesuffix(".yaml") for name in self.files if "/manifests/" in name]
+        containers = [
+            {
+                "metadata": {"name": pod, "attempt": 0},
+                "state": "CONTAINER_RUNNING" if self.kubelet_runs else "CONTAINER_EXITED",
+                "createdAt": "1",
+                "labels": {"io.kubernetes.pod.name": f"{pod}-{self.name}"},
+            }
+            for pod in pods
+        ]
+        states = [(name, self.units.get(f"{name}.service", "inactive")) for name in ("kubelet", "containerd")]
+        disk = f"/dev/vda1 1000 {self.disk_used * 10} {1000 - self.disk_used * 10} {self.disk_used}% /"
+        crts = [(path, text) for path, (text, _) in self.files.items() if path.endswith(".crt")]
+        sections = {
+            "clock-first": f"{time.time() + self.clock:.6f}",
+            "hostname": self.name,
+            "kernel": "6.1.0-18-amd64",
+            "os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"',
+            "uptime": "86400.00 1.00",
+            "cluster-marker": self._text(f"{KUBERNETES}/kubeon-cluster"),
+            "units": "\n\n".join(f"Id={name}.service\nLoadState=loaded\nActiveState={state}" for name, state in states),
+            "kubelet-says": "" if self.kubelet_runs else "Stopped kubelet.",
+            "disks": f"space / {disk}\ninodes / {disk.replace(str(self.disk_used) + '%', '1%')}",
+            "static-pods": "\n".join(f"{pod}.yaml" for pod in pods),
+            "containers": json.dumps({"containers": containers}),
+            "certificates": "\n".join(f"file {path}\n{text}" for path, text in crts),
+        }
+        return "".join(f"\n@@kubeon {name}\n{body}\n" for name, body in sections.items())
 
     def _text(self, path: str) -> str:
         return self.files.get(path, ("", ""))[0]
@@ -200,6 +235,29 @@ class Run:
 
     def do_facts(self) -> None:
         self.say(self.machine.facts())
+
+    def do_health(self) -> None:
+        self.tell(self.machine.health())
+
+    def do_ask(self, name: str, seconds: str, script: str) -> None:
+        """A script in a script."""
+        assert int(seconds) <= 5
+        result = Run(self.machine, script, (), None).result()
+        self.tell(f"\n@@kubeon ask {name}\n{result.stdout}{result.stderr}\n@@exit {result.exit_code}")
+
+    def do_health_end(self) -> None:
+        self.tell(f"\n@@kubeon clock-last\n{time.time() + self.machine.clock:.6f}\n\n@@kubeon end")
+
+    def do_through(self) -> None:
+        """The kubelet's own way."""
+        if not self.machine.kubelet_runs or self.machine.api.balancer_fails:
+            raise ExitError(self.machine.api.balancer_fails or "The connection was refused")
+        self.say("ok")
+
+    def tell(self, text: str) -> None:
+        """Many lines."""
+        for line in text.splitlines():
+            self.say(line)
 
     def do_file(self, path: str, mode: str, content: str, end: str) -> None:
         del end
@@ -435,7 +493,7 @@ class Run:
             )
         except EtcdError as error:
             raise ExitError(str(error)) from None
-        self.say(answer)
+        self.tell(answer)
 
     def _etcd_runs(self) -> None:
         if "/var/lib/etcd/member" not in self.machine.files or not self.machine.kubelet_runs:
@@ -476,6 +534,8 @@ class Run:
             raise ExitError("haproxy does not answer")
         listed = [line for line in self.machine.files[haproxy.HOSTS][0].splitlines() if not line.startswith("#")]
         assert listed == wanted.split()
+        silent = {f"{member.address}:6443" for member in self.machine.api.etcd.members if not member.runs}
+        self.say(", ".join(f"{server} {'DOWN L4TOUT' if server in silent else 'UP L7OK'}" for server in listed))
 
     def do_check_external(self, endpoint: str) -> None:
         assert endpoint

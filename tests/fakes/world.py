@@ -15,7 +15,8 @@ from kubeon import operations
 from kubeon.bundle.store import Store
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import ConnectError
-from kubeon.operations import CreateResult, DestroyResult, Options, Plan, RemoveResult, base
+from kubeon.operations import CreateResult, DestroyResult, Options, Plan, RemoveResult, base, information
+from kubeon.operations.information import Information, asking
 from kubeon.phases import join_nodes, load_balancer, resolve, restart_api_server, verify_cluster
 from kubeon.phases.look import look
 from kubeon.pki.authorities import Authorities
@@ -80,6 +81,7 @@ class World:
         self.connected: list[str] = []
         self.dead: set[str] = set()  # addresses
         monkeypatch.setattr(base, "look", partial(look, make=self._connect))
+        monkeypatch.setattr(asking, "SSH", self._connect)
         monkeypatch.setattr(resolve, "Store", partial(Store, transport=self.server))
         monkeypatch.setattr(resolve, "new_authorities", lambda *_: authorities)
         for module, name in PATIENCE:
@@ -160,6 +162,14 @@ class World:
         self.watcher = Watcher()
         confirm = partial(self._confirm, True)
         return operations.defragment(self.spec.name, self.options, self.home, self.watcher, confirm)
+
+    def information(self, **how: Any) -> Information:
+        """`kubeon cluster-info`."""
+        lookout = information.Lookout(self.spec.name, information.Options(self.secrets, **how), self.home)
+        try:
+            return information.information(lookout)
+        finally:
+            lookout.close()
 
     def power_off(self, name: str) -> None:
         """The machine with this name is gone."""

@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from kubeon.errors import ConnectError
+from kubeon.errors import ConnectError, LoginError
 from kubeon.hosts.fleet import on_all
 from kubeon.transport.ssh import SSH
 from tests.ssh.conftest import Sshd, keygen
@@ -172,3 +174,36 @@ def test_many_connections_at_once(sshd: Sshd) -> None:
     assert len(set(answers.values())) == 40
     for one in connections:
         one.close()
+
+
+def test_who_is_up_and_lets_nobody_in_is_told_from_who_is_down(sshd: Sshd) -> None:
+    """A refused login and a changed host key say that the machine is there."""
+    (sshd.folder / "authorized_keys").write_text("")
+    with pytest.raises(LoginError):
+        SSH(sshd.target()).open()
+    sshd.stop()
+
+    with pytest.raises(ConnectError) as caught:
+        SSH(sshd.target()).open()
+    assert not isinstance(caught.value, LoginError)
+
+
+def test_a_login_that_hangs_can_be_cut(tmp_path: Path, sshd: Sshd) -> None:
+    """Somebody listens and never says a word: whoever closes the connection ends the wait."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        ssh = SSH(sshd.target(port=mute.getsockname()[1], known_hosts=tmp_path / "none", connect_timeout=20.0))
+
+        def log_in() -> None:
+            with pytest.raises(ConnectError):
+                ssh.open()
+            ended.set()
+
+        thread = threading.Thread(target=log_in)
+        thread.start()
+        began = time.monotonic()
+        while not ended.wait(0.1) and time.monotonic() < began + 20:
+            ssh.close()
+        thread.join()
+
+    assert time.monotonic() - began < 10

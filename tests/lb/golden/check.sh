@@ -26,5 +26,6 @@ printf '%s\n' "$answer" | tr -d '\r' | awk -F, -v wanted='10.0.0.1:6443 10.0.0.2
             print "haproxy reaches no API server: " said
             exit 1
         }
+        print said
     }'
 KUBEON_CHECK
