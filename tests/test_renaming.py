@@ -193,6 +193,8 @@ def test_forget_touches_no_host_and_create_takes_it_up_again(world: MakeWorld) -
     here = made(world)
     before, connected = here.snapshot(), len(here.connected)
     options = Options(kubeconfig=here.kubeconfig)
+    (here.state.path / "snapshots").mkdir()
+    (here.state.path / "snapshots" / "1.db").write_text("all objects")
 
     result = operations.forget("demo", options, here.home, partial(here._confirm, True))
 
@@ -203,6 +205,8 @@ def test_forget_touches_no_host_and_create_takes_it_up_again(world: MakeWorld) -
     assert contexts(here.kubeconfig) == {"contexts": {}, "current": ""}
     assert result.description is not None
     assert "10.0.1.2" in result.description.read_text()
+    assert result.snapshots is not None
+    assert (result.snapshots / "1.db").read_text() == "all objects"
     shown = "\n".join(here.plans[-1].header)
     assert "/etc/kubernetes/pki" in shown
     here.create()

@@ -8,6 +8,7 @@ import click
 
 import kubeon
 from kubeon.cli.add import add
+from kubeon.cli.adopt import adopt
 from kubeon.cli.aliases import AliasedGroup
 from kubeon.cli.app import BUG, App, command_line, common_options
 from kubeon.cli.completion import complete_arguments, completion
@@ -37,7 +38,7 @@ def cli() -> None:
 
 _COMMANDS: tuple[click.Command, ...] = (
     *(create, add, delete, destroy, cluster_info, preflight),
-    *(list_, use, kubeconfig, history_command, rename, forget),
+    *(list_, use, kubeconfig, history_command, rename, forget, adopt),
     etcd,
     *(view, schema, completion),
 )

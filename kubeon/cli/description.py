@@ -58,10 +58,7 @@ def describe(name: str | None, version: str | None, flags: Mapping[str, Any], ho
     if name and mapping.get("name") not in (None, name):
         raise UsageError(f"two names: {name} on the command line, {mapping['name']} in the file", hint="leave one out")
     mapping |= {key: value for key, value in (("name", name), ("version", version)) if value}
-    for flag, (section, field) in _FIELDS.items():
-        _fill(mapping, section, field, flags.get(flag))
-    if flags.get("key"):  # stored, and used from other folders later
-        _fill(mapping, "ssh", "key", str(flags["key"].expanduser().absolute()))
+    _fill_fields(mapping, flags)
     if flags.get("schedulable_control_planes"):
         mapping["schedulableControlPlanes"] = True
     _fill(mapping, "certificates", "sans", list(flags.get("san", ())) or None)
@@ -71,6 +68,16 @@ def describe(name: str | None, version: str | None, flags: Mapping[str, Any], ho
     if not mapping.get("version"):
         raise UsageError("no Kubernetes version is given", hint=f"kubeon create {mapping['name']} v1.34.2 ...")
     return mapping
+
+
+def given_of(name: str, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """What the flags of `adopt` say of a cluster, as cluster.yaml has it; the rest is found from the cluster itself."""
+    nodes = _nodes(flags)
+    if not any(node["role"] == Role.CONTROL_PLANE for node in nodes):
+        raise UsageError("no control plane is named", hint=f"kubeon adopt {name} -m ADDRESS")
+    mapping: dict[str, Any] = {"nodes": nodes}
+    _fill_fields(mapping, flags)
+    return apply_sets(mapping, flags.get("sets", ()))
 
 
 def enlarged(name: str, flags: Mapping[str, Any], home: Home) -> tuple[ClusterSpec, frozenset[IPv4Address]]:
@@ -114,6 +121,13 @@ def _base(name: str | None, flags: Mapping[str, Any], home: Home, *, with_nodes:
         hint = f"kubeon create {name} v1.34.2 -m ADDRESS -w ADDRESS, or -f cluster.yaml"
         raise UsageError(f"cluster {name} is not known here and no nodes are given", hint=hint)
     return load_file(dump_spec(spec), name)
+
+
+def _fill_fields(mapping: dict[str, Any], flags: Mapping[str, Any]) -> None:
+    for flag, (section, field) in _FIELDS.items():
+        _fill(mapping, section, field, flags.get(flag))
+    if flags.get("key"):  # stored, and used from other folders later
+        _fill(mapping, "ssh", "key", str(flags["key"].expanduser().absolute()))
 
 
 def _fill(mapping: dict[str, Any], section: str, field: str, value: object) -> None:

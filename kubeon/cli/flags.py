@@ -43,6 +43,21 @@ node_flags = _group(
     ),
 )
 
+# Where material comes from, and any field by its path.
+source_flags = _group(
+    click.option("--mirror", metavar="URL", help="base URL that has the original URLs as paths"),
+    click.option(
+        "--registry", metavar="HOST[:PORT][/PATH]", help="registry that has the images; http:// for plain HTTP"
+    ),
+    click.option(
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="any field of cluster.yaml: networking.podSubnet=10.1.0.0/16",
+    ),
+)
+
 spec_flags = _group(
     click.option("-f", "--file", type=_FILE, help="cluster.yaml that describes the cluster"),
     node_flags,
@@ -61,17 +76,7 @@ spec_flags = _group(
         "--schedulable-control-planes", is_flag=True, default=None, help="let ordinary pods run on control planes"
     ),
     click.option("--san", multiple=True, metavar="NAME", help="one more name or address in the API's certificate"),
-    click.option("--mirror", metavar="URL", help="base URL that has the original URLs as paths"),
-    click.option(
-        "--registry", metavar="HOST[:PORT][/PATH]", help="registry that has the images; http:// for plain HTTP"
-    ),
-    click.option(
-        "--set",
-        "sets",
-        multiple=True,
-        metavar="PATH=VALUE",
-        help="any field of cluster.yaml: networking.podSubnet=10.1.0.0/16",
-    ),
+    source_flags,
 )
 
 # How hosts are reached.

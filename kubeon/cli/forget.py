@@ -38,8 +38,14 @@ def forget(app: App, /, name: str, **flags: Any) -> None:
         result = operations.forget(name, options, app.home, confirm)
     if result.description is not None:
         again = shlex.join(["kubeon", "create", "-f", str(result.description)])
-        value = {"cluster": name, "description": str(result.description), "kubeconfig": _path(options.kubeconfig)}
-        app.console.data(value, f"Cluster {name} is forgotten here.\n\nTo look after it again:\n    {again}")
+        value = {
+            "cluster": name,
+            "description": str(result.description),
+            "snapshots": _path(result.snapshots),
+            "kubeconfig": _path(options.kubeconfig),
+        }
+        kept = f" Its snapshots of etcd are in {result.snapshots}." if result.snapshots else ""
+        app.console.data(value, f"Cluster {name} is forgotten here.{kept}\n\nTo look after it again:\n    {again}")
 
 
 def _path(path: Path | None) -> str | None:

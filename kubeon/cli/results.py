@@ -22,6 +22,15 @@ def created(result: CreateResult, kubectl: str) -> Answer:
     return _nodes_value(result), "\n".join([first, "", _nodes_table(result), "", "Next:", *following])
 
 
+def adopted(result: CreateResult) -> Answer:
+    """What `adopt` says at the end."""
+    if not result.changed:
+        return _nodes_value(result), f"Cluster {result.cluster} is adopted already; nothing was changed."
+    first = f"Cluster {result.cluster} is adopted ({duration(result.seconds)})."
+    following = [f"    kubeon create {result.cluster} --dry-run", f"    kubeon add {result.cluster} -w ADDRESS"]
+    return _nodes_value(result), "\n".join([first, "", _nodes_table(result), "", "Next:", *following])
+
+
 def added(result: CreateResult) -> Answer:
     """What `add` says at the end, about the new nodes."""
     count = f"{len(result.nodes)} node{'' if len(result.nodes) == 1 else 's'}"

@@ -29,7 +29,8 @@ class External(Plain):
     def warnings(self, spec: ClusterSpec) -> tuple[str, ...]:
         """A load balancer that is one of the nodes takes its port from the API server."""
         host, port = _parts(spec)
-        if port == 6443 and any(str(node.address) == host for node in spec.control_planes):
+        itself = any(str(node.address) == host for node in spec.control_planes)
+        if port == 6443 and itself and spec.load_balancer.name != host:  # else it was adopted so
             return (f"loadBalancer.address {host}:{port} is a control plane itself; mode direct does the same",)
         return ()
 
@@ -39,10 +40,13 @@ class External(Plain):
         return Endpoint(spec.load_balancer.name if _is_address(host) else host, port)
 
     def hosts(self, spec: ClusterSpec, node: NodeSpec) -> tuple[tuple[str, str], ...]:
-        """The name leads to the balancer on every node; a balancer with a name of its own is DNS's business."""
+        """The name leads to the balancer on every node; a balancer with a name of its own is DNS's business.
+
+        So is one that has no name but its address.
+        """
         del node  # the same everywhere
         host, _ = _parts(spec)
-        return ((host, spec.load_balancer.name),) if _is_address(host) else ()
+        return ((host, spec.load_balancer.name),) if _is_address(host) and host != spec.load_balancer.name else ()
 
     def sans(self, spec: ClusterSpec) -> tuple[str, ...]:
         """The name and the balancer."""

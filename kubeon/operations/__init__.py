@@ -2,6 +2,7 @@
 
 from kubeon.operations import information
 from kubeon.operations.addition import add
+from kubeon.operations.adoption import adopt
 from kubeon.operations.base import (
     CreateResult,
     DestroyResult,
@@ -17,10 +18,11 @@ from kubeon.operations.etcd_snapshots import SnapshotResult, list_snapshots, tak
 from kubeon.operations.forgetting import ForgetResult, forget
 from kubeon.operations.removal import remove
 from kubeon.operations.renaming import RenameResult, rename
-from kubeon.operations.steps import ADD, CREATE, REMOVE
+from kubeon.operations.steps import ADD, ADOPT, CREATE, REMOVE
 
 __all__ = [
     "ADD",
+    "ADOPT",
     "CREATE",
     "REMOVE",
     "CreateResult",
@@ -36,6 +38,7 @@ __all__ = [
     "RenameResult",
     "SnapshotResult",
     "add",
+    "adopt",
     "create",
     "defragment",
     "destroy",

@@ -19,6 +19,7 @@ from kubeon.operations.base import (
     since,
 )
 from kubeon.operations.steps import ADD
+from kubeon.phases.adopted import adopted_members
 from kubeon.phases.look import Seen
 from kubeon.phases.membership import (
     answering_member,
@@ -84,7 +85,8 @@ def add(
             first=first,
             nodes=nodes,
         )
-        ctx.members = frozenset(host.name for host in (first, *workers))
+        ctx.members = frozenset(host.name for host in (first, *workers)) | adopted_members(ctx, new_hosts)
+        ctx.registered |= adopted_members(ctx, new_hosts)
         ctx.verified = pending is None  # nothing was begun that has not come to its end
         plan = make_plan(f"add {_count(len(new))} to cluster {spec.name}", ctx, ADD, warnings)
         if not confirm(plan):

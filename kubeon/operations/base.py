@@ -145,18 +145,19 @@ class Run:
             parallel=options.parallel,
             limits={UPLOADS: options.uploads},
         )
-        outcome = runner.run(title, cut=self._cut)
+        outcome = runner.run(title, cut=self.close_connections)
         for name in ctx.members:  # one that waited in vain is as it was
             outcome.blocked.pop(name, None)
         return outcome
 
     def close(self) -> None:
         """End connections and the log. Safe to call twice."""
-        self._cut()
+        self.close_connections()
         if self._log_reporter is not None:
             self._log_reporter.close()
 
-    def _cut(self) -> None:
+    def close_connections(self) -> None:
+        """Of the last look."""
         if self.seen is not None:
             self.seen.close()
 

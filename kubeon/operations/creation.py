@@ -19,6 +19,7 @@ from kubeon.operations.base import (
     since,
 )
 from kubeon.operations.steps import CREATE
+from kubeon.phases.adopted import adopted_members
 from kubeon.phases.resolve import check_again, check_hosts, resolve
 from kubeon.preflight import Finding, Severity, raise_on_errors
 from kubeon.spec.model import ClusterSpec
@@ -47,6 +48,8 @@ def create(
         warnings = tuple(one for one in findings if one.severity is Severity.WARNING)
         spec = named(spec, {host.address: host.name for host in seen.hosts})
         ctx = resolve(spec, seen.hosts, run.state, run.reporter, ignored=options.ignore_preflight_errors)
+        ctx.members = adopted_members(ctx, seen.hosts)
+        ctx.registered |= ctx.members  # they have to be Ready, and no more
         if options.kubeconfig is not None:
             check_mergeable(options.kubeconfig, spec.name, ctx.ca.ca.pem.decode())
         plan = make_plan(f"create cluster {spec.name}, Kubernetes {spec.version}", ctx, CREATE, warnings)

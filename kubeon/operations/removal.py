@@ -26,7 +26,7 @@ from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes, answering_member, silent_members, split_marked
 from kubeon.phases.resolve import authorities_of, context_of
 from kubeon.preflight import Finding, Severity
-from kubeon.spec.model import NodeSpec, Role
+from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.spec.selectors import select
 from kubeon.state.home import Home
 from kubeon.state.known_hosts import forget_host
@@ -59,6 +59,7 @@ def remove(
         if not spec.control_planes:
             hint = f"kubeon destroy {name} ends a cluster"
             raise UsageError(f"that would be every control plane of {name}", hint=hint)
+        _check_endpoint(spec, leaving)
         shrinks = any(node.role is Role.CONTROL_PLANE for node in leaving)
         staying = [node for node in spec.nodes if shrinks or node.role is Role.CONTROL_PLANE]
         seen = run.look(known, options, nodes=[*leaving, *staying], impatient=leaving if options.dead else ())
@@ -98,6 +99,18 @@ def remove(
         outcome.raise_if_failed(AGAIN)
         names = tuple(host.name for host in (*going, *dead))
         return RemoveResult(name, names, since(began), run.log, stays(outcome))
+
+
+def _check_endpoint(spec: ClusterSpec, leaving: Sequence[NodeSpec]) -> None:
+    """Of an adopted cluster a control plane's own address may be the endpoint, which stands in every kubeconfig."""
+    address = spec.load_balancer.address or ""
+    for node in leaving:
+        if str(node.address) == address.rpartition(":")[0]:
+            raise PreflightError(
+                f"the API is reached at {address}, which is {node.name or node.address} itself; nothing was changed",
+                why="without it no node and no kubeconfig would find the API",
+                hint="let another machine answer at that address first",
+            )
 
 
 def _check_reached(going: Sequence[Host], errors: Sequence[KubeonError], options: Options) -> None:

@@ -1,5 +1,6 @@
 """The phases of each operation, in the order in which every host walks through them."""
 
+from kubeon.phases.adopted import MarkAdopted
 from kubeon.phases.apply_network import ApplyNetwork
 from kubeon.phases.authorize_key import AuthorizeKey
 from kubeon.phases.clean_host import CleanHost
@@ -42,6 +43,7 @@ _JOIN: tuple[Step, ...] = (
 )
 CREATE: tuple[Step, ...] = (*_PREPARE, InitControlPlane(), ApplyNetwork(), *_JOIN)
 ADD: tuple[Step, ...] = (*_PREPARE, *_JOIN)
+ADOPT: tuple[Step, ...] = (AuthorizeKey(), MarkAdopted())
 REMOVE: tuple[Step, ...] = (DrainNode(), UpdateLoadBalancer(), LeaveEtcd(), CleanHost(), DeleteNode())
 
 

@@ -28,6 +28,7 @@ class AuthorizeKey(Step):
 
     name = "authorize-key"
     title = "Authorize the cluster's key"
+    reaches_members = True  # one that was adopted, or whose key is lost, is to ask for no password again
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Hosts that asked for a password."""

@@ -7,6 +7,8 @@ from importlib import resources
 from kubeon.bundle.install import ASIDE, INSTALLED
 from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import restore_script
+from kubeon.phases.adopted import RECORD as ADOPTED
+from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.prepare_hosts import MARKER, is_marked
 
@@ -21,6 +23,7 @@ KUBERNETES_PATHS = (
         "/etc/systemd/system/kubelet.service",
     ),
     *("/etc/systemd/system/kubelet.service.d", "/usr/local/lib/kubeon", "/var/lib/kubeon/joined"),
+    ADOPTED,
 )
 CHAINS = ("KUBE-", "CNI-", "KUBEON-")  # what kube-proxy, the kubelet, CNI plugins and kubeon name their chains
 INTERFACES = ("kube-ipvs0", "nodelocaldns")
@@ -49,6 +52,8 @@ class CleanHost(Step):
         if host.facts.etcd_data:
             whole = "DELETE etcd's data: every object of the cluster"
             lines.insert(0, "delete its copy of etcd's data" if ctx.members else whole)
+        if is_adopted(host):
+            lines.append("keep packages of Kubernetes and of the runtime: kubeon did not install them")
         if "found/packages-added" in host.facts.records:
             lines.append(f"{'remove' if self.remove_packages else 'keep, and name,'} the packages kubeon installed")
         return lines

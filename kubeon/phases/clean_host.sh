@@ -15,7 +15,8 @@ kill_pods() {
 }
 
 stop_unit() { # UNIT
-    [ -e "/etc/systemd/system/$1" ] || return 0
+    # also one that a package brought, as on an adopted node
+    [ "$(systemctl show -p LoadState "$1" 2>/dev/null)" = LoadState=loaded ] || return 0
     systemctl disable --quiet --now "$1" 2>/dev/null && say "stopped $1"
 }
 

@@ -14,6 +14,7 @@ from kubeon.errors import PreflightError, SpecError
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
 from kubeon.lb import LBS
+from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster
 from kubeon.phases.look import Seen, family_of_host, materials_of, missing_material
 from kubeon.pki.authorities import Authorities, new_authorities
@@ -94,7 +95,7 @@ def resolve(
     `first` is a control plane that answers, where that is known, and `nodes` are the cluster's Node objects.
     """
     ctx = context_of(spec, hosts, state, reporter, first=first)
-    ctx.materials = materials_of(spec, ctx.hosts, ctx.store)
+    ctx.materials = materials_of(spec, [host for host in ctx.hosts if not is_adopted(host)], ctx.store)
     ctx.ignored = ignored
     ctx.verified = state.read_spec() == spec and state.read_proposed() is None
     ctx.authorities = authorities_of(ctx) or new_authorities(

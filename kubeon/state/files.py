@@ -63,6 +63,18 @@ def write_file(path: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
         _sync_folder(path.parent)
 
 
+def link_file(source: Path, target: Path) -> None:
+    """Give a file a second name, as large as it may be. Later both are replaced, never written to but at their end."""
+    make_folder(target.parent)
+    with explained(target):
+        if target.exists() and target.samefile(source):
+            return
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.new")
+        temporary.unlink(missing_ok=True)
+        os.link(source, temporary)
+        temporary.replace(target)
+
+
 def read_file(path: Path) -> bytes | None:
     """What a file holds; None when there is none."""
     with explained(path):

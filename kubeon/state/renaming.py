@@ -2,7 +2,7 @@
 
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.cluster import ClusterState
-from kubeon.state.files import explained, read_file, write_file
+from kubeon.state.files import explained, link_file
 
 _OWN = ("lock", "renaming", "cluster.yaml", "proposed.yaml")  # of the record itself; the descriptions hold its name
 
@@ -20,7 +20,7 @@ def copy_record(old: ClusterState, new: ClusterState) -> None:
     for path in files:
         relative = path.relative_to(old.path)
         if relative.as_posix() not in _OWN and relative.parts[0] != "pki":
-            write_file(new.path / relative, read_file(path) or b"")
+            link_file(path, new.path / relative)
     stored, proposed = old.read_spec(), old.read_proposed()
     if stored:
         new.write_spec(renamed(stored, new.name))

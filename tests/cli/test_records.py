@@ -225,6 +225,39 @@ def test_rename_hands_both_names_on(home: Home, kubeon: Run, monkeypatch: pytest
     assert json.loads(done.out) == {"cluster": "prod", "was": "demo", "hosts": ["cp1"], "seconds": 3.0}
 
 
+def test_adopt_hands_on_what_is_said_of_the_cluster(kubeon: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes, logins, sources, any field; without a control plane nobody could be asked."""
+    calls: list[dict[str, Any]] = []
+
+    def adopt(name: str, *_: object, given: dict[str, Any], **__: object) -> operations.CreateResult:
+        calls.append({"name": name, **given})
+        node = operations.NodeResult("cp1", "10.0.0.1", "control-plane", "v1.20.2", ready=True)
+        return operations.CreateResult(name, len(calls) == 1, (node,), 3.0)
+
+    monkeypatch.setattr(operations, "adopt", adopt)
+    words = ("adopt", "demo", "-m", "10.0.0.1", "-w", "admin@10.0.0.2:2222", "--user", "operator", "--yes")
+    more = ("--registry", "r.example.org", "--set", "components.runc=1.1.5")
+
+    done = kubeon(*words, *more)
+    again = kubeon(*words, "--output", "json")
+    nobody = kubeon("adopt", "demo", "-w", "10.0.0.2", "--yes")
+
+    assert calls[0] == {
+        "name": "demo",
+        "nodes": [
+            {"address": "10.0.0.1", "role": "control-plane"},
+            {"address": "10.0.0.2", "role": "worker", "ssh": {"user": "admin", "port": 2222}},
+        ],
+        "ssh": {"user": "operator"},
+        "sources": {"registry": "r.example.org"},
+        "components": {"runc": "1.1.5"},
+    }
+    assert "Cluster demo is adopted (3.0s)." in done.out
+    assert "kubeon add demo -w ADDRESS" in done.out
+    assert json.loads(again.out)["changed"] is False
+    assert (nobody.code, "kubeon adopt demo -m ADDRESS" in nobody.err) == (2, True)
+
+
 def test_the_command_line_goes_into_the_journal(home: Home, kubeon: Run, fake: Any) -> None:
     """So that history says what was typed."""
     kubeon("destroy", "demo", "--yes", "--no-kubeconfig")

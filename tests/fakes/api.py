@@ -28,6 +28,7 @@ class FakeApi:
         self.balancer_fails = ""  # what an external load balancer's way to the API says
         self.blocked: set[str] = set()  # nodes whose pods a PodDisruptionBudget holds
         self.cluster_status: dict[str, Any] | None = None  # kubeadm-config's, of old releases
+        self.configmaps: dict[str, dict[str, str]] = {}  # what plain kubeadm has written into kube-system
         self.secrets: dict[str, dict[str, str]] = {}
         self.cluster_info: dict[str, str] = {}
         self.applied: dict[str, Any] = {}  # "kind/name": object
@@ -64,7 +65,9 @@ class FakeApi:
                 return json.dumps({"items": self.workloads.get(field.removeprefix("spec.nodeName="), [])})
             case ["configmap", "kubeadm-config", "--namespace", "kube-system", *_]:
                 data = {} if self.cluster_status is None else {"ClusterStatus": yaml.safe_dump(self.cluster_status)}
-                return json.dumps({"data": data})
+                return json.dumps({"data": data | self.configmaps.get("kubeadm-config", {})})
+            case ["configmap", name, "--namespace", "kube-system", *_] if name.startswith("kubelet-config"):
+                return json.dumps({"data": self.configmaps[name]}) if name in self.configmaps else ""
         raise AssertionError(f"kubectl get {words}: the fake was not told about it")
 
     def _write(self, words: list[str], stdin: str) -> str:  # noqa: PLR0911, PLR0912 - one line for each thing it knows
@@ -117,7 +120,11 @@ class FakeApi:
         with self._lock:
             new = {"metadata": {"name": name, "labels": {}}, "spec": {}, "status": {}}
             self.nodes.setdefault(name, new)["status"] = {
-                "nodeInfo": {"kubeletVersion": version, "machineID": machine_id},
+                "nodeInfo": {
+                    "kubeletVersion": version,
+                    "machineID": machine_id,
+                    "containerRuntimeVersion": "containerd://1.7.34",
+                },
                 "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
                 "conditions": [READY if ready else {"type": "Ready", "status": "False", "message": "no network"}],
             }

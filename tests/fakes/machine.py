@@ -24,7 +24,7 @@ from kubeon.errors import ConnectError
 from kubeon.etcd import snapshots
 from kubeon.hosts import host
 from kubeon.lb import haproxy
-from kubeon.phases import init_control_plane
+from kubeon.phases import adopted, init_control_plane
 from kubeon.transport.base import Result
 from tests.fakes.api import FakeApi, KubectlError
 from tests.fakes.etcd import EtcdError
@@ -109,10 +109,11 @@ class Machine:
                 n.rpartition("/")[2] for n in self.files if n.startswith(f"{KUBERNETES}/manifests/")
             ),
             "etcd-data": "yes" if "/var/lib/etcd/member" in self.files else "",
-            "cni": "",
+            "cni": "\n".join(n.rpartition("/")[2] for n in self.files if n.startswith("/etc/cni/net.d/")),
             "bridge-configuration": self._text("/etc/cni/net.d/10-kubeon-bridge.conflist"),
             "records": ("found\nfound/sysctl\ninstalled" if self.settings else "")
-            + ("\njoined" if init_control_plane.JOINED in self.files else ""),
+            + ("\njoined" if init_control_plane.JOINED in self.files else "")
+            + ("\nadopted" if adopted.RECORD in self.files else ""),
             "cgroup": "cgroup2fs\nmount /sys/fs/cgroup 2",
             "modules": "overlay\nbr_netfilter\nnf_conntrack",
             "hosts-block": "".join(
