@@ -8,8 +8,8 @@ import click
 from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import options_of
-from kubeon.cli.etcd_results import defragmented, members_of, saved, snapshots_in, status_of
-from kubeon.cli.flags import confirm_flags, run_flags, secret_flags
+from kubeon.cli.etcd_results import defragmented, members_of, restored, saved, snapshots_in, status_of
+from kubeon.cli.flags import confirm_flags, kubeconfig_flags, run_flags, secret_flags
 
 _FILE = click.Path(dir_okay=False, path_type=Path, resolve_path=True)
 
@@ -131,3 +131,46 @@ def list_(app: App, /, name: str | None) -> None:
     """
     name = app.cluster(name)
     app.console.data(*snapshots_in(name, operations.list_snapshots(name, app.home)))
+
+
+@snapshot.command()
+@click.argument("name")
+@click.argument("file", required=False, type=_FILE)
+@click.option("--from-member", default="", metavar="NODE", help="without FILE: what this control plane's member has")
+@click.option("--dead", multiple=True, metavar="SELECTOR", help="nodes that are gone for good; may be repeated")
+@click.option("--force", is_flag=True, help="restore a file that is not known to be a snapshot of this cluster")
+@secret_flags
+@kubeconfig_flags
+@run_flags
+@confirm_flags
+@common_options
+@pass_app
+def restore(app: App, /, name: str, file: Path | None, **flags: Any) -> None:
+    """Make etcd anew on all control planes that are left, out of a snapshot.
+
+    For a cluster that lost its data, or so many control planes that etcd has no quorum. The data that is there is kept
+    on the hosts. Pods go on meanwhile; what was written after the snapshot is lost. With --from-member nothing is lost
+    that this member has.
+
+    \b
+    kubeon etcd snapshot restore demo /backup/demo.db
+    kubeon etcd snapshot restore demo --from-member cp1 --dead @cp2+cp3
+    """
+    options = options_of(flags, app.console)
+    app.home.known(name)
+    with app.operation(name) as interrupts:
+        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"], word=name)
+        result = operations.restore_snapshot(
+            name,
+            options,
+            app.home,
+            app.console.reporter(),
+            confirm,
+            file=file,
+            member=flags["from_member"],
+            dead=flags["dead"],
+            force=flags["force"],
+            interrupt=app.interrupt,
+        )
+    if not flags["dry_run"]:
+        app.console.data(*restored(result))

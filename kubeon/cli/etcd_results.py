@@ -6,7 +6,7 @@ from typing import Any
 from kubeon.console.progress import duration
 from kubeon.console.summary import columns
 from kubeon.etcd.quorum import Quorum
-from kubeon.operations import DefragResult, EtcdReport, MemberReport, SnapshotResult
+from kubeon.operations import DefragResult, EtcdReport, MemberReport, RestoreResult, SnapshotResult
 from kubeon.state.snapshots import Snapshot
 
 Answer = tuple[dict[str, Any], str]
@@ -68,6 +68,36 @@ def saved(result: SnapshotResult) -> Answer:
         *(f"    removed {path.name}" for path in result.pruned),
         "It holds every Secret of the cluster: keep it where nobody else reads it.",
     ]
+    return value, "\n".join(lines)
+
+
+def restored(result: RestoreResult) -> Answer:
+    """`etcd snapshot restore`."""
+    value = {
+        "cluster": result.cluster,
+        "restored": list(result.restored),
+        "gone": list(result.gone),
+        "oldData": dict(result.old or {}),
+        "snapshot": str(result.snapshot) if result.snapshot else None,
+        "seconds": round(result.seconds, 1),
+        "log": str(result.log) if result.log else None,
+    }
+    count = len(result.restored)
+    lines = [
+        f"etcd of {result.cluster} is restored on {count} control plane{'' if count == 1 else 's'}"
+        f" ({duration(result.seconds)}).",
+        "",
+        "The data that was there is kept, until you remove it:",
+        *(f"    {node}: {folder}" for node, folder in (result.old or {}).items()),
+        "",
+        "Pods outside kube-system that watch the API (operators, ingress controllers) may not notice that it went",
+        "back: start them anew.",
+        "",
+        "Next:",
+    ]
+    if result.gone:
+        lines.append(f"    kubeon del {result.cluster} @{'+'.join(result.gone)} --dead")
+    lines.append(f"    kubeon create {result.cluster}    # looks at every node, and mends what it lacks")
     return value, "\n".join(lines)
 
 

@@ -65,6 +65,18 @@ class Cri(Protocol):
         """Shell that runs a command inside the running container of this name of a static pod."""
         ...
 
+    def image_script(self, image: str, folder: str) -> str:
+        """Shell functions for an image that the host holds: its programs in a container that sees `folder` alone.
+
+        `in_image WORD...` runs one to its end, without a network. `in_container NAME WORD...` runs one in a container
+        of that name, `beside NAME WORD...` another one in the same container, and `end NAME` takes it away.
+        """
+        ...
+
+    def running_script(self) -> str:
+        """A shell function: `running NAME` prints the containers of this name, of static pods, that run."""
+        ...
+
     def stop_script(self, container: str) -> str:
         """Shell that asks the running containers of this name to end (SIGTERM); the kubelet starts them again."""
         ...

@@ -32,6 +32,30 @@ running() {{
     done
 }}
 """
+# Such a container has a network of its own, with nothing in it but lo.
+_IMAGE = f"""\
+in_container() {{{{
+    container=$1
+    shift
+    {CTR} run --rm --mount type=bind,src={{folder}},dst={{folder}},options=rbind:rw {{image}} "$container" "$@"
+}}}}
+in_image() {{{{ in_container "kubeon-$$-$(date +%N)" "$@"; }}}}
+beside() {{{{
+    container=$1
+    shift
+    {CTR} tasks exec --exec-id "kubeon-$$-$(date +%N)" "$container" "$@"
+}}}}
+end() {{{{
+    {CTR} tasks kill --signal SIGKILL "$1"
+    for attempt in 1 2 3 4 5 6 7 8 9 10; do
+        {CTR} containers ls -q | grep -qxF "$1" || break
+        {CTR} tasks delete --force "$1"
+        {CTR} containers delete "$1"
+        sleep 0.2
+    done
+    {CTR} snapshots remove "$1"
+}}}} >/dev/null 2>&1
+"""
 COMMON_REGISTRIES = {"docker.io", "ghcr.io", "quay.io", "registry.k8s.io"}  # where images of users' pods come from
 
 
@@ -114,6 +138,14 @@ class Containerd:
             f'[ -n "$id" ] || {{ echo "no container {container} runs on this host" >&2; exit 1; }}\n'
             f'{CTR} tasks exec --exec-id "kubeon-$$-$(date +%N)" "$id" {shlex.join(words)}\n'
         )
+
+    def image_script(self, image: str, folder: str) -> str:
+        """By ctr: the kubelet is not asked, and what it does not know it does not end."""
+        return _IMAGE.format(image=shlex.quote(image), folder=folder)
+
+    def running_script(self) -> str:
+        """By the label that the kubelet gives them."""
+        return _RUNNING
 
     def stop_script(self, container: str) -> str:
         """SIGTERM to its first process, as the kubelet itself does."""

@@ -14,6 +14,7 @@ from kubeon.operations.base import (
 from kubeon.operations.creation import create, preflight
 from kubeon.operations.destruction import destroy
 from kubeon.operations.etcd import DefragResult, EtcdReport, MemberReport, defragment, etcd_report
+from kubeon.operations.etcd_restore import RestoreResult, restore_snapshot
 from kubeon.operations.etcd_snapshots import SnapshotResult, list_snapshots, take_snapshot
 from kubeon.operations.forgetting import ForgetResult, forget
 from kubeon.operations.removal import remove
@@ -36,6 +37,7 @@ __all__ = [
     "Plan",
     "RemoveResult",
     "RenameResult",
+    "RestoreResult",
     "SnapshotResult",
     "add",
     "adopt",
@@ -49,5 +51,6 @@ __all__ = [
     "preflight",
     "remove",
     "rename",
+    "restore_snapshot",
     "take_snapshot",
 ]

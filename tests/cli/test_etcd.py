@@ -12,7 +12,7 @@ from kubeon.errors import OperationError
 from kubeon.etcd.members import Member
 from kubeon.etcd.quorum import Quorum
 from kubeon.etcd.status import MemberStatus
-from kubeon.operations import DefragResult, EtcdReport, MemberReport, Plan, SnapshotResult
+from kubeon.operations import DefragResult, EtcdReport, MemberReport, Plan, RestoreResult, SnapshotResult
 from kubeon.spec.loading import build_spec
 from kubeon.state.home import Home
 from kubeon.state.snapshots import write_snapshot
@@ -160,3 +160,38 @@ def test_etcd_is_defragmented_after_a_yes(kubeon: Run, monkeypatch: pytest.Monke
     failed = kubeon("etcd", "defrag", "demo", "--yes")
     assert failed.code == 1
     assert "kubeon etcd status demo" in failed.err
+
+
+def test_a_restore_wants_the_clusters_name(kubeon: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Typed, or --yes; it ends with where the old data is and what to type next."""
+    calls: list[dict[str, Any]] = []
+    plan = Plan("restore etcd of cluster demo", (), {"cp1": ("restore etcd's data",)})
+
+    def restore(*given: Any, **how: Any) -> RestoreResult:
+        calls.append(how)
+        if not given[4](plan):
+            return RestoreResult("demo")
+        old = {"cp1": "/var/lib/etcd.before-20260131T120000Z"}
+        return RestoreResult("demo", ("cp1",), ("cp2", "cp3"), old, tmp_path / "a.db", 61.0)
+
+    monkeypatch.setattr(operations, "restore_snapshot", restore)
+    command = ("etcd", "snapshot", "restore", "demo", "--from-member", "cp1", "--dead", "@cp2", "--dead", "@cp3")
+
+    asked, ran = kubeon(*command), kubeon(*command, "--yes")
+    dry = kubeon(*command, "--dry-run")
+    data = json.loads(
+        kubeon("etcd", "snapshot", "restore", "demo", "/x.db", "--force", "--yes", "--output", "json").out
+    )
+
+    assert asked.code == 2
+    assert "--yes" in asked.err
+    assert_golden(ran.out, "cli/etcd-restored.txt")
+    assert dry.out.startswith("restore etcd of cluster demo")
+    assert {key: calls[0][key] for key in ("file", "member", "dead", "force")} == {
+        "file": None,
+        "member": "cp1",
+        "dead": ("@cp2", "@cp3"),
+        "force": False,
+    }
+    assert (calls[-1]["file"], calls[-1]["force"]) == (Path("/x.db"), True)
+    assert (data["restored"], data["gone"]) == (["cp1"], ["cp2", "cp3"])

@@ -32,6 +32,7 @@ class FakeApi:
         self.secrets: dict[str, dict[str, str]] = {}
         self.cluster_info: dict[str, str] = {}
         self.applied: dict[str, Any] = {}  # "kind/name": object
+        self.system_pods: dict[str, dict[str, Any]] = {}
         self.pods: dict[str, dict[str, Any]] = {}
         self.leaving: set[str] = set()  # pods that were deleted and still there, as pods are for a while
         self.writes: list[tuple[str, ...]] = []  # every call that changes something
@@ -63,6 +64,8 @@ class FakeApi:
                 return json.dumps({"items": here})
             case ["pods", "--all-namespaces", "--field-selector", field, *_]:
                 return json.dumps({"items": self.workloads.get(field.removeprefix("spec.nodeName="), [])})
+            case ["pods", "--namespace", "kube-system", "-o", "json", "--ignore-not-found"]:
+                return json.dumps({"items": list(self.system_pods.values())})
             case ["configmap", "kubeadm-config", "--namespace", "kube-system", *_]:
                 data = {} if self.cluster_status is None else {"ClusterStatus": yaml.safe_dump(self.cluster_status)}
                 return json.dumps({"data": data | self.configmaps.get("kubeadm-config", {})})
@@ -96,6 +99,10 @@ class FakeApi:
                 self.workloads.pop(field.removeprefix("spec.nodeName="), None)
                 return ""
             case ["delete", "pods", "--selector", "k8s-app=kube-proxy", "--field-selector", _, *_]:
+                return ""
+            case ["delete", "pods", *names, "--namespace", "kube-system", "--wait=false", "--ignore-not-found"]:
+                for name in names:
+                    del self.system_pods[name]
                 return ""
             case ["label", "node", name, "--overwrite", *labels]:
                 self.nodes[name]["metadata"]["labels"] |= dict(label.split("=") for label in labels)

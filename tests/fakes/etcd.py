@@ -33,6 +33,8 @@ class FakeEtcd:
         self.leader = 0
         self.log: list[str] = []  # what changed
         self.revision = 4711
+        self._whole = ""  # token of the last restore that came to a quorum
+        self._restored: dict[str, dict[str, str]] = {}  # by token: addresses of those that have started, and names
         self._lock = threading.Lock()
         self._next = 0xA000000000000001  # as large as the real ones, which JSON readers like to spoil
 
@@ -93,6 +95,18 @@ class FakeEtcd:
                 health = [{"endpoint": _client(each), "health": each.runs and quorum} for each in named]
                 return '{"level":"warn","msg":"retrying"}\n' * (not quorum) + json.dumps(health)
         return None
+
+    def start_restored(self, token: str, name: str, address: str, cluster: dict[str, str], revision: int) -> None:
+        """A member starts with the data of a snapshot; with the last one of its cluster there is a quorum."""
+        with self._lock:
+            started = self._restored.setdefault(token, {})
+            started[address] = name
+            if set(cluster.values()) <= set(started) and self._whole != token:
+                self._whole = token
+                self.members = [FakeMember(self._next + n, *each) for n, each in enumerate(cluster.items())]
+                self._next += len(cluster)
+                self.leader, self.revision = self.members[0].id, revision
+                self.log.append(f"restored {' '.join(sorted(cluster))}")
 
     def stop(self, address: str) -> None:
         """The machine with this address is gone."""

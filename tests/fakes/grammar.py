@@ -19,6 +19,7 @@ from kubeon.phases import (
     init_control_plane,
     join_nodes,
     leave_cluster,
+    restoration,
     verify_cluster,
 )
 
@@ -56,6 +57,17 @@ def _inside(line: str) -> str:
 def _around(script: str, line: str) -> str:
     """A pattern for a script with a command inside etcd's container in the middle of it."""
     return re.escape(script).replace("INSIDE", _inside(line), 1)
+
+
+def _restore_library() -> str:
+    """A pattern for what stands before every call of restore_etcd.sh."""
+    image = re.escape(_CRI.image_script("IMAGE", snapshots.DATA)).replace("IMAGE", r"(?P<image>\S+)", 1)
+    stops = "".join(re.escape(_CRI.stop_script(name)) for name in restoration._COMPONENTS)
+    variables = r"data=\S+\nwork=\S+\nparked=(?P<parked>\S+)\nold=(?P<old>\S+)\nattempt=(?P<attempt>\w+)\n"
+    stop_all = rf"stop_all\(\) \{{\n{stops}\}}\n"
+    return (
+        variables + re.escape(_CRI.running_script()) + image + stop_all + _library("kubeon.phases", "restore_etcd.sh")
+    )
 
 
 _TEXTS = (  # libraries and words that do nothing by themselves
@@ -125,6 +137,18 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         .replace("99999", r"(?P<number>\d+)")
         .replace(str(snapshots.PIECE), r"\d+"),
     ),
+    (
+        "inspect_etcd",
+        re.escape(restoration._INSPECT.format(parked=restoration.PARKED, data=snapshots.DATA, work=snapshots.WORK)),
+    ),
+    ("restore_library", _restore_library()),
+    ("park", r"park\n"),
+    ("unpark", r"unpark (?P<names>[^\n]+)\n"),
+    ("rescue", r"rescue (?P<member>\S+)\n"),
+    ("restore_data", r"restore (?P<words>--name [^\n]+)\n"),
+    ("describe_snapshot", re.escape(snapshots.describe_script(restoration.in_image))),
+    ("has_snapshot", _template(restoration._LIES_THERE.replace("{work}", snapshots.WORK))),
+    ("receive_snapshot", _template(restoration._RECEIVE.replace("{work}", snapshots.WORK))),
     ("clear_snapshot", re.escape(snapshots.CLEAR)),
     ("stop_container", re.escape(_CRI.stop_script("NAME")).replace("NAME", r"(?P<container>\S+?)", 1)),
     ("check_haproxy", _template(haproxy._CHECK.replace("{port}", str(haproxy.HEALTH_PORT)))),

@@ -21,7 +21,6 @@ import yaml
 
 from kubeon.cri import containerd
 from kubeon.errors import ConnectError
-from kubeon.etcd import snapshots
 from kubeon.hosts import host
 from kubeon.lb import haproxy
 from kubeon.phases import adopted, init_control_plane
@@ -29,6 +28,7 @@ from kubeon.transport.base import Result
 from tests.fakes.api import FakeApi, KubectlError
 from tests.fakes.etcd import EtcdError
 from tests.fakes.grammar import GRAMMAR
+from tests.fakes.restore import EtcdTokens, ExitError, etcd_manifest
 from tests.hosts.samples import sample
 
 MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -37,11 +37,8 @@ READS = {
     *("facts", "is_there", "images", "read", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
     *("send_snapshot", "describe_snapshot"),
     *("check_haproxy", "check_external", "health", "ask", "health_end", "through"),
+    *("inspect_etcd", "has_snapshot", "restore_library"),
 }  # change nothing on the machine
-
-
-class ExitError(Exception):
-    """The script ends here with an error."""
 
 
 class Machine:
@@ -59,6 +56,7 @@ class Machine:
         self.snapshot_file = b""  # in the folder for snapshots
         self.clock = 0.0  # seconds that it is ahead
         self.disk_used = 40  # % of its one file system
+        self.etcd_disk = 9999  # MiB free
         self.refuses = 0  # so many calls of kubectl, after which the API server is there again
         self.keys: list[str] = []  # authorized_keys
         self.fails: dict[str, str] = {}  # token: what it says; once
@@ -166,7 +164,7 @@ class Machine:
         return self.files.get(path, ("", ""))[0]
 
 
-class Run:
+class Run(EtcdTokens):
     """One script on its way."""
 
     def __init__(
@@ -416,7 +414,8 @@ class Run:
     def _start_control_plane(self) -> None:
         assert f"{KUBERNETES}/pki/etcd/server.crt" in self.machine.files
         for name in MANIFESTS:
-            self.machine.files[f"{KUBERNETES}/manifests/{name}.yaml"] = ("", "600")
+            text = etcd_manifest(self.machine.name, self.machine.address) if name == "etcd" else ""
+            self.machine.files[f"{KUBERNETES}/manifests/{name}.yaml"] = (text, "600")
             assert any(reference.rpartition(":")[0].endswith(name) for reference in self.machine.images), name
         self.machine.files["/var/lib/etcd/member"] = ("", "600")
         etcd = self.machine.api.etcd
@@ -480,7 +479,7 @@ class Run:
 
     def do_inside(self, line: str) -> None:
         """In etcd's container."""
-        self._etcd_runs()
+        self.etcd_runs()
         words = shlex.split(line)
         flags = dict(zip(words[1:9:2], words[2:9:2], strict=True))
         assert words[0] == "etcdctl"
@@ -495,34 +494,6 @@ class Run:
         except EtcdError as error:
             raise ExitError(str(error)) from None
         self.tell(answer)
-
-    def _etcd_runs(self) -> None:
-        if "/var/lib/etcd/member" not in self.machine.files or not self.machine.kubelet_runs:
-            raise ExitError("no container etcd runs on this host")
-
-    def do_save_snapshot(self) -> None:
-        """By the member itself; what a run before has left is gone."""
-        self._etcd_runs()
-        self.machine.snapshot_file = self.machine.api.etcd.snapshot()
-
-    def do_describe_snapshot(self) -> None:
-        """As etcdctl of 3.4 says it."""
-        content = self.machine.snapshot_file
-        assert content
-        revision = int(content.split()[1])
-        self.say(json.dumps({"hash": 7, "revision": revision, "totalKey": 12, "totalSize": len(content)}))
-        self.say(f"{hashlib.sha256(content).hexdigest()} {len(content)}")
-
-    def do_send_snapshot(self, number: str) -> None:
-        """A piece."""
-        content = self.machine.snapshot_file
-        assert content
-        piece = content[int(number) * snapshots.PIECE : (int(number) + 1) * snapshots.PIECE]
-        self.out.append(base64.b64encode(gzip.compress(piece)).decode())
-
-    def do_clear_snapshot(self) -> None:
-        """Nothing of it stays."""
-        self.machine.snapshot_file = b""
 
     def do_stop_container(self, container: str) -> None:
         self.machine.restarted.append(container)

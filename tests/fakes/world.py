@@ -17,7 +17,7 @@ from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import ConnectError
 from kubeon.operations import CreateResult, DestroyResult, Options, Plan, RemoveResult, base, information
 from kubeon.operations.information import Information, asking
-from kubeon.phases import join_nodes, load_balancer, resolve, restart_api_server, verify_cluster
+from kubeon.phases import join_nodes, load_balancer, resolve, restart_api_server, restore_etcd, verify_cluster
 from kubeon.phases.look import look
 from kubeon.pki.authorities import Authorities
 from kubeon.spec.model import ClusterSpec, Role
@@ -36,6 +36,9 @@ PATIENCE = (
     (join_nodes, "HEALTHY_WITHIN"),
     (load_balancer, "ANSWERS_WITHIN"),
     (restart_api_server, "ANSWERS_WITHIN"),
+    (restore_etcd, "ANSWERS_WITHIN"),
+    (restore_etcd, "ETCD_WITHIN"),
+    (restore_etcd, "READY_WITHIN"),
     (verify_cluster, "READY_WITHIN"),
     (verify_cluster, "PODS_WITHIN"),
 )
@@ -156,6 +159,14 @@ class World:
         """`kubeon etcd snapshot save`."""
         self.watcher = Watcher()
         return operations.take_snapshot(self.spec.name, self.options, self.home, self.watcher, **how)
+
+    def restore(self, file: Path | None = None, *, yes: bool = True, **how: Any) -> operations.RestoreResult:
+        """`kubeon etcd snapshot restore`."""
+        self.watcher = Watcher()
+        confirm = partial(self._confirm, yes)
+        return operations.restore_snapshot(
+            self.spec.name, self.options, self.home, self.watcher, confirm, file=file, **how
+        )
 
     def defragment(self) -> operations.DefragResult:
         """`kubeon etcd defrag`."""
