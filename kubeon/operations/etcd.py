@@ -100,7 +100,7 @@ def defragment(
         spec = home.known(name)
         seen = run.look(spec, options, nodes=planes)
         hosts, strangers = split_marked(seen.hosts, run.state)
-        etcd, members = answering_etcd(hosts, CRIS[spec.runtime.name])
+        etcd, members = answering_etcd(hosts, CRIS[spec.runtime.name], seen.unreachable)
         quorum = quorum_of(members)
         if silent := [member.title for member in members if not member.healthy]:
             raise PreflightError(

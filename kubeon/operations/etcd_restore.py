@@ -225,7 +225,7 @@ def _header(source: _Source, attempt: Attempt, continues: bool) -> list[str]:
 def _now(planes: Sequence[Host], spec: ClusterSpec, source: _Source, continues: bool) -> list[str]:
     """How etcd is now. Raises PreflightError where one member would be put before a cluster that works."""
     try:
-        _, members = answering_etcd(planes, CRIS[spec.runtime.name])
+        _, members = answering_etcd(planes, CRIS[spec.runtime.name], {})
     except OperationError:
         return ["etcd now: no member answers"]
     quorum = quorum_of(members)

@@ -35,10 +35,10 @@ def take_snapshot(
             raise UsageError("--keep is for the cluster's own folder of snapshots", hint="leave out FILE, or --keep")
         check_place(file)
     with begun(home, name, "etcd-snapshot", reporter, options) as run:
-        seen = run.look(spec, options, nodes=spec.control_planes, impatient=spec.control_planes)
+        seen = run.look(spec, options, nodes=spec.control_planes)
         hosts, _ = split_marked(seen.hosts, run.state)
         cri = CRIS[spec.runtime.name]
-        found = save_snapshot(spec, run.state, hosts, cri, run.reporter, path=file)
+        found = save_snapshot(spec, run.state, hosts, cri, run.reporter, path=file, silent=seen.unreachable)
         pruned = snapshots_of(run.state).prune(keep) if keep else []
         return SnapshotResult(found, tuple(pruned), since(began), run.log)
 

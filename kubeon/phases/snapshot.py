@@ -3,7 +3,7 @@
 import base64
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,10 +41,12 @@ def save_snapshot(
     reporter: Reporter,
     *,
     path: Path | None = None,
+    silent: Mapping[str, KubeonError] | None = None,
 ) -> Snapshot:
     """Take a snapshot of etcd and keep it at `path`, by default in the cluster's own folder of snapshots.
 
-    `hosts` are control planes that bear the cluster's mark. Raises OperationError when etcd has no quorum.
+    `hosts` are control planes that bear the cluster's mark, `silent` those that could not be reached (address: why).
+    Raises OperationError when etcd has no quorum.
     """
     if path:
         check_place(path)
@@ -53,7 +55,7 @@ def save_snapshot(
             f"a restore of etcd that began at {attempt.begun} has not come to its end",
             hint="the same restore again continues it; kubeon history has the command line",
         )
-    host, members, status = _source(hosts, cri)
+    host, members, status = _source(hosts, cri, silent or {})
     etcd = Etcd(host, cri.inside_script)
     reporter.note(f"taking a snapshot of {status.db_size / 1e6:.1f} MB", host=host.name)
     output = _change(host, save_script(etcd.etcdctl("snapshot", "save", SNAPSHOT)) + describe_script(etcd.inside))
@@ -111,12 +113,12 @@ def cleared(host: Host) -> Iterator[None]:
             host.change(CLEAR, what="clear the snapshot away")
 
 
-def answering_etcd(hosts: Sequence[Host], cri: Cri) -> tuple[Etcd, list[Member]]:
+def answering_etcd(hosts: Sequence[Host], cri: Cri, silent: Mapping[str, KubeonError]) -> tuple[Etcd, list[Member]]:
     """etcd as the first of these control planes sees it whose member answers, and all members.
 
-    Raises OperationError with every one's reason when none answers.
+    `silent` are control planes that could not be reached (address: why). Raises OperationError when none answers.
     """
-    reasons = []
+    reasons = [str(error) for error in silent.values()]
     for host in hosts:
         etcd = Etcd(host, cri.inside_script)
         try:
@@ -125,17 +127,19 @@ def answering_etcd(hosts: Sequence[Host], cri: Cri) -> tuple[Etcd, list[Member]]
             reasons.append(f"{host.name}: {error.why or error.what}")
     raise OperationError(
         "etcd answers on no control plane",
-        why="\n".join(reasons) or "none of them can be reached",
+        why="\n".join(reasons),
         hint="kubeon etcd status says how each member is",
     )
 
 
-def _source(hosts: Sequence[Host], cri: Cri) -> tuple[Host, list[Member], MemberStatus]:
+def _source(
+    hosts: Sequence[Host], cri: Cri, silent: Mapping[str, KubeonError]
+) -> tuple[Host, list[Member], MemberStatus]:
     """Where to take a snapshot: a follower that is healthy, since the leader has enough to do; else the leader.
 
     A member counts as healthy when it answered a linearizable read just now, so it has all that was written before.
     """
-    etcd, members = answering_etcd(hosts, cri)
+    etcd, members = answering_etcd(hosts, cri, silent)
     quorum = quorum_of(members)
     healthy = [host for host in hosts if (member := member_at(members, host.address)) and member.healthy]
     if quorum.tolerates < 0 or not healthy:
