@@ -12,10 +12,12 @@ from kubeon.cli.adopt import adopt
 from kubeon.cli.aliases import AliasedGroup
 from kubeon.cli.app import BUG, App, command_line, common_options
 from kubeon.cli.completion import complete_arguments, completion
+from kubeon.cli.cp import cp
 from kubeon.cli.create import create
 from kubeon.cli.delete import delete
 from kubeon.cli.destroy import destroy
 from kubeon.cli.etcd import etcd
+from kubeon.cli.exec import exec_
 from kubeon.cli.forget import forget
 from kubeon.cli.history import history_command
 from kubeon.cli.info import cluster_info
@@ -39,6 +41,9 @@ def cli() -> None:
 _COMMANDS: tuple[click.Command, ...] = (
     *(create, add, delete, destroy, cluster_info, preflight),
     *(list_, use, kubeconfig, history_command, rename, forget, adopt),
+    *(create, add, delete, destroy, preflight),
+    *(exec_, cp),
+    *(list_, use, kubeconfig, history_command, rename, forget),
     etcd,
     *(view, schema, completion),
 )

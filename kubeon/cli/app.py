@@ -26,7 +26,9 @@ class App:
     def __init__(self, words: Sequence[str] = ()) -> None:
         self.words = tuple(words)
         # click may stop at a word before --output; whoever asked for JSON gets that error as JSON too.
-        wants_json = "--output=json" in self.words or ("--output", "json") in pairwise(self.words)
+        # What stands after -- is another program's.
+        own = self.words[: self.words.index("--")] if "--" in self.words else self.words
+        wants_json = "--output=json" in own or ("--output", "json") in pairwise(own)
         self.output, self.verbose = "json" if wants_json else "text", 0
         self.interrupt = Interrupt()
         self.changing = False  # from the confirmation on

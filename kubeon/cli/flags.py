@@ -103,8 +103,12 @@ secret_flags = _group(
     ),
 )
 
+parallel_flag = click.option(
+    "--parallel", type=click.IntRange(1, 1000), default=30, show_default=True, help="hosts at once"
+)
+
 run_flags = _group(
-    click.option("--parallel", type=click.IntRange(1, 1000), default=30, show_default=True, help="hosts at once"),
+    parallel_flag,
     click.option("--uploads", type=click.IntRange(1, 1000), default=8, show_default=True, help="uploads at once"),
 )
 

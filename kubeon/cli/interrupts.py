@@ -18,6 +18,7 @@ class Interrupts:
 
     def __init__(self, interrupt: Interrupt, say: Callable[[str], None]) -> None:
         self._interrupt, self._say = interrupt, say
+        self._what, self._abandon = "", False
 
     @contextmanager
     def around(self) -> Iterator[None]:
@@ -29,8 +30,9 @@ class Interrupts:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def arm(self) -> None:
-        """From now on things are changed: signals are requests to stop."""
+    def arm(self, what: str = "stopping after the running steps", *, abandon: bool = False) -> None:
+        """From now on signals are requests to stop, which does `what`. With `abandon` the second ends kubeon itself."""
+        self._what, self._abandon = what, abandon
         for number in _SIGNALS:
             signal.signal(number, self._request)
 
@@ -39,6 +41,8 @@ class Interrupts:
         self._interrupt.request()
         if first:
             again = "press Ctrl-C again" if number == signal.SIGINT else "send the signal again"
-            self._say(f"stopping after the running steps; {again} to stop at once")
-        else:
-            self._say("stopping at once")
+            self._say(f"{self._what}; {again} to stop at once")
+            return
+        self._say("stopping at once")
+        if self._abandon:
+            raise KeyboardInterrupt

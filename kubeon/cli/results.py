@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kubeon.console.outputs import Kept, folded
 from kubeon.console.progress import duration
 from kubeon.console.summary import columns
-from kubeon.operations import CreateResult, DestroyResult, RemoveResult
+from kubeon.operations import CopyResult, CreateResult, DestroyResult, ExecResult, RemoveResult
 
 Answer = tuple[dict[str, Any], str]
 
@@ -66,6 +67,51 @@ def destroyed(result: DestroyResult) -> Answer:
     if not count:
         first = f"Cluster {result.cluster} is forgotten; nothing of it was left on its hosts."
     return value, _with_rest(first, result.stays)
+
+
+def executed(result: ExecResult, kept: Kept | None) -> Answer:
+    """What `exec` says at the end: how it ended on the hosts where it did not end well; `kept` has their outputs."""
+    kept = kept or Kept()
+    hosts = [
+        {
+            "name": each.name,
+            "address": each.address,
+            **({"error": each.error} if each.error else {"exitCode": each.exit_code}),
+            "stdout": kept.of(each.name).decode(errors="replace"),
+            "stderr": kept.of(each.name, is_error=True).decode(errors="replace"),
+            "seconds": round(each.seconds, 1),
+        }
+        for each in result.answers
+    ]
+    total, failed = len(result.answers), len(result.failed)
+    value = {
+        "cluster": result.cluster,
+        "command": list(result.words),
+        "hosts": hosts,
+        "summary": {"hosts": total, "ok": total - failed, "failed": failed},
+        "seconds": round(result.seconds, 1),
+    }
+    hows: dict[str, list[str]] = {}
+    for answer in result.failed:
+        hows.setdefault(answer.how, []).append(answer.name)
+    lines = [f"    {folded(names)}: {how}" for how, names in hows.items()]
+    of = f"{total} host{'' if total == 1 else 's'}"
+    first = f"{failed} of {of} failed" if failed else f"{of}: ok"
+    return value, "\n".join([f"{first} ({duration(result.seconds)})", *lines])
+
+
+def copied(result: CopyResult) -> Answer:
+    """What `cp` says at the end."""
+    hosts = [
+        {"name": a.name, "address": a.address, "copied": a.copied, "unchanged": a.unchanged, "bytes": a.size}
+        for a in result.answers
+    ]
+    value = {"cluster": result.cluster, "hosts": hosts, "seconds": round(result.seconds, 1)}
+    alike: dict[tuple[int, int], list[str]] = {}
+    for answer in result.answers:
+        alike.setdefault((answer.copied, answer.unchanged), []).append(answer.name)
+    lines = [f"{folded(names)}: {copies} copied, {same} unchanged" for (copies, same), names in alike.items()]
+    return value, "\n".join([*lines, f"({duration(result.seconds)})"])
 
 
 def _with_rest(first: str, stays: Sequence[str]) -> str:

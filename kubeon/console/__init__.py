@@ -8,7 +8,9 @@ import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console as RichConsole
@@ -27,7 +29,7 @@ from kubeon.console.screens import (
     plan_object,
     plan_text,
 )
-from kubeon.errors import KubeonError, UsageError
+from kubeon.errors import Interrupted, KubeonError, UsageError
 from kubeon.waiting import SYSTEM_CLOCK, Clock
 
 __all__ = ["Aftermath", "Console", "FindingLike", "PlanLike"]
@@ -51,6 +53,7 @@ class Console:
         self.verbose = verbose
         self._out, self._err, self._in = out or sys.stdout, err or sys.stderr, stdin or sys.stdin
         self._clock = clock
+        self._turn = threading.Lock()
         self._dumb = environment.get("TERM", "") in ("dumb", "")
         self._terminal = RichConsole(
             file=self._err,
@@ -79,6 +82,26 @@ class Console:
         """A line for people, to standard error."""
         self._pause()
         self._terminal.print(Text(text.rstrip("\n"), style=style))
+
+    def raw(self, data: bytes, is_error: bool = False) -> None:
+        """Bytes of somebody else's output, as they are, to standard output or standard error, at once.
+
+        One call of many threads at a time. Raises Interrupted when nobody reads them any more, as after `| head`.
+        """
+        stream = self._err if is_error else self._out
+        with self._turn:
+            try:
+                binary = getattr(stream, "buffer", None)
+                if binary is None:
+                    stream.write(data.decode(errors="replace"))
+                else:
+                    stream.flush()
+                    binary.write(data)
+                stream.flush()
+            except BrokenPipeError:
+                with Path(os.devnull).open("wb") as nowhere:  # so that Python's own flush at the end has a reader
+                    os.dup2(nowhere.fileno(), stream.fileno())
+                raise Interrupted("nobody reads the output any more") from None
 
     def data(self, value: Any, text: Callable[[], str] | str) -> None:
         """The answer of a command, to standard output: `value` as JSON, or `text`."""

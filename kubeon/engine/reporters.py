@@ -14,6 +14,25 @@ def nothing_to_hide(text: str) -> str:
     return text
 
 
+class Silence:
+    """Nobody watches: the operation itself shows what there is to see."""
+
+    def begin(self, title: str, hosts: dict[str, list[str]]) -> None:
+        """See Reporter."""
+
+    def event(self, event: Event) -> None:
+        """See Reporter."""
+
+    def note(self, text: str, *, host: str = "") -> None:
+        """See Reporter."""
+
+    def warn(self, text: str, *, host: str = "") -> None:
+        """See Reporter."""
+
+    def end(self) -> None:
+        """See Reporter."""
+
+
 class Tee:
     """Several reporters as one, called by one thread at a time whatever the phases do."""
 

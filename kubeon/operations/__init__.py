@@ -11,11 +11,13 @@ from kubeon.operations.base import (
     Plan,
     RemoveResult,
 )
+from kubeon.operations.copying import CopyResult, copy
 from kubeon.operations.creation import create, preflight
 from kubeon.operations.destruction import destroy
 from kubeon.operations.etcd import DefragResult, EtcdReport, MemberReport, defragment, etcd_report
 from kubeon.operations.etcd_restore import RestoreResult, restore_snapshot
 from kubeon.operations.etcd_snapshots import SnapshotResult, list_snapshots, take_snapshot
+from kubeon.operations.execution import ExecResult, execute
 from kubeon.operations.forgetting import ForgetResult, forget
 from kubeon.operations.removal import remove
 from kubeon.operations.renaming import RenameResult, rename
@@ -26,10 +28,12 @@ __all__ = [
     "ADOPT",
     "CREATE",
     "REMOVE",
+    "CopyResult",
     "CreateResult",
     "DefragResult",
     "DestroyResult",
     "EtcdReport",
+    "ExecResult",
     "ForgetResult",
     "MemberReport",
     "NodeResult",
@@ -41,10 +45,12 @@ __all__ = [
     "SnapshotResult",
     "add",
     "adopt",
+    "copy",
     "create",
     "defragment",
     "destroy",
     "etcd_report",
+    "execute",
     "forget",
     "information",
     "list_snapshots",

@@ -72,7 +72,8 @@ class Journal:
             with os.fdopen(descriptor, "r+b", buffering=0) as file:
                 # A kill may have cut the last line: end it, so that it spoils itself only and not this one.
                 cut = file.seek(0, os.SEEK_END) > 0 and os.pread(descriptor, 1, file.tell() - 1) != b"\n"
-                file.write((b"\n" if cut else b"") + json.dumps(line, ensure_ascii=False).encode() + b"\n")
+                text = json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace")  # names may be no text
+                file.write((b"\n" if cut else b"") + text + b"\n")
                 if not host:  # hundreds of hosts' lines are worth no wait for the disk; those of the operation are
                     os.fsync(descriptor)
 

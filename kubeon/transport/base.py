@@ -16,6 +16,15 @@ class Result:
     exit_code: int
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a script that was followed came to its end. The exit code is None when it was not waited for any longer."""
+
+    exit_code: int | None
+    timed_out: bool = False  # it was asked to end, because its time was over
+    stopped: bool = False  # or because nobody wanted it any more
+
+
 class Nowhere:
     """The connection to a machine that is gone: whoever uses it has forgotten that it is."""
 
@@ -55,3 +64,29 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """End the connection. Safe to call twice."""
+
+
+class Followed(Protocol):
+    """A connection whose output is passed on as it comes. Used by one thread."""
+
+    def follow(
+        self,
+        script: str,
+        *,
+        on_output: Callable[[bytes, bool], None],
+        stdin: Iterable[bytes] = (),
+        lifeline: bool = False,
+        own: bool = False,
+        timeout: float | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Ended:
+        """Run a script as `Transport.run` does, and hand over every byte of its output; True: of standard error.
+
+        After `timeout` seconds, or when `stop` says so, standard input ends, or the output is not read any more: the
+        script has to take that for its end. With `lifeline` standard input does not end before that. `own` keeps the
+        login's environment. Memory is bounded whatever the output: what is not read is not sent. Raises ConnectError
+        when the connection is lost; what `on_output` and `stdin` raise has to be a KubeonError.
+        """
+
+    def close(self) -> None:
+        """End the connection. Safe to call twice, and from another thread."""

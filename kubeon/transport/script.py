@@ -21,6 +21,11 @@ _PRELUDE = """\
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 printf '%s\\n' {mark}
 """
+# For what a user runs: the environment is the login's, and both outputs are marked, for both are shown.
+_OWN_PRELUDE = """\
+printf '%s\\n' {mark}
+printf '%s\\n' {mark} >&2
+"""
 
 
 @dataclass(frozen=True)
@@ -37,14 +42,17 @@ class Parcel:
         return rest if found else ""
 
 
-def pack(script: str, *, sudo: bool = False, sudo_password: str | None = None) -> Parcel:
+def pack(script: str, *, sudo: bool = False, sudo_password: str | None = None, own: bool = False) -> Parcel:
     """Make a script ready to travel; with `sudo` it runs as root, for whom `sudo_password` is typed if given.
 
+    With `own` it keeps the environment of the login, and the mark stands in both of its outputs.
     sudo -k makes sudo read the password every time, so that a cached credential never leaves it for the script to read.
     """
     mark = f"kubeon-{secrets.token_hex(8)}"
-    body = (_PRELUDE.format(mark=mark) + script.rstrip("\n") + "\n" + _END).encode()
-    words = ["env", "LC_ALL=C", "sh", "-c", _LOADER % len(body)]
+    prelude = _OWN_PRELUDE if own else _PRELUDE
+    # names of files may hold bytes that are no text
+    body = (prelude.format(mark=mark) + script.rstrip("\n") + "\n" + _END).encode(errors="surrogateescape")
+    words = ["sh", "-c", _LOADER % len(body)] if own else ["env", "LC_ALL=C", "sh", "-c", _LOADER % len(body)]
     payload = body
     if sudo and sudo_password is not None:
         words = ["sudo", "-k", "-S", "-p", "", "--", *words]

@@ -4,11 +4,11 @@ Three defaults of fabric are not used: it accepts any host key, it reads standar
 its exceptions print whole command lines.
 """
 
-import os
-import select
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,22 @@ import fabric
 import paramiko
 
 from kubeon.errors import ConnectError, LoginError
-from kubeon.transport.base import Result
+from kubeon.transport.base import Ended, Result
+from kubeon.transport.following import AfterMark, Following
+from kubeon.transport.host_keys import HostKeys, UnknownHostKeyError, fingerprint
+from kubeon.transport.running import Lines, receive, send
 from kubeon.transport.script import pack
 from kubeon.transport.secrets import Secrets
 from kubeon.waiting import SYSTEM_CLOCK
 
 KEEPALIVE = 10  # seconds between two signs of life on an idle connection
 DEAD_AFTER = 30  # seconds without any answer of the network after which a connection is lost
-BLOCK = 1 << 17
+# sshd drops connections at random while more than ten are logging in (MaxStartups 10:30:100), and with a jump host they
+# all do so there. A dropped one is tried again after these seconds.
+AGAIN_AFTER = (0.5, 1.0, 2.0)
+DROPPED_WITHIN = 3.0  # seconds; what takes longer is no drop
+LOGINS = 8  # at once, at one jump host
+_JUMPS: dict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(LOGINS))
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,9 @@ class Target:
 class SSH:
     """A connection to one machine; opened at the first use, opened again if it was lost in between."""
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
+    def __init__(self, target: Target, *, root: bool = True) -> None:
+        """With `root` off scripts run as whoever logs in."""
+        self.target, self._root = target, root
         self.used_password = False
         self._connection: fabric.Connection | None = None
         self._logging_in: fabric.Connection | None = None  # for whoever cuts it meanwhile
@@ -69,7 +78,8 @@ class SSH:
             else:
                 self.used_password = password is not None
                 break
-        self._become_root()
+        if self._root:
+            self._become_root()
 
     def run(
         self,
@@ -80,13 +90,32 @@ class SSH:
         on_line: Callable[[str], None] | None = None,
     ) -> Result:
         """See transport.base.Transport."""
-        with self._opening:
-            if self._connection is None or not self._connection.is_connected:
-                self.open()
+        self._ensure_open()
         parcel = pack(script, sudo=self._sudo, sudo_password=self._sudo_password)
-        lines = _Lines(parcel.mark, on_line) if on_line else None
+        lines = Lines(parcel.mark, on_line) if on_line else None
         result = self._execute(parcel.command, parcel.payload, stdin, timeout, lines)
         return Result(parcel.output(result.stdout), result.stderr, result.exit_code)
+
+    def follow(
+        self,
+        script: str,
+        *,
+        on_output: Callable[[bytes, bool], None],
+        stdin: Iterable[bytes] = (),
+        lifeline: bool = False,
+        own: bool = False,
+        timeout: float | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Ended:
+        """See transport.base.Followed."""
+        self._ensure_open()
+        parcel = pack(script, sudo=self._sudo, sudo_password=self._sudo_password, own=own)
+        with self._channel() as channel:
+            channel.exec_command(parcel.command)
+            following = Following(channel, timeout, stop)
+            following.send((parcel.payload,))
+            following.send(stdin)
+            return following.receive(AfterMark(parcel.mark, on_output, both=own), lifeline=lifeline)
 
     def close(self) -> None:
         """See transport.base.Transport."""
@@ -115,19 +144,19 @@ class SSH:
         )
         self._logging_in = connection
         try:
-            connection.open()
+            _open(connection, wanted=lambda: self._logging_in is connection)
         except paramiko.BadHostKeyException as error:
             raise self._failed(
                 "its host key has changed",
                 kind=LoginError,
-                why=f"expected {_fingerprint(error.expected_key)}, got {_fingerprint(error.key)}",
+                why=f"expected {fingerprint(error.expected_key)}, got {fingerprint(error.key)}",
                 hint=f"if the machine was installed anew, remove its line from {target.known_hosts}; "
                 "if not, somebody may be in between",
             ) from error
         except paramiko.AuthenticationException:
             _close(connection)
             raise
-        except _UnknownHostKeyError as error:
+        except UnknownHostKeyError as error:
             raise self._failed(
                 "its host key is not known",
                 kind=LoginError,
@@ -164,7 +193,8 @@ class SSH:
         gateway = SSH(jump)
         for password in (None, jump.secrets.ssh_password):
             try:
-                return gateway._login(password)
+                with _JUMPS[self.target.jump]:
+                    return gateway._login(password)
             except paramiko.AuthenticationException:
                 continue
         raise gateway._refused(jump.secrets.ssh_password is not None)
@@ -200,16 +230,29 @@ class SSH:
     # -- running -------------------------------------------------------------------------------------------------
 
     def _execute(
-        self, command: str, payload: bytes, stdin: Iterable[bytes], timeout: float, lines: "_Lines | None"
+        self, command: str, payload: bytes, stdin: Iterable[bytes], timeout: float, lines: "Lines | None"
     ) -> Result:
-        assert self._connection is not None  # noqa: S101 - for the type checker; run() has opened it
         deadline = SYSTEM_CLOCK.monotonic() + timeout
+        with self._channel(timeout) as channel:
+            channel.exec_command(command)
+            send(channel, payload, stdin)
+            return receive(channel, deadline, lines)
+
+    def _ensure_open(self) -> None:
+        with self._opening:
+            if self._connection is None or not self._connection.is_connected:
+                self.open()
+
+    @contextmanager
+    def _channel(self, timeout: float = DEAD_AFTER) -> Iterator[paramiko.Channel]:
+        """A session; paramiko's errors end here. `timeout` is what an error says."""
+        connection = self._connection
         try:
-            channel = self._connection.transport.open_session(timeout=DEAD_AFTER)
+            if connection is None:
+                raise EOFError("it was closed")
+            channel = connection.transport.open_session(timeout=DEAD_AFTER)
             try:
-                channel.exec_command(command)
-                _send(channel, payload, stdin)
-                return _receive(channel, deadline, lines)
+                yield channel
             finally:
                 channel.close()
         except TimeoutError as error:
@@ -254,8 +297,23 @@ def _connection(
     )
     if target.known_hosts.exists():
         connection.client.load_host_keys(str(target.known_hosts))
-    connection.client.set_missing_host_key_policy(_HostKeys(target))
+    connection.client.set_missing_host_key_policy(HostKeys(target.known_hosts, strict=target.strict_host_keys))
     return connection
+
+
+def _open(connection: fabric.Connection, wanted: Callable[[], bool]) -> None:
+    """Log in; again where sshd dropped the connection, as it does when too many come at once."""
+    for pause in (*AGAIN_AFTER, None):
+        began = SYSTEM_CLOCK.monotonic()
+        try:
+            connection.open()
+        except (EOFError, ConnectionResetError, paramiko.SSHException) as error:
+            dropped = not isinstance(error, paramiko.SSHException) or "banner" in str(error)
+            if pause is None or not dropped or not wanted() or SYSTEM_CLOCK.monotonic() - began > DROPPED_WITHIN:
+                raise
+            SYSTEM_CLOCK.sleep(pause)
+        else:
+            return
 
 
 def _fast_transport(sock: socket.socket, **arguments: Any) -> paramiko.Transport:
@@ -278,87 +336,6 @@ def _keep_alive(connection: fabric.Connection) -> None:
     # A cut cable is noticed by the kernel: no acknowledgement within that time ends the connection (tcp(7), Linux).
     if isinstance(connection.transport.sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER * 1000)
-
-
-class _UnknownHostKeyError(paramiko.SSHException):
-    """Strict mode, and the host's key is not in known_hosts."""
-
-
-class _HostKeys(paramiko.MissingHostKeyPolicy):
-    """Learn a key on first contact, or refuse it in strict mode. A changed key never comes here."""
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        del client
-        if self.target.strict_host_keys:
-            raise _UnknownHostKeyError(_fingerprint(key))
-        line = f"{hostname} {key.get_name()} {key.get_base64()}\n".encode()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        descriptor = os.open(self.target.known_hosts, flags, 0o600)
-        try:
-            os.write(descriptor, line)  # one short write in append mode: lines of parallel logins do not mix
-        finally:
-            os.close(descriptor)
-
-
-class _Lines:
-    """Hands over whole lines of output as they come, from the script's mark on."""
-
-    def __init__(self, mark: str, on_line: Callable[[str], None]) -> None:
-        self.mark, self.on_line, self.rest, self.begun = mark, on_line, "", False
-
-    def feed(self, data: bytes) -> None:
-        *whole, self.rest = (self.rest + data.decode(errors="replace")).split("\n")
-        for line in whole:
-            if self.begun:
-                self.on_line(line)
-            self.begun = self.begun or line == self.mark
-
-
-def _send(channel: paramiko.Channel, payload: bytes, stdin: Iterable[bytes]) -> None:
-    """Send everything; a script that ends before it has read all of it is not an error here, its exit code tells."""
-    channel.settimeout(DEAD_AFTER * 2)  # for one block
-    try:
-        channel.sendall(payload)
-        for block in stdin:
-            for start in range(0, len(block), BLOCK):
-                channel.sendall(block[start : start + BLOCK])
-        channel.shutdown_write()
-    except OSError:
-        if not (channel.closed or channel.exit_status_ready()):
-            raise
-
-
-def _receive(channel: paramiko.Channel, deadline: float, lines: _Lines | None) -> Result:
-    stdout, stderr = bytearray(), bytearray()
-    poll = select.poll()
-    poll.register(channel.fileno(), select.POLLIN)
-    while True:
-        left = deadline - SYSTEM_CLOCK.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        poll.poll(min(left, 5.0) * 1000)
-        while channel.recv_ready():
-            data = channel.recv(BLOCK)
-            stdout += data
-            if lines:
-                lines.feed(data)
-        while channel.recv_stderr_ready():
-            stderr += channel.recv_stderr(BLOCK)
-        if channel.exit_status_ready() and channel.eof_received and not channel.recv_ready():
-            break
-        if channel.closed or not channel.get_transport().is_active():
-            break
-    if not channel.exit_status_ready() or channel.exit_status < 0:
-        msg = "it ended without an exit code"
-        raise EOFError(msg)
-    return Result(stdout.decode(errors="replace"), stderr.decode(errors="replace"), channel.exit_status)
-
-
-def _fingerprint(key: paramiko.PKey) -> str:
-    return f"{key.get_name()} {key.fingerprint}"
 
 
 def _reason(error: BaseException) -> str:

@@ -200,7 +200,7 @@ def test_script_survives_an_empty_host_and_changes_nothing(tmp_path: Path) -> No
     assert list(root.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["gather.sh", "health.sh", "changes.sh"])
+@pytest.mark.parametrize("name", ["gather.sh", "health.sh", "changes.sh", "command.sh", "copy.sh"])
 def test_scripts_are_clean_for_shellcheck(name: str) -> None:
     """Where shellcheck is installed, it has nothing to say. Variables and calls come from the renderer."""
     if not shutil.which("shellcheck"):

@@ -1,5 +1,6 @@
 """The transport against a real sshd."""
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -163,6 +164,30 @@ def test_a_jump_host_leads_there(sshd: Sshd) -> None:
 
     assert ssh.run("echo through\n", timeout=10).stdout == "through\n"
     ssh.close()
+
+
+def test_a_login_that_sshd_drops_is_tried_again(sshd: Sshd) -> None:
+    """As it does when too many come at once (MaxStartups)."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            door.accept()[0].close()
+            guest, house = door.accept()[0], socket.create_connection(("127.0.0.1", sshd.port))
+            for one, other in ((guest, house), (house, guest)):
+                threading.Thread(target=pour, args=(one, other), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        ssh = SSH(sshd.target(port=door.getsockname()[1]))
+
+        assert ssh.run("echo in\n", timeout=20).stdout == "in\n"
+        ssh.close()
+
+
+def pour(one: socket.socket, other: socket.socket) -> None:
+    """All that comes from one socket into the other."""
+    with contextlib.suppress(OSError):
+        while data := one.recv(65536):
+            other.sendall(data)
 
 
 def test_many_connections_at_once(sshd: Sshd) -> None:

@@ -1,0 +1,68 @@
+"""Running a script on a channel: everything in, all of its output, and its exit code."""
+
+import select
+from collections.abc import Callable, Iterable
+
+import paramiko
+
+from kubeon.transport.base import Result
+from kubeon.waiting import SYSTEM_CLOCK
+
+BLOCK = 1 << 17
+STALLED = 60  # seconds in which a host takes none of what it is sent
+
+
+class Lines:
+    """Hands over whole lines of output as they come, from the script's mark on."""
+
+    def __init__(self, mark: str, on_line: Callable[[str], None]) -> None:
+        self.mark, self.on_line, self.rest, self.begun = mark, on_line, "", False
+
+    def feed(self, data: bytes) -> None:
+        """Take in a block."""
+        *whole, self.rest = (self.rest + data.decode(errors="replace")).split("\n")
+        for line in whole:
+            if self.begun:
+                self.on_line(line)
+            self.begun = self.begun or line == self.mark
+
+
+def send(channel: paramiko.Channel, payload: bytes, stdin: Iterable[bytes]) -> None:
+    """Send everything; a script that ends before it has read all of it is not an error here, its exit code tells."""
+    channel.settimeout(STALLED)  # for one block
+    try:
+        channel.sendall(payload)
+        for block in stdin:
+            for start in range(0, len(block), BLOCK):
+                channel.sendall(block[start : start + BLOCK])
+        channel.shutdown_write()
+    except OSError:
+        if not (channel.closed or channel.exit_status_ready()):
+            raise
+
+
+def receive(channel: paramiko.Channel, deadline: float, lines: Lines | None) -> Result:
+    """All output and the exit code. Raises TimeoutError past the deadline, EOFError when the connection ends before."""
+    stdout, stderr = bytearray(), bytearray()
+    poll = select.poll()
+    poll.register(channel.fileno(), select.POLLIN)
+    while True:
+        left = deadline - SYSTEM_CLOCK.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        poll.poll(min(left, 5.0) * 1000)
+        while channel.recv_ready():
+            data = channel.recv(BLOCK)
+            stdout += data
+            if lines:
+                lines.feed(data)
+        while channel.recv_stderr_ready():
+            stderr += channel.recv_stderr(BLOCK)
+        if channel.exit_status_ready() and channel.eof_received and not channel.recv_ready():
+            break
+        if channel.closed or not channel.get_transport().is_active():
+            break
+    if not channel.exit_status_ready() or channel.exit_status < 0:
+        msg = "it ended without an exit code"
+        raise EOFError(msg)
+    return Result(stdout.decode(errors="replace"), stderr.decode(errors="replace"), channel.exit_status)
