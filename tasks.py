@@ -15,6 +15,7 @@ from invoke.tasks import task
 HERE = Path(__file__).parent
 PYTHON = sys.executable
 PURE = "not lab and not bench"
+LONGEST = ("--durations", "10")
 
 
 def run(*words: str, **environment: str) -> None:
@@ -71,13 +72,14 @@ def layers(_: Context) -> None:
 
 @task(help={"quick": "only what needs no lab: a minute or two"})
 def test(_: Context, quick: bool = False) -> None:
-    """Run the tests: pure ones in parallel, then those on the lab one by one."""
+    """Run the tests: pure ones, then those on the lab, two modules at a time, then those that must be alone there."""
     python("tests.programs")
     if not quick:
         python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
     python("pytest", "--numprocesses", "2", "-m", PURE)
     if not quick:
-        python("pytest", "-m", "lab", "-v", "--durations", "10")
+        python("pytest", "-m", "lab and not alone", "-v", "--numprocesses", "2", "--dist", "loadfile", *LONGEST)
+        python("pytest", "-m", "lab and alone", "-v", *LONGEST)
 
 
 @task(help={"quick": "only what needs no lab: a minute or two"})

@@ -21,7 +21,7 @@ from tests.cluster.probe import Report, Stream, probing
 from tests.lab import faults, hosts, machine
 from tests.lab.hosts import LabHost
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.alone]
 
 ADDRESSES = {
     **{f"ha-m{number}": f"10.77.2.1{number}" for number in (1, 2, 3, 4)},

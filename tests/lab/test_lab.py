@@ -100,6 +100,7 @@ def said(host: LabHost, command: str, user: str = "root") -> str:
 
 
 @pytest.mark.lab
+@pytest.mark.alone
 @needs_root
 class TestHosts:
     """Two hosts of each base image."""
@@ -249,6 +250,7 @@ print(network.refused()["refused_into_lab"] > 0)
 
 
 @pytest.mark.lab
+@pytest.mark.alone
 @needs_root
 def test_without_the_bridge_nothing_takes_the_default_route() -> None:
     """As before `up` and after `off`; in a network namespace of its own, so that the lab itself stays as it is."""

@@ -298,6 +298,7 @@ def prepared() -> Path:
 
 
 @pytest.mark.lab
+@pytest.mark.alone
 class TestPrepared:
     def test_every_file_has_its_checksum(self, prepared: Path) -> None:
         for file in layout.files("v1.20.2", mirror.versions()).values():
