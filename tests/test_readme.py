@@ -17,6 +17,7 @@ from kubeon.cli import cli
 from kubeon.cni import CNIS
 from kubeon.lb import LBS
 from kubeon.operations import ADD, CREATE, REMOVE
+from kubeon.operations.steps import upgrade_steps
 from kubeon.spec.loading import json_schema
 from tests.lab import cache
 
@@ -190,7 +191,9 @@ def test_every_plugin_is_in_the_readme(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "phase", {phase.name: phase for phase in (*CREATE, *ADD, *REMOVE)}.values(), ids=lambda phase: phase.name
+    "phase",
+    {phase.name: phase for phase in (*CREATE, *ADD, *REMOVE, *upgrade_steps(1))}.values(),
+    ids=lambda phase: phase.name,
 )
 def test_every_phase_is_in_the_readme(phase: Any) -> None:
     """By the title that the screen shows."""

@@ -9,6 +9,7 @@ from kubeon.spec.material import FileArtifact
 INSTALLED = "/var/lib/kubeon/installed"  # paths, a line each: what `kubeon destroy` takes away
 ASIDE = "/var/lib/kubeon/found/files"  # what lay at such a path before kubeon came: `kubeon destroy` puts it back
 STAGE = "/var/lib/kubeon/stage"
+WAITING = "/var/lib/kubeon/upgrade"  # stands for /: what an upgrade has brought, until its turn comes
 
 
 def lacking_script(members: Mapping[str, Member]) -> str:
@@ -32,6 +33,16 @@ def install_script(artifact: FileArtifact, members: Mapping[str, Member], *, roo
     return script + "".join(
         f'place {m.sha256} {m.mode:o} "$stage"/{shlex.quote(m.source)} {shlex.quote(path)}\n'
         for path, m in sorted(members.items())
+    )
+
+
+def activate_script(members: Mapping[str, Member]) -> str:
+    """Shell that puts into place what waits below WAITING, where it differs, and prints the paths that it changed."""
+    return (
+        "root=''\n"
+        + _PLACE
+        + _ACTIVATE
+        + "".join(f"activate {m.sha256} {m.mode:o} {shlex.quote(path)}\n" for path, m in sorted(members.items()))
     )
 
 
@@ -71,5 +82,13 @@ place() {{
     fi
     chmod "$2" "$target.kubeon-new"
     mv -f "$target.kubeon-new" "$target"
+}}
+"""
+_ACTIVATE = f"""\
+activate() {{
+    if [ "$(stat -c %a "$3" 2>/dev/null)" != "$2" ] || [ "$(sha256sum <"$3" | cut -d' ' -f1)" != "$1" ]; then
+        place "$1" "$2" "{WAITING}$3" "$3"
+        printf '%s\\n' "$3"
+    fi
 }}
 """

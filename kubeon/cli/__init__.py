@@ -26,6 +26,7 @@ from kubeon.cli.listing import list_
 from kubeon.cli.preflight import preflight
 from kubeon.cli.rename import rename
 from kubeon.cli.schema import schema
+from kubeon.cli.upgrade import upgrade
 from kubeon.cli.use import use
 from kubeon.cli.view import view
 from kubeon.errors import Interrupted, KubeonError, UsageError
@@ -39,7 +40,7 @@ def cli() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    *(create, add, delete, destroy, cluster_info, preflight),
+    *(create, add, delete, upgrade, destroy, cluster_info, preflight),
     *(list_, use, kubeconfig, history_command, rename, forget, adopt),
     *(create, add, delete, destroy, preflight),
     *(exec_, cp),

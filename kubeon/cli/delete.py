@@ -7,7 +7,7 @@ import click
 from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import options_of
-from kubeon.cli.flags import confirm_flags, kubeconfig_flags, run_flags, secret_flags
+from kubeon.cli.flags import confirm_flags, drain_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import removed
 
 
@@ -15,14 +15,7 @@ from kubeon.cli.results import removed
 @click.argument("name")
 @click.argument("selectors", metavar="SELECTOR...", nargs=-1, required=True)
 @click.option("--dead", is_flag=True, help="these machines are gone for good: nobody tries to reach them for long")
-@click.option(
-    "--drain-timeout",
-    type=click.IntRange(0, 86400),
-    default=300,
-    show_default=True,
-    metavar="SECONDS",
-    help="for pods to leave, as their PodDisruptionBudgets allow; 0: no drain",
-)
+@drain_flag
 @click.option("--remove-packages", is_flag=True, help="remove the OS packages that kubeon installed, too")
 @secret_flags
 @kubeconfig_flags

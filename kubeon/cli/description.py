@@ -101,6 +101,21 @@ def enlarged(name: str, flags: Mapping[str, Any], home: Home) -> tuple[ClusterSp
     return spec, frozenset(node.address for node in spec.nodes if str(node.address) in {n["address"] for n in nodes})
 
 
+def upgraded(name: str, version: str, flags: Mapping[str, Any], home: Home) -> ClusterSpec:
+    """A known cluster as it shall be with a newer version. Only versions and where they come from may differ.
+
+    Raises SpecError with every problem at once, UsageError for --set of anything else.
+    """
+    for each in flags.get("sets", ()):
+        if not each.startswith(("components.", "sources.")):
+            raise UsageError(f"--set {each}: an upgrade takes components.* and sources.* only")
+    stored = home.cluster(name).read_spec() or home.known(name)
+    mapping = load_file(dump_spec(stored), name) | {"version": version}
+    for flag in ("mirror", "registry"):
+        _fill(mapping, *_FIELDS[flag], flags.get(flag))
+    return build_spec(apply_sets(mapping, flags.get("sets", ())))
+
+
 def _nodes(flags: Mapping[str, Any]) -> list[dict[str, Any]]:
     masters = (*flags.get("control_plane", ()), *flags.get("master", ()))
     return [*parse_nodes(masters, Role.CONTROL_PLANE), *parse_nodes(flags.get("worker", ()), Role.WORKER)]
@@ -148,6 +163,8 @@ def options_of(flags: Mapping[str, Any], console: Console) -> Options:
         kubeconfig=kubeconfig_path(flags),
         remove_packages=flags.get("remove_packages", False),
         drain_timeout=flags.get("drain_timeout", 300),
+        max_unavailable=flags.get("max_unavailable", "1"),
+        pause_after=flags.get("pause_after", ""),
         dead=flags.get("dead", False),
         words=_words(),
         secrets=read_secrets(flags, console),  # last: it may ask

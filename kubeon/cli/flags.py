@@ -116,6 +116,15 @@ ignore_flag = click.option(
     "--ignore-preflight-errors", default="", metavar="CHECK,...", help="checks whose errors count as warnings"
 )
 
+drain_flag = click.option(
+    "--drain-timeout",
+    type=click.IntRange(0, 86400),
+    default=300,
+    show_default=True,
+    metavar="SECONDS",
+    help="for pods to leave, as their PodDisruptionBudgets allow; 0: no drain",
+)
+
 kubeconfig_flags = _group(
     click.option(
         "--kubeconfig",

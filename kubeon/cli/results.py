@@ -7,7 +7,7 @@ from typing import Any
 from kubeon.console.outputs import Kept, folded
 from kubeon.console.progress import duration
 from kubeon.console.summary import columns
-from kubeon.operations import CopyResult, CreateResult, DestroyResult, ExecResult, RemoveResult
+from kubeon.operations import CopyResult, CreateResult, DestroyResult, ExecResult, RemoveResult, UpgradeResult
 
 Answer = tuple[dict[str, Any], str]
 
@@ -38,6 +38,30 @@ def added(result: CreateResult) -> Answer:
     how = f"has {count} more" if result.changed else f"had {count} already; nothing was changed"
     first = f"Cluster {result.cluster} {how} ({duration(result.seconds)})."
     return _nodes_value(result), "\n".join([first, "", _nodes_table(result)])
+
+
+def upgraded_to(result: UpgradeResult) -> Answer:
+    """What `upgrade` says at the end."""
+    nodes = CreateResult(result.cluster, result.changed, result.nodes, result.seconds, None, result.log)
+    value = _nodes_value(nodes) | {
+        "version": result.version,
+        "left": list(result.left),
+        "paused_after": result.paused_after or None,
+        "snapshot": _path(result.snapshot),
+    }
+    del value["kubeconfig"]
+    taken = duration(result.seconds)
+    again = f"kubeon upgrade {result.cluster} {result.version}"
+    if result.paused_after:
+        first = f"Paused after {result.paused_after}; {len(result.left)} to go: {again} ({taken})."
+    elif result.left:
+        first = f"Cluster {result.cluster} has {result.version} but for {', '.join(result.left)} ({taken}): {again}"
+    elif result.changed:
+        first = f"Cluster {result.cluster} has {result.version} ({taken})."
+    else:
+        first = f"Cluster {result.cluster} has {result.version} already; nothing was changed ({taken})."
+    kept = ["", f"etcd as it was before: {result.snapshot}"] if result.snapshot else []
+    return value, "\n".join([first, "", _nodes_table(nodes), *kept])
 
 
 def removed(result: RemoveResult) -> Answer:

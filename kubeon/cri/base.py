@@ -61,6 +61,10 @@ class Cri(Protocol):
         """Shell that keeps the kubelet from collecting these images."""
         ...
 
+    def unpin_script(self, references: Sequence[str]) -> str:
+        """The opposite of `pin_script`."""
+        ...
+
     def inside_script(self, container: str, words: Sequence[str]) -> str:
         """Shell that runs a command inside the running container of this name of a static pod."""
         ...

@@ -131,6 +131,11 @@ class Containerd:
             f"{CTR} images label {shlex.quote(reference)} {PIN_LABEL} >/dev/null\n" for reference in references
         )
 
+    def unpin_script(self, references: Sequence[str]) -> str:
+        """A label without a value is none."""
+        key = PIN_LABEL.partition("=")[0]
+        return "".join(f"{CTR} images label {shlex.quote(each)} {key}= >/dev/null\n" for each in references)
+
     def inside_script(self, container: str, words: Sequence[str]) -> str:
         """Not by crictl: ctr comes with the runtime, and asks neither the kubelet nor the API."""
         return (

@@ -16,6 +16,10 @@ class Interrupt:
             self._now.set()
         self._requested.set()
 
+    def stop(self) -> None:
+        """The operation itself wants no more to begin; however often that is said, what runs comes to its end."""
+        self._requested.set()
+
     @property
     def requested(self) -> bool:
         """No new phase begins any more."""

@@ -27,7 +27,7 @@ class Phase(ABC, Generic[C, H]):
     name: ClassVar[str]  # stable: in the journal, in flags
     title: ClassVar[str]  # for people
     needs: ClassVar[tuple[type["Phase[C, H]"], ...]] = ()
-    at_once: ClassVar[int] = 0  # how many hosts may be in it at the same time; 0: as many as the operation allows
+    at_once: int = 0  # how many hosts may be in it at the same time; 0: as many as the operation allows
     limit: ClassVar[str] = ""  # a limit of the operation that it shares with other phases
 
     def concerns(self, ctx: C, host: H) -> bool:

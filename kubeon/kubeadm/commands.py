@@ -35,6 +35,16 @@ def reset_words(cri_socket: str, *, ignore: Sequence[str] = ()) -> tuple[str, ..
     return ("kubeadm", "reset", "--force", "--cri-socket", cri_socket, *_lists(ignore, ()))
 
 
+def upgrade_apply_words(version: str, *, patches: Sequence[str] = ()) -> tuple[str, ...]:
+    """`kubeadm upgrade apply`, on the first control plane, without a question; certificates stay as they are."""
+    return ("kubeadm", "upgrade", "apply", version, "--yes", "--certificate-renewal=false", *patches)
+
+
+def upgrade_node_words(*, patches: Sequence[str] = ()) -> tuple[str, ...]:
+    """`kubeadm upgrade node`, on every other node; certificates stay as they are."""
+    return ("kubeadm", "upgrade", "node", "--certificate-renewal=false", *patches)
+
+
 def token_create_words(config: str, *, kubeconfig: str = ADMIN_CONF) -> tuple[str, ...]:
     """Create the join token that the InitConfiguration in the file `config` names (see `config.token_config`)."""
     return ("kubeadm", "token", "create", "--config", config, "--kubeconfig", kubeconfig)

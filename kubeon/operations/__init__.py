@@ -10,6 +10,7 @@ from kubeon.operations.base import (
     Options,
     Plan,
     RemoveResult,
+    UpgradeResult,
 )
 from kubeon.operations.copying import CopyResult, copy
 from kubeon.operations.creation import create, preflight
@@ -22,6 +23,7 @@ from kubeon.operations.forgetting import ForgetResult, forget
 from kubeon.operations.removal import remove
 from kubeon.operations.renaming import RenameResult, rename
 from kubeon.operations.steps import ADD, ADOPT, CREATE, REMOVE
+from kubeon.operations.upgrading import upgrade
 
 __all__ = [
     "ADD",
@@ -43,6 +45,7 @@ __all__ = [
     "RenameResult",
     "RestoreResult",
     "SnapshotResult",
+    "UpgradeResult",
     "add",
     "adopt",
     "copy",
@@ -59,4 +62,5 @@ __all__ = [
     "rename",
     "restore_snapshot",
     "take_snapshot",
+    "upgrade",
 ]

@@ -27,7 +27,7 @@ from kubeon.phases.membership import (
     silent_members,
     split_marked,
 )
-from kubeon.phases.resolve import check_again, check_hosts, resolve
+from kubeon.phases.resolve import check_again, check_hosts, expect_no_upgrade, resolve
 from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.home import Home
@@ -54,6 +54,7 @@ def add(
         stored, pending = run.state.read_spec(), run.state.read_proposed()
         if stored is None:
             raise StateError(f"cluster {spec.name} is not finished", hint=f"kubeon create {spec.name} finishes it")
+        expect_no_upgrade(stored, pending)
         check_again(stored, spec)
         spec = named(spec, names_in(stored))
         new = [node for node in spec.nodes if node.address in newcomers]

@@ -36,7 +36,9 @@ class Options:
     ignore_preflight_errors: frozenset[str] = frozenset()
     kubeconfig: Path | None = None  # the user's, to merge into; None leaves it alone
     remove_packages: bool = False  # destroy, del: OS packages that kubeon installed too
-    drain_timeout: float = 300  # del: seconds that pods get to leave a node; 0: no drain
+    drain_timeout: float = 300  # del, upgrade: seconds that pods get to leave a node; 0: no drain
+    max_unavailable: str = "1"  # upgrade: workers at once, a number or a percentage
+    pause_after: str = ""  # upgrade: the node after which it stops for a while
     dead: bool = False  # del: the machines are gone for good
     words: tuple[str, ...] = ()  # the command line, for the journal
 
@@ -99,6 +101,21 @@ class RemoveResult:
     seconds: float = 0.0
     log: Path | None = None
     stays: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class UpgradeResult:
+    """What `upgrade` came to. `left` are nodes that still have the version of before; `snapshot` is etcd's."""
+
+    cluster: str
+    version: str
+    changed: bool
+    nodes: tuple[NodeResult, ...] = ()
+    left: tuple[str, ...] = ()
+    paused_after: str = ""
+    snapshot: Path | None = None
+    seconds: float = 0.0
+    log: Path | None = None
 
 
 Confirm = Callable[[Plan], bool]

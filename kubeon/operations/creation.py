@@ -20,7 +20,7 @@ from kubeon.operations.base import (
 )
 from kubeon.operations.steps import CREATE
 from kubeon.phases.adopted import adopted_members
-from kubeon.phases.resolve import check_again, check_hosts, resolve
+from kubeon.phases.resolve import check_again, check_hosts, expect_no_upgrade, expect_version, resolve
 from kubeon.preflight import Finding, Severity, raise_on_errors
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.home import Home
@@ -40,6 +40,7 @@ def create(
     began = SYSTEM_CLOCK.monotonic()
     with begun(home, spec.name, "create", reporter, options) as run:
         stored = run.state.read_spec()
+        expect_no_upgrade(stored, run.state.read_proposed())
         check_again(stored, spec)
         spec = named(spec, names_in(stored))
         seen = run.look(spec, options)
@@ -50,6 +51,7 @@ def create(
         ctx = resolve(spec, seen.hosts, run.state, run.reporter, ignored=options.ignore_preflight_errors)
         ctx.members = adopted_members(ctx, seen.hosts)
         ctx.registered |= ctx.members  # they have to be Ready, and no more
+        expect_version(ctx)
         if options.kubeconfig is not None:
             check_mergeable(options.kubeconfig, spec.name, ctx.ca.ca.pem.decode())
         plan = make_plan(f"create cluster {spec.name}, Kubernetes {spec.version}", ctx, CREATE, warnings)

@@ -94,7 +94,8 @@ def remove(
             forget_host(run.state.known_hosts, str(node.address))
         if left:
             commit(ctx, stored.without(left), options)
-            if pending and pending.without((*stored.nodes, *left)).nodes:  # begun by somebody else, and not over
+            # begun by somebody else, and not over: nodes that are being added, or an upgrade
+            if pending and (pending.without((*stored.nodes, *left)).nodes or pending.version != stored.version):
                 run.state.write_proposed(pending.without(left))
         outcome.raise_if_failed(AGAIN)
         names = tuple(host.name for host in (*going, *dead))

@@ -19,6 +19,9 @@ from kubeon.phases.prepare_hosts import PrepareHost
 from kubeon.phases.register_nodes import RegisterNode
 from kubeon.phases.restart_api_server import RestartApiServer
 from kubeon.phases.start_runtime import StartRuntime
+from kubeon.phases.upgrade_control_plane import UpgradeControlPlane
+from kubeon.phases.upgrade_files import BringFiles, BringImages, SnapshotBefore
+from kubeon.phases.upgrade_node import UpgradeControlPlaneNodes, UpgradeWorkers, VerifyUpgrade
 from kubeon.phases.verify_cluster import VerifyCluster
 
 _PREPARE: tuple[Step, ...] = (
@@ -50,3 +53,16 @@ REMOVE: tuple[Step, ...] = (DrainNode(), UpdateLoadBalancer(), LeaveEtcd(), Clea
 def removal_steps(*, remove_packages: bool) -> tuple[Step, ...]:
     """REMOVE, with or without the OS packages that kubeon installed."""
     return tuple(CleanHost(remove_packages=remove_packages) if isinstance(step, CleanHost) else step for step in REMOVE)
+
+
+def upgrade_steps(workers_at_once: int) -> tuple[Step, ...]:
+    """Bring everything, then all API servers, then all kubelets."""
+    return (
+        BringFiles(),
+        BringImages(),
+        SnapshotBefore(),
+        UpgradeControlPlane(),
+        UpgradeControlPlaneNodes(),
+        UpgradeWorkers(workers_at_once),
+        VerifyUpgrade(),
+    )

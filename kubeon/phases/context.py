@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import ClassVar
 
 from kubeon.bundle.catalogue import Material
@@ -20,6 +21,7 @@ from kubeon.kube.kubectl import Kubectl
 from kubeon.lb.base import LoadBalancerMode
 from kubeon.pki.authorities import Authorities
 from kubeon.spec.model import ClusterSpec, Role
+from kubeon.spec.versions import Version
 from kubeon.state.cluster import ClusterState
 
 
@@ -49,6 +51,10 @@ class Cluster:
     members: frozenset[str] = frozenset()  # hosts that are members already, and that the operation is not about
     gone: frozenset[str] = frozenset()  # nodes whose machine is gone for good: nobody tries to reach it
     drain_timeout: float = 300  # seconds that pods get to leave a node
+    kubelets: Mapping[str, Version] = field(default_factory=dict)  # what nodes run before an upgrade
+    upgraded: frozenset[str] = frozenset()  # nodes that an upgrade has behind them
+    half_way: bool = False  # an upgrade has begun before: an API server has its version
+    pause_after: str = ""  # the node after which an upgrade stops for a while
 
     # handoff
     join_token: str = ""
@@ -57,6 +63,9 @@ class Cluster:
     left: set[str] = field(default_factory=set)  # nodes that have left the cluster, to the end
     answered: set[str] = field(default_factory=set)  # control planes that have joined, and that were waited for
     registered: set[str] = field(default_factory=set)  # nodes whose Node object is as wanted
+    stop: Callable[[], None] = lambda: None  # what is under way comes to its end, and nothing new begins
+    paused: bool = False
+    snapshot: Path | None = None  # of etcd, from before an upgrade
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property

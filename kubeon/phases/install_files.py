@@ -38,14 +38,15 @@ class InstallFiles(Step):
             wanted = {path: member for path, member in members.items() if path in lacking}
             if wanted:
                 ctx.reporter.note(f"sending {artifact.name} {artifact.version}", host=host.name)
-                stdin = _blocks(ctx.store.packed(artifact))
+                stdin = blocks(ctx.store.packed(artifact))
                 script = install_script(artifact, wanted)
                 host.change(script, stdin=stdin, timeout=TIMEOUT, what=f"install {artifact.name}")
                 changes.append(f"{artifact.name} {artifact.version}")
         return changes
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def blocks(path: Path) -> Iterator[bytes]:
+    """A file, piece by piece."""
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             yield block

@@ -45,7 +45,7 @@ class CheckLoadBalancer(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """It has to lead to an API server of this cluster."""
-        _wait_for_answer(ctx, host)
+        wait_for_answer(ctx, host)
         return ()
 
 
@@ -77,7 +77,7 @@ class UpdateLoadBalancer(Step):
         # what a member runs is not replaced in passing, as another kubeon's image would be
         files = (ctx.lb.lists if host.name in ctx.members else ctx.lb.files)(ctx.spec, host.node)
         changes = [*moved, *(host.ensure_files(files) if files else ())]
-        _wait_for_answer(ctx, host)
+        wait_for_answer(ctx, host)
         return changes
 
 
@@ -99,7 +99,8 @@ def _wait_for_newcomers(ctx: Cluster) -> None:
         ctx.answered.add(host.name)
 
 
-def _wait_for_answer(ctx: Cluster, host: Host) -> None:
+def wait_for_answer(ctx: Cluster, host: Host) -> None:
+    """Until the host's way to the API works. Raises OperationError after a while."""
     script, last = ctx.lb.check(ctx.spec, host.node), ""
     if not script:
         return

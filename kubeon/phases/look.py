@@ -102,8 +102,8 @@ def family_of_host(host: Host) -> Family | None:
 
 
 def missing_material(spec: ClusterSpec, hosts: Sequence[Host], store: Store, registry: Registry) -> list[KubeonError]:
-    """What cannot be had of the material. Hosts that are members have theirs."""
-    architectures = {host.facts.architecture for host in hosts if not host.facts.kubelet_config}
+    """What these hosts would need and cannot be had."""
+    architectures = {host.facts.architecture for host in hosts}
     wanted = sorted(architectures & set(ARCHITECTURES))
     files = {artifact: None for each in wanted for artifact in all_files(spec, each)}
     problems: list[KubeonError] = [error for error in on_all(files, store.problem_of, parallel=8).values() if error]

@@ -10,9 +10,10 @@ from kubeon.cni import CNIS
 from kubeon.cni.bridge import assign
 from kubeon.cri import CRIS
 from kubeon.engine.events import Reporter
-from kubeon.errors import PreflightError, SpecError
+from kubeon.errors import PreflightError, SpecError, StateError
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
+from kubeon.kube.versions import configured_version
 from kubeon.lb import LBS
 from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster
@@ -64,15 +65,37 @@ def check_again(stored: ClusterSpec | None, spec: ClusterSpec) -> None:
         raise SpecError(problems, hint=f"kubeon create {spec.name} without more flags continues with what is stored")
 
 
+def expect_no_upgrade(stored: ClusterSpec | None, pending: ClusterSpec | None) -> None:
+    """Raise StateError in the middle of an upgrade: whatever installs files would put old ones over new ones."""
+    if stored and pending and stored.version != pending.version:
+        raise StateError(
+            f"the upgrade of cluster {stored.name} to {pending.version} has not come to its end",
+            hint=f"kubeon upgrade {stored.name} {pending.version} goes on with it",
+        )
+
+
+def expect_version(ctx: Cluster) -> None:
+    """Raise PreflightError when the cluster that is there has another version than its description."""
+    if not ctx.bootstrap.facts.kubelet_config or not ctx.api.answers():
+        return
+    running, wanted = configured_version(ctx.api), ctx.spec.kubernetes
+    if running and running != wanted:
+        raise PreflightError(
+            f"cluster {ctx.spec.name} has {running}, and its description says {wanted}; nothing was changed",
+            hint=f"write {running} into the description; a newer one takes kubeon upgrade {ctx.spec.name} VERSION",
+        )
+
+
 def check_hosts(spec: ClusterSpec, seen: Seen, state: ClusterState, ignore: Iterable[str]) -> list[Finding]:
     """All preflight checks."""
     store = Store(state.store, spec.sources)
+    newcomers = [host for host in seen.hosts if not host.facts.kubelet_config]  # members have their material
     pki = state.read_pki()
     findings = run_checks(
         spec,
         {host.address: host.facts for host in seen.hosts},
         unreachable=seen.unreachable,
-        material=missing_material(spec, seen.hosts, store, Registry(store)),
+        material=missing_material(spec, newcomers, store, Registry(store)),
         ca_fingerprint=Authorities.from_files(pki).fingerprint if pki else "",
         ignore=ignore,
     )

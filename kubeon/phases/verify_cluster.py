@@ -4,7 +4,7 @@ import json
 import secrets
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from kubeon.errors import KubeonError, OperationError
 from kubeon.hosts.fleet import on_all
@@ -43,11 +43,8 @@ class VerifyCluster(Step):
     name = "verify-cluster"
     title = "Verify the cluster"
     reaches_members = True
-    needs = (
-        RegisterNode,
-        UpdateLoadBalancer,
-        RestartApiServer,
-    )  # over: a node that did not join is not waited for
+    # over: a node that did not join is not waited for
+    needs: ClassVar[tuple[type[Step], ...]] = (RegisterNode, UpdateLoadBalancer, RestartApiServer)
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """The bootstrap node."""

@@ -17,7 +17,9 @@ from kubeon.spec.problems import closest
 __all__ = ["CHECKS", "NAMES", "Finding", "Severity", "check_names", "raise_on_errors", "run_checks", "soften"]
 
 CHECKS = (*whole.CHECKS, *machine.CHECKS, *identity.CHECKS, *network.CHECKS, *occupancy.CHECKS)
-NAMES = tuple(dict.fromkeys(name for check in CHECKS for name in check.names))
+# What operations find out about members: no check of new hosts, and may be overlooked all the same.
+_OF_MEMBERS = ("NodeReady", "PodDisruptionBudget", "UnmanagedPods")
+NAMES = (*dict.fromkeys(name for check in CHECKS for name in check.names), *_OF_MEMBERS)
 _KNOWN = {name.lower(): name for name in NAMES}
 # Two machines under one name are one to everything that comes later, and Kubernetes takes no name that it refuses.
 _NEVER_IGNORED = frozenset({"Unreachable", "Hostname"})

@@ -1,4 +1,4 @@
-"""A client of the API that misses nothing: two streams of requests on a schedule, and what became of each.
+"""A client that misses nothing, of the API or of a Service: two streams of requests, and what became of each.
 
 Started by `probing` as a process of its own in a host's network (only that: it is the venv's Python that runs). The
 stream `kept` has one connection, as kubelets do; `new` has one for each request. It stops by itself and on SIGTERM.
@@ -80,14 +80,16 @@ class Closed(Exception):  # noqa: N818 - it is an answer, too
 class Connection:
     """HTTP/1.1, as little of it as the API server needs."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
-        self.reader, self.writer, self.host = reader, writer, host
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, path: str) -> None:
+        self.reader, self.writer, self.host, self.path = reader, writer, host, path
         self.last = False  # the other side has said that it closes
 
     async def get(self, *, close: bool) -> None:
         """One request. Raises Closed, or OSError with what is wrong with the answer."""
         manner = "close" if close else "keep-alive"
-        head = f"GET {PATH} HTTP/1.1\r\nHost: {self.host}\r\nAccept: application/json\r\nConnection: {manner}\r\n\r\n"
+        head = (
+            f"GET {self.path} HTTP/1.1\r\nHost: {self.host}\r\nAccept: application/json\r\nConnection: {manner}\r\n\r\n"
+        )
         try:
             self.writer.write(head.encode())
             await self.writer.drain()
@@ -116,9 +118,9 @@ class Connection:
 
 
 class Prober:
-    """Both streams."""
+    """Both streams; without a context in plain HTTP, for the root of a web server."""
 
-    def __init__(self, address: str, port: int, name: str, context: ssl.SSLContext) -> None:
+    def __init__(self, address: str, port: int, name: str, context: ssl.SSLContext | None) -> None:
         self.address, self.port, self.name, self.context = address, port, name, context
         self.kept, self.new = Stream(), Stream()
         self._stop = asyncio.Event()
@@ -194,10 +196,12 @@ class Prober:
             connection.close()
 
     async def _connect(self) -> Connection:
+        if self.context is None:
+            return Connection(*await asyncio.open_connection(self.address, self.port), self.name, "/")
         reader, writer = await asyncio.open_connection(
             self.address, self.port, ssl=self.context, server_hostname=self.name, ssl_handshake_timeout=PATIENCE
         )
-        return Connection(reader, writer, self.name)
+        return Connection(reader, writer, self.name, PATH)
 
 
 class Ticks:
@@ -236,12 +240,12 @@ def context_of(kubeconfig: Path) -> tuple[ssl.SSLContext, str]:
 def main() -> None:
     """One line when it begins, one with the report when it ends."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kubeconfig", type=Path)
+    parser.add_argument("--kubeconfig", type=Path, help="of the API; without it a web server is asked")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=6443)
     words = parser.parse_args()
-    context, name = context_of(words.kubeconfig)
+    context, name = context_of(words.kubeconfig) if words.kubeconfig else (None, "web")
 
     async def probe() -> Prober:
         prober = Prober(words.address, words.port, name, context)
@@ -258,9 +262,15 @@ def main() -> None:
 
 @contextlib.contextmanager
 def probing(
-    hosts: Sequence[LabHost], kubeconfig: Path, *, seconds: float = 300
+    hosts: Sequence[LabHost],
+    kubeconfig: Path | None,
+    *,
+    seconds: float = 300,
+    address: str = "127.0.0.1",
+    port: int = 6443,
 ) -> Iterator[Callable[[], list[Report]]]:
     """A probe in the network of each host. The function ends them and returns what they found."""
+    whom = ["--address", address, "--port", str(port), *(["--kubeconfig", str(kubeconfig)] if kubeconfig else [])]
     processes: list[subprocess.Popen[str]] = []
 
     def end() -> list[Report]:
@@ -275,7 +285,7 @@ def probing(
     try:
         for host in hosts:
             pid = machine.podman("inspect", "-f", "{{.State.Pid}}", host.container).strip()
-            words = ["nsenter", "-t", pid, "-n", sys.executable, "-m", "tests.cluster.probe", str(kubeconfig)]
+            words = ["nsenter", "-t", pid, "-n", sys.executable, "-m", "tests.cluster.probe", *whom]
             processes.append(
                 subprocess.Popen(
                     [*words, "--seconds", str(seconds)],

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from kubeon.kube import drain
 from kubeon.kube.tokens import detached_signature
 from tests.fakes.etcd import FakeEtcd
 
@@ -29,6 +30,11 @@ class FakeApi:
         self.blocked: set[str] = set()  # nodes whose pods a PodDisruptionBudget holds
         self.cluster_status: dict[str, Any] | None = None  # kubeadm-config's, of old releases
         self.configmaps: dict[str, dict[str, str]] = {}  # what plain kubeadm has written into kube-system
+        self.configured = ""  # the version in kubeadm-config
+        self.versions: dict[str, str] = {}  # of API servers, by control plane
+        self.upgraded: list[tuple[str, str]] = []  # what kubeadm upgrade did, and where
+        self.budgets: list[dict[str, Any]] = []  # PodDisruptionBudgets
+        self.held: dict[str, str] = {}  # "namespace/name" of pods that cannot be evicted: what the API says
         self.secrets: dict[str, dict[str, str]] = {}
         self.cluster_info: dict[str, str] = {}
         self.applied: dict[str, Any] = {}  # "kind/name": object
@@ -68,9 +74,17 @@ class FakeApi:
                 return json.dumps({"items": list(self.system_pods.values())})
             case ["configmap", "kubeadm-config", "--namespace", "kube-system", *_]:
                 data = {} if self.cluster_status is None else {"ClusterStatus": yaml.safe_dump(self.cluster_status)}
+                if self.configured:
+                    data["ClusterConfiguration"] = yaml.safe_dump({"kubernetesVersion": self.configured})
                 return json.dumps({"data": data | self.configmaps.get("kubeadm-config", {})})
             case ["configmap", name, "--namespace", "kube-system", *_] if name.startswith("kubelet-config"):
                 return json.dumps({"data": self.configmaps[name]}) if name in self.configmaps else ""
+            case ["poddisruptionbudgets", "--all-namespaces", *_]:
+                return json.dumps({"items": self.budgets})
+            case ["pods", "--all-namespaces", "-o", drain._LEAN]:
+                return "".join(_lean(node, pod) for node, pods in self.workloads.items() for pod in pods)
+            case ["daemonset", "kube-proxy", "--namespace", "kube-system", *_]:
+                return json.dumps(self.applied.get("DaemonSet/kube-proxy", {}))
         raise AssertionError(f"kubectl get {words}: the fake was not told about it")
 
     def _write(self, words: list[str], stdin: str) -> str:  # noqa: PLR0911, PLR0912 - one line for each thing it knows
@@ -91,6 +105,15 @@ class FakeApi:
                     raise KubectlError("cannot evict pod as it would violate the pod's disruption budget")
                 self.workloads.pop(name, None)
                 return f"node/{name} drained\n"
+            case ["create", "--raw", path, "-f", "-"]:
+                assert json.loads(stdin)["deleteOptions"] == {"dryRun": ["All"]}
+                _, _, _, _, namespace, _, name, query = path.split("/")
+                assert query == "eviction?dryRun=All"
+                if says := self.held.get(f"{namespace}/{name}"):
+                    raise KubectlError(says)
+                return ""
+            case ["rollout", "status", "daemonset/kube-proxy", *_]:
+                return ""
             case ["delete", "node", name, "--ignore-not-found"]:
                 self.nodes.pop(name, None)
                 return ""
@@ -164,6 +187,15 @@ class FakeApi:
 
 def _secret(name: str, data: dict[str, str]) -> dict[str, Any]:
     return {"metadata": {"name": name}, "data": {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}}
+
+
+def _lean(node: str, pod: dict[str, Any]) -> str:
+    """A line, as kubectl's jsonpath gives it."""
+    meta = pod["metadata"]
+    owners = " ".join(owner["kind"] for owner in meta.get("ownerReferences", []))
+    mirror = meta.get("annotations", {}).get("kubernetes.io/config.mirror", "")
+    fields = (meta["namespace"], meta["name"], node, pod.get("status", {}).get("phase", "Running"), owners, mirror)
+    return "\t".join(fields) + "\n"
 
 
 def _merge(target: dict[str, Any], change: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from kubeon.phases import (
     join_nodes,
     leave_cluster,
     restoration,
+    upgrade_control_plane,
     verify_cluster,
 )
 
@@ -71,15 +72,22 @@ def _restore_library() -> str:
 
 
 _TEXTS = (  # libraries and words that do nothing by themselves
-    *(re.escape(text) for text in (files._ENSURE, install._IS_THERE, install._PLACE)),
+    *(re.escape(text) for text in (files._ENSURE, install._IS_THERE, install._PLACE, install._ACTIVATE)),
     *(_library("kubeon.hosts", "changes.sh"), _library("kubeon.distros", "debian.sh")),
-    *(_library("kubeon.distros", "packages.sh"), r"root=''\n", r"set [-+]e\n", r"\(\n", r"\) \|\| exit\n", r"\)\n"),
+    *(_library("kubeon.distros", "packages.sh"), r"set [-+]e\n", r"\(\n", r"\) \|\| exit\n", r"\)\n"),
     *(r"exit 0\n", r"\n", r"mkdir -p /run/kubeon\n", r"systemctl enable --now chrony.service >&2\n"),
 )
 _GUNZIP = r"""new="\$root"(?P<path>\S+)\.kubeon-new\nmkdir -p "\$\{new%/\*\}"\ngzip -dc >"\$new"\n"""
 _PATTERNS: tuple[tuple[str, str], ...] = (
     *(("text", text) for text in _TEXTS),
     ("lock", _template(host._LOCK)),
+    ("activate", rf"activate (?P<sha256>\w+) (?P<mode>\d+) {_word('path')}\n"),
+    ("kubeadm_upgrade", _template(upgrade_control_plane._KUBEADM).replace("(?P<words>", "(?P<line>")),
+    ("upgraded", rf"echo (?P<version>\S+) >{upgrade_control_plane.UPGRADED}\n"),
+    ("stop_kubelet", r"systemctl stop kubelet\n"),
+    ("start_new_kubelet", rf"rm -rf {install.WAITING}\nsystemctl start kubelet\n"),
+    ("restart_unit", r"systemctl restart (?P<unit>\S+\.service)\n"),
+    ("unpin", re.escape(containerd.CTR) + rf" images label {_word('reference')} \S+= >/dev/null\n"),
     ("umask", r"umask (?P<umask>\d+)\n"),
     ("stamp", r"stamp=(?P<stamp>\S+)\n"),
     (
@@ -161,6 +169,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("name_packages", re.escape(clean_host._NAME_PACKAGES)),
     ("restore", r"restore \S+\n"),
     ("forget", r"forget\n"),
+    ("root", r"root=(?P<root>\S+)\n"),  # after "facts", which begins like it
 )
 GRAMMAR = tuple(
     (name, re.compile(pattern, re.DOTALL)) for name, pattern in sorted(_PATTERNS, key=lambda p: p[0] == "text")

@@ -24,11 +24,13 @@ from kubeon.errors import ConnectError
 from kubeon.hosts import host
 from kubeon.lb import haproxy
 from kubeon.phases import adopted, init_control_plane
+from kubeon.spec.versions import Version
 from kubeon.transport.base import Result
 from tests.fakes.api import FakeApi, KubectlError
 from tests.fakes.etcd import EtcdError
 from tests.fakes.grammar import GRAMMAR
 from tests.fakes.restore import EtcdTokens, ExitError, etcd_manifest
+from tests.fakes.upgrading import Upgrading
 from tests.hosts.samples import sample
 
 MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -48,6 +50,7 @@ class Machine:
         self.name, self.address, self.api, self.password = name, address, api, password
         self.files: dict[str, tuple[str, str]] = {}  # path: content, mode
         self.programs: dict[str, tuple[str, str]] = {}  # path: sha256, mode
+        self.versions: dict[str, str] = {}  # of programs of Kubernetes, by path
         self.images: dict[str, list[Any]] = {}  # reference: digest, pinned
         self.units: dict[str, str] = {}  # unit: active, inactive; all of them enabled
         self.settings: dict[str, None] = {}  # calls of the preparation, in order
@@ -57,6 +60,7 @@ class Machine:
         self.clock = 0.0  # seconds that it is ahead
         self.disk_used = 40  # % of its one file system
         self.etcd_disk = 9999  # MiB free
+        self.lingers = False  # the kubelet was stopped, and its pods run on
         self.refuses = 0  # so many calls of kubectl, after which the API server is there again
         self.keys: list[str] = []  # authorized_keys
         self.fails: dict[str, str] = {}  # token: what it says; once
@@ -78,7 +82,7 @@ class Machine:
     @property
     def is_control_plane(self) -> bool:
         """Does its API server run?"""
-        return f"{KUBERNETES}/manifests/kube-apiserver.yaml" in self.files and self.kubelet_runs
+        return f"{KUBERNETES}/manifests/kube-apiserver.yaml" in self.files and (self.kubelet_runs or self.lingers)
 
     @property
     def kubelet_runs(self) -> bool:
@@ -164,7 +168,7 @@ class Machine:
         return self.files.get(path, ("", ""))[0]
 
 
-class Run(EtcdTokens):
+class Run(EtcdTokens, Upgrading):
     """One script on its way."""
 
     def __init__(
@@ -176,6 +180,7 @@ class Run(EtcdTokens):
         self.umask = "022"
         self.stamp = ""
         self.stage: dict[str, bytes] = {}
+        self.root = ""
         self.temporary: set[str] = set()
 
     def result(self) -> Result:
@@ -304,7 +309,9 @@ class Run(EtcdTokens):
     def do_place(self, sha256: str, mode: str, source: str, path: str) -> None:
         content = self.stage[source if source in self.stage else f"{path}.kubeon-new"]
         assert hashlib.sha256(content).hexdigest() == sha256
-        self.machine.programs[path] = (sha256, mode)
+        self.machine.programs[self.root + path] = (sha256, mode)
+        if content.startswith(b"\x7fELF kube"):
+            self.machine.versions[self.root + path] = content.decode().split()[-1]
 
     def do_images(self) -> None:
         for reference, (digest, pinned) in self.machine.images.items():
@@ -390,8 +397,9 @@ class Run(EtcdTokens):
         api, machine = self.machine.api, self.machine
         assert not [name for name in api.nodes if name != machine.name], "kubeadm init in a cluster that is there"
         assert documents["InitConfiguration"]["nodeRegistration"]["name"] == machine.name
+        machine.api.configured = str(documents["ClusterConfiguration"]["kubernetesVersion"])
         self._start_control_plane()
-        self._start_kubelet(str(documents["ClusterConfiguration"]["kubernetesVersion"]))
+        self._start_kubelet()
         given = documents["InitConfiguration"]["bootstrapTokens"][0]
         identifier, _, secret = given["token"].partition(".")
         data = {"token-id": identifier, "token-secret": secret, "description": given["description"]}
@@ -409,7 +417,7 @@ class Run(EtcdTokens):
             assert f"{KUBERNETES}/pki/ca.key" in self.machine.files
             assert self.kubelet_server == discovery["apiServerEndpoint"], "the API server beside it is not there yet"
             self._start_control_plane()
-        self._start_kubelet("v1.34.1")
+        self._start_kubelet()
 
     def _start_control_plane(self) -> None:
         assert f"{KUBERNETES}/pki/etcd/server.crt" in self.machine.files
@@ -417,13 +425,19 @@ class Run(EtcdTokens):
             text = etcd_manifest(self.machine.name, self.machine.address) if name == "etcd" else ""
             self.machine.files[f"{KUBERNETES}/manifests/{name}.yaml"] = (text, "600")
             assert any(reference.rpartition(":")[0].endswith(name) for reference in self.machine.images), name
+        self.machine.api.versions[self.machine.name] = self.machine.api.configured
         self.machine.files["/var/lib/etcd/member"] = ("", "600")
         etcd = self.machine.api.etcd
         if not any(member.address == self.machine.address for member in etcd.members):
             etcd.add(self.machine.name, self.machine.address)
 
-    def _start_kubelet(self, version: str) -> None:
+    def _start_kubelet(self) -> None:
         machine = self.machine
+        machine.lingers = False
+        version = machine.versions["/usr/local/bin/kubelet"]
+        assert Version.parse(version) <= min(map(Version.parse, machine.api.versions.values())), (
+            "newer than an API server"
+        )
         assert f"{KUBELET}/pki/kubelet-client-current.pem" in machine.files
         machine.files[f"{KUBELET}/config.yaml"] = machine.files[f"{KUBELET}/kubeadm-flags.env"] = ("", "644")
         machine.units["kubelet.service"] = "active"
@@ -469,13 +483,14 @@ class Run(EtcdTokens):
         self.say("cleared away a join that was cut off")
 
     def do_restart_kubelet(self) -> None:
-        self._start_kubelet("v1.34.1")
+        self._start_kubelet()
 
     def do_stop_api_server(self, address: str) -> None:
         assert address == self.machine.address
         for name in MANIFESTS[1:]:
             self.machine.files.pop(f"{KUBERNETES}/manifests/{name}.yaml", None)
         self.machine.files.pop(init_control_plane.JOINED, None)
+        self.machine.api.versions.pop(self.machine.name, None)
 
     def do_inside(self, line: str) -> None:
         """In etcd's container."""
@@ -523,7 +538,7 @@ class Run(EtcdTokens):
         if f"{KUBELET}/config.yaml" not in self.machine.files:
             raise ExitError
         if self.machine.units["kubelet.service"] != "active":
-            self._start_kubelet("v1.34.1")
+            self._start_kubelet()
             self.say("kubelet started")
 
     def do_kubectl(self, line: str) -> None:
@@ -538,11 +553,14 @@ class Run(EtcdTokens):
         if not self.machine.is_control_plane or self.machine.refuses:
             self.machine.refuses = max(0, self.machine.refuses - 1)
             raise ExitError(f"The connection to the server {self.machine.address}:6443 was refused")
+        if words[5:] == ["get", "--raw", "/version"]:
+            return self.say(json.dumps({"gitVersion": self.machine.api.versions[self.machine.name]}))
         try:
             answer = self.machine.api.kubectl(words[5:], b"".join(self.stdin).decode())
         except KubectlError as error:
             raise ExitError(str(error)) from None
         self.out.append(answer.rstrip("\n"))
+        return None
 
     def do_reach(self, source: str, target: str, port: str) -> None:
         assert port == "53"
@@ -557,6 +575,7 @@ class Run(EtcdTokens):
             if not any(member.runs for member in machine.api.etcd.members):  # with its last member the cluster is gone
                 machine.api.etcd.members.clear()
                 machine.api.nodes.clear()
+        machine.api.versions.pop(machine.name, None)
         kept = f"{KUBERNETES}/kubeon-cluster"
         machine.files = {path: file for path, file in machine.files.items() if path == kept}
         machine.programs, machine.images, machine.units, machine.stamps = {}, {}, {}, set()

@@ -21,7 +21,7 @@ def a_server_for(spec: ClusterSpec) -> Server:
     """Everything that `spec` needs for amd64, under upstream's URLs."""
     answers: dict[str, Answer | list[Answer]] = {}
     for artifact in host_files(spec, "amd64"):
-        content = _archive(artifact) if artifact.is_archive else f"\x7fELF {artifact.name}".encode()
+        content = _archive(artifact) if artifact.is_archive else f"\x7fELF {artifact.name} {artifact.version}".encode()
         answers[artifact.url] = a_file(content)
         answers[artifact.checksum_url] = httpx.Response(
             200, text=f"{hashlib.sha256(content).hexdigest()}  {artifact.file_name}\n"
@@ -48,7 +48,7 @@ def _archive(artifact: FileArtifact) -> bytes:
                 else [f"{rule.member or '.'}/{artifact.name}-{n}" for n in "ab"]
             )
             for name in names:
-                info = tarfile.TarInfo(name)
-                info.size, info.mode = len(name), 0o755
-                archive.addfile(info, io.BytesIO(name.encode()))
+                info, content = tarfile.TarInfo(name), f"{name} {artifact.version}".encode()
+                info.size, info.mode = len(content), 0o755
+                archive.addfile(info, io.BytesIO(content))
     return folder.getvalue()

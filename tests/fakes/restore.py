@@ -48,7 +48,7 @@ class EtcdTokens:
         """Raises ExitError where no container does."""
         if MEMBER not in self.machine.files or f"{MANIFESTS}/etcd.yaml" not in self.machine.files:
             raise ExitError("no container etcd runs on this host")
-        if not self.machine.kubelet_runs:
+        if not (self.machine.kubelet_runs or self.machine.lingers):
             raise ExitError("no container etcd runs on this host")
 
     def do_save_snapshot(self) -> None:

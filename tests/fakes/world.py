@@ -15,9 +15,27 @@ from kubeon import operations
 from kubeon.bundle.store import Store
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import ConnectError
-from kubeon.operations import CreateResult, DestroyResult, Options, Plan, RemoveResult, base, information
+from kubeon.operations import (
+    CreateResult,
+    DestroyResult,
+    Options,
+    Plan,
+    RemoveResult,
+    UpgradeResult,
+    base,
+    information,
+)
 from kubeon.operations.information import Information, asking
-from kubeon.phases import join_nodes, load_balancer, resolve, restart_api_server, restore_etcd, verify_cluster
+from kubeon.phases import (
+    join_nodes,
+    load_balancer,
+    resolve,
+    restart_api_server,
+    restore_etcd,
+    upgrade_control_plane,
+    upgrade_node,
+    verify_cluster,
+)
 from kubeon.phases.look import look
 from kubeon.pki.authorities import Authorities
 from kubeon.spec.model import ClusterSpec, Role
@@ -39,6 +57,8 @@ PATIENCE = (
     (restore_etcd, "ANSWERS_WITHIN"),
     (restore_etcd, "ETCD_WITHIN"),
     (restore_etcd, "READY_WITHIN"),
+    (upgrade_control_plane, "ANSWERS_WITHIN"),
+    (upgrade_node, "READY_WITHIN"),
     (verify_cluster, "READY_WITHIN"),
     (verify_cluster, "PODS_WITHIN"),
 )
@@ -181,6 +201,22 @@ class World:
             return information.information(lookout)
         finally:
             lookout.close()
+
+    def upgrade(self, version: str, *, yes: bool = True, **how: Any) -> UpgradeResult:
+        """`kubeon upgrade`; the new version's material can be had from now on."""
+        interrupt: Interrupt | None = how.pop("interrupt", None)
+        self.watcher = Watcher()
+        spec = (self.state.read_spec() or self.spec).model_copy(update={"version": version})
+        for url, answer in a_server_for(spec).answers.items():
+            self.server.answers.setdefault(url, answer)
+        return operations.upgrade(
+            spec,
+            Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
+            self.home,
+            self.watcher,
+            partial(self._confirm, yes),
+            interrupt=interrupt,
+        )
 
     def power_off(self, name: str) -> None:
         """The machine with this name is gone."""

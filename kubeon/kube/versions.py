@@ -1,0 +1,38 @@
+"""Which versions really run: API servers' and kubelets'."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from kubeon.errors import OperationError
+from kubeon.kube.kubectl import Kubectl
+from kubeon.spec.versions import Version
+
+_RELEASE = re.compile(r"v\d+\.\d+\.\d+")  # what follows is a vendor's
+
+
+def api_version(api: Kubectl) -> Version:
+    """The version of this control plane's own API server."""
+    return _release(json.loads(api.run("get", "--raw", "/version"))["gitVersion"])
+
+
+def kubelet_version(node: Mapping[str, Any]) -> Version:
+    """What a Node's kubelet reports."""
+    return _release(node["status"]["nodeInfo"]["kubeletVersion"])
+
+
+def configured_version(api: Kubectl) -> Version | None:
+    """What kubeadm takes the cluster's version to be; None where its ConfigMap is not there."""
+    found = api.get("configmap", "kubeadm-config", "--namespace", "kube-system")
+    text = (found or {}).get("data", {}).get("ClusterConfiguration")
+    return _release(yaml.safe_load(text)["kubernetesVersion"]) if text else None
+
+
+def _release(text: str) -> Version:
+    found = _RELEASE.match(text)
+    if not found:
+        raise OperationError(f"{text!r} is no Kubernetes version")
+    return Version.parse(found[0])

@@ -1,0 +1,272 @@
+"""`upgrade`: a newer Kubernetes, one node after the other, with a way back before the first one is touched."""
+
+from collections.abc import Mapping, Sequence
+
+from kubeon.engine.events import Reporter
+from kubeon.engine.interrupt import Interrupt
+from kubeon.errors import KubeonError, PreflightError, StateError, UsageError
+from kubeon.etcd.quorum import quorum_of
+from kubeon.hosts.host import Host
+from kubeon.kube.budgets import held_pods
+from kubeon.kube.cordon import MARK
+from kubeon.kube.drain import movable_pods
+from kubeon.kube.kubectl import Kubectl, why_not_ready
+from kubeon.kube.versions import api_version, kubelet_version
+from kubeon.operations.base import (
+    AGAIN,
+    Confirm,
+    Options,
+    UpgradeResult,
+    begun,
+    commit,
+    make_plan,
+    node_results,
+    since,
+)
+from kubeon.operations.steps import upgrade_steps
+from kubeon.phases.context import Cluster
+from kubeon.phases.look import missing_material
+from kubeon.phases.membership import Nodes, answering_member, split_marked
+from kubeon.phases.resolve import check_plugins, resolve
+from kubeon.phases.upgrade_control_plane import UPGRADED
+from kubeon.preflight import Finding, Severity, raise_on_errors, soften
+from kubeon.spec.model import ClusterSpec, Role
+from kubeon.spec.skew import upgrade_problems
+from kubeon.spec.versions import Version
+from kubeon.state.home import Home
+from kubeon.waiting import SYSTEM_CLOCK
+
+ROOM = 1500  # MiB below /var/lib for what is brought
+
+
+def upgrade(
+    spec: ClusterSpec,
+    options: Options,
+    home: Home,
+    reporter: Reporter,
+    confirm: Confirm,
+    *,
+    interrupt: Interrupt | None = None,
+) -> UpgradeResult:
+    """Bring a cluster to the version that `spec` says, or go on where an upgrade to it has stopped.
+
+    Control planes first, then workers. A node that fails leaves all others alone; the record says the old version
+    until every node has the new one.
+    """
+    began, name = SYSTEM_CLOCK.monotonic(), spec.name
+    interrupt = interrupt or Interrupt()
+    with begun(home, name, "upgrade", reporter, options) as run:
+        stored, pending = run.state.read_spec(), run.state.read_proposed()
+        _expect_nothing_else(name, stored, pending)
+        check_plugins(spec)
+        if options.pause_after and options.pause_after not in {node.name for node in spec.nodes}:
+            raise UsageError(f"--pause-after: cluster {name} has no node {options.pause_after}")
+        at_once = _at_once(options.max_unavailable, len(spec.workers))
+        seen = run.look(spec, options)
+        hosts, strangers = split_marked(seen.hosts, run.state)
+        absent = _absent(spec, seen.unreachable, options)
+        raise_on_errors([*absent, *_as_errors(strangers)])
+        first, nodes = answering_member(name, hosts, seen.unreachable)
+        control_planes = [host for host in hosts if host.node.role is Role.CONTROL_PLANE]
+        api = {host.name: _api_version(host) for host in control_planes}
+        kubelets = {each: kubelet_version(node) for each, node in nodes.items()}
+        if problems := upgrade_problems(spec.kubernetes, api, kubelets):
+            raise PreflightError(f"{name} cannot go to {spec.version}; nothing was changed", why="\n".join(problems))
+        through = {host.name for host in control_planes if _is_through(host, spec, api[host.name])}
+        first = _first(control_planes, through, api)
+        ctx = resolve(
+            spec, hosts, run.state, run.reporter, ignored=options.ignore_preflight_errors, first=first, nodes=nodes
+        )
+        ctx.kubelets = kubelets
+        ctx.upgraded = frozenset(
+            host.name
+            for host in hosts
+            if _is_upgraded(host, spec, nodes) and (host.name in through or host not in control_planes)
+        )
+        ctx.half_way = spec.kubernetes in api.values()
+        ctx.drain_timeout, ctx.pause_after, ctx.stop = options.drain_timeout, options.pause_after, interrupt.stop
+        findings = [
+            *absent,
+            *_ill(ctx, nodes, through),
+            *_lacking(ctx),
+            *_pods(ctx, options, api[first.name]),
+            *_unknown(nodes, {host.name for host in ctx.hosts} | {one.host for one in absent}),
+        ]
+        findings = soften(findings, options.ignore_preflight_errors)
+        raise_on_errors(findings)
+        warnings = tuple(one for one in findings if one.severity is Severity.WARNING)
+        steps = upgrade_steps(at_once)
+        plan = make_plan(f"upgrade cluster {name} to {spec.version}", ctx, steps, warnings, _header(ctx, api, at_once))
+        if not confirm(plan):
+            return UpgradeResult(name, spec.version, changed=False)
+        if not plan.changes and not absent and pending is None and stored == spec:
+            return UpgradeResult(name, spec.version, False, node_results(ctx, ctx.hosts), seconds=since(began))
+        run.state.write_proposed(spec)
+        outcome = run.walk(steps, ctx, options, interrupt, f"Upgrading {name} to {spec.version}")
+        if outcome.errors or ctx.paused:  # it was this operation itself that stopped
+            outcome.interrupted = False
+        outcome.raise_if_failed(_go_on(ctx))
+        left = tuple(one.host for one in absent)
+        if ctx.paused:
+            left += tuple(host.name for host in ctx.hosts if host.name not in ctx.registered)
+        if not left:
+            commit(ctx, spec, options)
+        return UpgradeResult(
+            name,
+            spec.version,
+            outcome.changed,
+            node_results(ctx, ctx.hosts),
+            left,
+            options.pause_after if ctx.paused else "",
+            ctx.snapshot,
+            since(began),
+            run.log,
+        )
+
+
+def _unknown(nodes: Nodes, known: set[str]) -> list[Finding]:
+    what = "kubeon does not know this node: it stays as it is"
+    return [Finding("Node", each, Severity.WARNING, what) for each in sorted(set(nodes) - known)]
+
+
+def _expect_nothing_else(name: str, stored: ClusterSpec | None, pending: ClusterSpec | None) -> None:
+    if stored is None:
+        raise StateError(f"cluster {name} is not finished", hint=f"kubeon create {name} finishes it")
+    if pending and {node.address for node in pending.nodes} != {node.address for node in stored.nodes}:
+        hint = f"the same kubeon add again finishes it, or kubeon create {name}; kubeon del takes a node out"
+        raise StateError(f"nodes are being added to cluster {name}, and that has not come to its end", hint=hint)
+
+
+def _at_once(text: str, workers: int) -> int:
+    """Of "3" or "10%"; a percentage is rounded down, and at least 1, as in a Deployment."""
+    number = text.removesuffix("%")
+    if not number.isdecimal() or not int(number):
+        raise UsageError(f"--max-unavailable: {text!r} is neither a number nor a percentage", hint="3, or 10%")
+    return max(1, workers * int(number) // 100) if text.endswith("%") else int(number)
+
+
+def _absent(spec: ClusterSpec, unreachable: Mapping[str, KubeonError], options: Options) -> list[Finding]:
+    """Hosts that cannot be reached; workers may be left out by the word that says so."""
+    nodes = {str(node.address): node for node in spec.nodes}
+    allowed = "unreachable" in {each.lower() for each in options.ignore_preflight_errors}
+    findings = []
+    for address, error in unreachable.items():
+        node = nodes[address]
+        worker = node.role is Role.WORKER
+        title = node.name or address
+        hint = f"bring it back, or take it out: kubeon del {spec.name} @{title} --dead"
+        if worker:
+            hint += "; or leave it at its version: --ignore-preflight-errors Unreachable"
+        severity = Severity.WARNING if worker and allowed else Severity.ERROR
+        what = f"{error.what}: {error.why}" if error.why else error.what
+        findings.append(Finding("Unreachable", title, severity, what, hint))
+    return findings
+
+
+def _as_errors(strangers: Sequence[Finding]) -> list[Finding]:
+    return [Finding(one.check, one.host, Severity.ERROR, one.what, "kubeon del takes it out") for one in strangers]
+
+
+def _api_version(host: Host) -> Version:
+    try:
+        return api_version(Kubectl(host))
+    except KubeonError as error:
+        raise PreflightError(
+            f"the API server of {host.name} does not answer; nothing was changed",
+            why=error.why,
+            hint="look at: crictl ps -a --name kube-apiserver, and its logs, on that host",
+        ) from error
+
+
+def _is_through(host: Host, spec: ClusterSpec, version: Version) -> bool:
+    """Has kubeadm come to its end on this control plane?"""
+    return (
+        version == spec.kubernetes and host.read_files([UPGRADED]).get(UPGRADED, b"").decode().strip() == spec.version
+    )
+
+
+def _is_upgraded(host: Host, spec: ClusterSpec, nodes: Nodes) -> bool:
+    node = nodes.get(host.name)
+    marked = node is not None and MARK in node["metadata"].get("annotations", {})
+    return node is not None and kubelet_version(node) == spec.kubernetes and not marked
+
+
+def _first(control_planes: Sequence[Host], through: set[str], api: Mapping[str, Version]) -> Host:
+    """Where `kubeadm upgrade apply` was, else where it began, else the first in the description."""
+    return next(
+        (host for host in control_planes if host.name in through), max(control_planes, key=lambda h: api[h.name])
+    )
+
+
+def _ill(ctx: Cluster, nodes: Nodes, through: set[str]) -> list[Finding]:
+    """Nodes that are not Ready, and members of etcd that do not answer."""
+    findings = []
+    begins = {host.name for host in ctx.hosts if ctx.is_control_plane(host)} - through
+    for host in ctx.hosts:
+        why = why_not_ready(nodes.get(host.name))
+        if why and ctx.is_control_plane(host) and begins:
+            hint = "kubeadm upgrades only while all control planes are Ready; look at: journalctl -u kubelet there"
+            findings.append(Finding("NodeReady", host.name, Severity.ERROR, f"not Ready: {why}", hint))
+        elif why:
+            what = f"not Ready ({why}): its pods cannot be moved, so it is upgraded without a drain"
+            findings.append(Finding("NodeReady", host.name, Severity.WARNING, what))
+    members = ctx.etcd.members()
+    if ill := [member.title for member in members if not member.healthy]:
+        what = f"members of etcd do not answer: {', '.join(ill)} ({quorum_of(members)})"
+        findings.append(Finding("Etcd", "", Severity.ERROR, what, "bring them back, or kubeon del --dead"))
+    return findings
+
+
+def _lacking(ctx: Cluster) -> list[Finding]:
+    """Material that cannot be had, and disks without room for it."""
+    wanting = [host for host in ctx.hosts if host.name not in ctx.upgraded]
+    problems = missing_material(ctx.spec, wanting, ctx.store, ctx.registry)
+    full = [host for host in wanting if host.facts.disk_free_mib.get("/var/lib", ROOM) < ROOM]
+    return [
+        *(Finding("Material", "", Severity.ERROR, f"{one.what}: {one.why}", one.hint) for one in problems),
+        *(
+            Finding("DiskSpace", host.name, Severity.ERROR, f"less than {ROOM} MiB are free below /var/lib")
+            for host in full
+        ),
+    ]
+
+
+def _pods(ctx: Cluster, options: Options, version: Version) -> list[Finding]:
+    """What a drain would come up against."""
+    if not options.drain_timeout:
+        return []
+    todo = {host.name for host in ctx.hosts} - ctx.upgraded
+    pods = [pod for pod in movable_pods(ctx.api) if pod.node in todo]
+    findings = []
+    for node in sorted(todo):
+        if alone := [pod.title for pod in pods if pod.node == node and not pod.managed]:
+            what = f"nobody makes these pods again, and a drain deletes them: {', '.join(alone[:10])}"
+            hint = (
+                "--drain-timeout 0 leaves all pods where they are; --ignore-preflight-errors UnmanagedPods deletes them"
+            )
+            findings.append(Finding("UnmanagedPods", node, Severity.ERROR, what, hint))
+    for held in held_pods(ctx.api, version, pods):
+        budgets = ", ".join(held.budgets)
+        what = f"{held.pod} could not be evicted: {held.why}"
+        if held.for_good:
+            hint = f"a budget of its namespace allows that never: {budgets}. Have more replicas, or --drain-timeout 0"
+            findings.append(Finding("PodDisruptionBudget", held.node, Severity.ERROR, what, hint))
+        else:
+            hint = f"just now; the drain waits for {options.drain_timeout:.0f} s. Budgets: {budgets}"
+            findings.append(Finding("PodDisruptionBudget", held.node, Severity.WARNING, what, hint))
+    return findings
+
+
+def _header(ctx: Cluster, api: Mapping[str, Version], at_once: int) -> tuple[str, ...]:
+    now = ", ".join(str(version) for version in sorted(set(api.values())))
+    return (
+        f"API servers: {now} now",
+        f"first all API servers, one at a time; then the kubelets of control planes; then workers, {at_once} at a time",
+        "before the first one is touched: files and images everywhere, and a snapshot of etcd to this machine",
+    )
+
+
+def _go_on(ctx: Cluster) -> str:
+    if ctx.snapshot is None:
+        return AGAIN
+    return f"{AGAIN}; etcd as it was before: {ctx.snapshot}"

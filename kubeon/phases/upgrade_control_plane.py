@@ -1,0 +1,113 @@
+"""Static pods of the new version: kubeadm on one control plane after the other, before any kubelet.
+
+So no kubelet is ever newer than an API server, whichever one it asks.
+"""
+
+import shlex
+from collections.abc import Sequence
+from contextlib import suppress
+
+from kubeon.bundle.install import activate_script
+from kubeon.errors import CommandError, KubeonError, OperationError
+from kubeon.hosts.files import ensure_files_script
+from kubeon.hosts.host import Host
+from kubeon.kube.kubectl import Kubectl
+from kubeon.kube.versions import api_version
+from kubeon.kubeadm.commands import upgrade_apply_words, upgrade_node_words
+from kubeon.kubeadm.patches import patch_files, patch_flags
+from kubeon.phases.context import Cluster, Step
+from kubeon.phases.join_nodes import wait_for_health
+from kubeon.phases.upgrade_files import SnapshotBefore, careful
+from kubeon.waiting import wait_until
+
+UPGRADED = "/var/lib/kubeon/upgraded"  # the version to which kubeadm has come to its end here
+TIMEOUT = 1500  # seconds; kubeadm gives each of four static pods five minutes
+ANSWERS_WITHIN = 240  # seconds
+# kubeadm's output goes into a file: whoever loses its reader in the middle of moving manifests is killed by the next
+# line it prints. So it comes to its end whatever becomes of kubeon, and a new run waits for that end.
+_KUBEADM = """\
+log=/var/lib/kubeon/kubeadm-upgrade.log
+: >$log
+{words} >>$log 2>&1 &
+kubeadm=$!
+tail -n +1 -s 0.2 -f --pid=$kubeadm $log 2>/dev/null || true
+wait $kubeadm || {{ code=$?; tail -n 12 $log >&2; exit $code; }}
+"""
+
+
+def kubeadm_upgrade_script(words: Sequence[str]) -> str:
+    """kubeadm as it is said, to its end even when the connection is lost."""
+    return _KUBEADM.format(words=shlex.join(words))
+
+
+class UpgradeControlPlane(Step):
+    """`kubeadm upgrade apply` on the first one, `kubeadm upgrade node` on the others."""
+
+    name = "upgrade-control-plane"
+    title = "Upgrade the control plane"
+    needs = (SnapshotBefore,)
+    at_once = 1
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """Control planes."""
+        return ctx.is_control_plane(host)
+
+    def goes_first(self, ctx: Cluster, host: Host) -> bool:
+        """The others follow what the first one has written into the cluster."""
+        return host is ctx.bootstrap
+
+    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Which of the two it will be."""
+        if host.name in ctx.upgraded:
+            return ()
+        return (f"kubeadm upgrade {_words(ctx, host)[2]}: static pods {ctx.spec.version}",)
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Nothing where kubeadm came to its end; else kubeadm, and its API server and etcd have to answer after."""
+        with careful(ctx):
+            if self._is_done(ctx, host):
+                return ()
+            wait_for_health(ctx)
+            kubeadm = {a: ctx.store.members(a) for a in ctx.material(host).files if a.name == "kubeadm"}
+            script = activate_script({path: m for members in kubeadm.values() for path, m in members.items()})
+            script += ensure_files_script(patch_files(ctx.spec.kubernetes)) + kubeadm_upgrade_script(_words(ctx, host))
+            host.change(
+                f"{script}echo {ctx.spec.version} >{UPGRADED}\n",
+                timeout=TIMEOUT,
+                what="kubeadm upgrade",
+                on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
+            )
+            _expect_answer(ctx, host)
+            return (f"static pods {ctx.spec.version}",)
+
+    def _is_done(self, ctx: Cluster, host: Host) -> bool:
+        remembered = host.read_files([UPGRADED]).get(UPGRADED, b"").decode().strip()
+        if remembered != ctx.spec.version:
+            return False
+        with suppress(CommandError):
+            return api_version(Kubectl(host)) == ctx.spec.kubernetes
+        return False
+
+
+def _words(ctx: Cluster, host: Host) -> tuple[str, ...]:
+    patches = patch_flags(ctx.spec.kubernetes)
+    if host is ctx.bootstrap:
+        return upgrade_apply_words(ctx.spec.version, patches=patches)
+    return upgrade_node_words(patches=patches)
+
+
+def _expect_answer(ctx: Cluster, host: Host) -> None:
+    def answers() -> bool:
+        with suppress(KubeonError):
+            return Kubectl(host).answers() and api_version(Kubectl(host)) == ctx.spec.kubernetes
+        return False
+
+    if not wait_until(answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=1.0):
+        raise OperationError(
+            f"its API server does not answer as {ctx.spec.version} within {ANSWERS_WITHIN} s",
+            hint="look at: crictl ps -a --name kube-apiserver, and its logs, on that host",
+            host=host.name,
+        )
+    members = wait_for_health(ctx)
+    if ill := [member.title for member in members if not member.healthy]:
+        raise OperationError(f"members of etcd do not answer: {', '.join(ill)}", host=host.name)

@@ -1,0 +1,96 @@
+"""What an upgrade needs is on every node before the first one is touched; what runs goes on with what it has."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from kubeon.bundle.install import WAITING, install_script, lacking_script
+from kubeon.errors import KubeonError
+from kubeon.hosts.host import Host
+from kubeon.phases.context import UPLOADS, Cluster, Step
+from kubeon.phases.import_images import ImportImages
+from kubeon.phases.install_files import TIMEOUT, blocks
+from kubeon.phases.snapshot import save_snapshot
+
+
+@contextmanager
+def careful(ctx: Cluster) -> Iterator[None]:
+    """Where one node fails, no other one is begun."""
+    try:
+        yield
+    except KubeonError:
+        ctx.stop()
+        raise
+
+
+class BringFiles(Step):
+    """Programs of the new version, each whole and checked, beside those in use."""
+
+    name = "bring-files"
+    title = "Bring the new version"
+    limit = UPLOADS
+
+    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Where something is to be done at all."""
+        return () if host.name in ctx.upgraded else ("bring files and images",)
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Send what is neither in use nor waiting."""
+        artifacts = {artifact: ctx.store.members(artifact) for artifact in ctx.material(host).files}
+        wanted = {path: member for members in artifacts.values() for path, member in members.items()}
+        waiting = {f"{WAITING}{path}": member for path, member in wanted.items()}
+        with careful(ctx):
+            script = lacking_script(wanted) + lacking_script(waiting)
+            lacking = set(host.ask(script, timeout=300, what="look at installed files").splitlines())
+            changes = []
+            for artifact, members in artifacts.items():
+                missing = {p: m for p, m in members.items() if p in lacking and f"{WAITING}{p}" in lacking}
+                if missing:
+                    ctx.reporter.note(f"sending {artifact.name} {artifact.version}", host=host.name)
+                    stdin = blocks(ctx.store.packed(artifact))
+                    install = install_script(artifact, missing, root=WAITING)
+                    host.change(install, stdin=stdin, timeout=TIMEOUT, what=f"bring {artifact.name}")
+                    changes.append(f"{artifact.name} {artifact.version}")
+        return changes
+
+
+class BringImages(ImportImages):
+    """Images of the new version; those in use have other names."""
+
+    name = "bring-images"
+    title = "Bring the new images"
+
+    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """It goes without saying."""
+        return ()
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """As for a new node."""
+        with careful(ctx):
+            return super().run_on(ctx, host)
+
+
+class SnapshotBefore(Step):
+    """A way back, on the control machine, before anything is touched."""
+
+    name = "snapshot-before"
+    title = "Save etcd's data"
+    needs = (BringFiles, BringImages)
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """Of one member, which has what all have."""
+        return host is ctx.bootstrap
+
+    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Where an upgrade begins."""
+        return () if ctx.half_way else ("take a snapshot of etcd, and bring it to this machine",)
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Not where an upgrade goes on: what was before it is saved already, or past."""
+        before = ctx.state.read_spec()
+        if ctx.half_way or before is None:
+            return ()
+        members = [each for each in ctx.hosts if ctx.is_control_plane(each)]
+        with careful(ctx):
+            saved = save_snapshot(before, ctx.state, members, ctx.cri, ctx.reporter)
+        ctx.snapshot = saved.path
+        return (f"revision {saved.revision}, {saved.keys} keys: {saved.path}",)

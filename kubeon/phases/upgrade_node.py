@@ -1,0 +1,198 @@
+"""One node after the other: its pods move away, kubelet and runtime become new, and when it is Ready pods may come."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from kubeon.bundle.install import WAITING, activate_script, lacking_script
+from kubeon.errors import KubeonError, OperationError
+from kubeon.hosts.host import Host
+from kubeon.kube.cordon import cordon, is_cordoned, uncordon
+from kubeon.kube.drain import drain, pods_on
+from kubeon.kube.kubectl import Kubectl, why_not_ready
+from kubeon.kube.versions import kubelet_version
+from kubeon.kubeadm.commands import upgrade_node_words
+from kubeon.phases.context import Cluster, Step
+from kubeon.phases.join_nodes import wait_for_health
+from kubeon.phases.load_balancer import wait_for_answer
+from kubeon.phases.start_runtime import StartRuntime
+from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade_script
+from kubeon.phases.upgrade_files import careful
+from kubeon.phases.verify_cluster import VerifyCluster
+from kubeon.spec.releases import components
+from kubeon.waiting import wait_until
+
+READY_WITHIN = 240  # seconds
+TIMEOUT = 600  # seconds
+PURPOSE = "upgrade"
+_RUNTIME = ("containerd", "runc")
+
+
+class _UpgradeNode(Step):
+    title = "Upgrade the node"
+
+    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """From which version to which."""
+        if host.name in ctx.upgraded:
+            return ()
+        was, wanted = ctx.kubelets.get(host.name), ctx.spec.kubernetes
+        chosen = components(ctx.spec)
+        drained = f"drain within {ctx.drain_timeout:.0f} s, " if ctx.drain_timeout else ""
+        return (f"{drained}kubelet {was} -> {wanted}, {ctx.cri.name} {chosen.containerd}, uncordon",)
+
+    def goes_first(self, ctx: Cluster, host: Host) -> bool:
+        """The one after which the user wants to have a look."""
+        return host.name == ctx.pause_after
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Nothing for a node that is through; one that fails may take pods again, and no other one is begun."""
+        with careful(ctx):
+            if self._is_done(ctx, host):
+                ctx.registered.add(host.name)
+                return ()
+            cordon(ctx.api, host.name, PURPOSE)
+            try:
+                changes = self._upgrade(ctx, host)
+            except KubeonError as error:
+                with suppress(KubeonError):
+                    uncordon(ctx.api, host.name)
+                error.host = error.host or host.name
+                error.hint = _on_or_back(ctx, host, error.hint)
+                raise
+            uncordon(ctx.api, host.name)
+            ctx.registered.add(host.name)
+        if ctx.pause_after == host.name:
+            ctx.paused = True
+            ctx.stop()
+        return changes
+
+    def _is_done(self, ctx: Cluster, host: Host) -> bool:
+        node = ctx.api.get("node", host.name)
+        if node is None or kubelet_version(node) != ctx.spec.kubernetes or is_cordoned(ctx.api, host.name):
+            return False
+        wanted = {path: m for artifact in ctx.material(host).files for path, m in ctx.store.members(artifact).items()}
+        return not host.ask(lacking_script(wanted), timeout=300, what="look at installed files").strip()
+
+    def _upgrade(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        changes = []
+        ready = not why_not_ready(ctx.api.get("node", host.name))
+        if ctx.drain_timeout and ready:  # without its kubelet no pod leaves it
+            count = len(pods_on(ctx.api, host.name))
+            try:
+                drain(ctx.api, host.name, seconds=ctx.drain_timeout)
+            except OperationError as error:
+                error.hint = "a longer --drain-timeout, 0 for none, or find out what holds them: kubectl get pdb -A"
+                raise
+            changes.append(f"{count} pod{'' if count == 1 else 's'} moved away")
+        members = {artifact: ctx.store.members(artifact) for artifact in ctx.material(host).files}
+        if not ctx.is_control_plane(host):  # there it has been
+            kubeadm = {
+                p: m for artifact, each in members.items() if artifact.name == "kubeadm" for p, m in each.items()
+            }
+            script = activate_script(kubeadm) + kubeadm_upgrade_script(upgrade_node_words())
+            host.change(script, timeout=TIMEOUT, what="kubeadm upgrade node")
+        runtime = {p for artifact, each in members.items() if artifact.name in _RUNTIME for p in each}
+        everything = {path: member for each in members.values() for path, member in each.items()}
+        # containers run on while their kubelet and containerd are exchanged
+        changed = set(
+            host.change(f"systemctl stop kubelet\n{activate_script(everything)}", what="install").splitlines()
+        )
+        if files := ctx.lb.files(ctx.spec, host.node):
+            host.ensure_files(files)
+        changes += StartRuntime().run_on(ctx, host)
+        if changed & runtime:
+            host.command("systemctl", "restart", ctx.cri.unit)
+            changes.append(f"{ctx.cri.unit} restarted")
+        host.change(f"rm -rf {WAITING}\nsystemctl start kubelet\n", what="start the kubelet")
+        self._expect_health(ctx, host)
+        _let_go(ctx, host)
+        return (*changes, f"kubelet {ctx.spec.version}")
+
+    def _expect_health(self, ctx: Cluster, host: Host) -> None:
+        why = ""
+
+        def is_well() -> bool:
+            nonlocal why
+            node = ctx.api.get("node", host.name)
+            why = why_not_ready(node)
+            if node and not why and kubelet_version(node) != ctx.spec.kubernetes:
+                why = f"its kubelet still reports {kubelet_version(node)}"
+            if not why and ctx.is_control_plane(host) and not Kubectl(host).answers():
+                why = "its API server is not ready"
+            return not why
+
+        if not wait_until(is_well, seconds=READY_WITHIN, pause=0.3, longest=1.0):
+            raise OperationError(
+                f"the node was not well within {READY_WITHIN} s after its upgrade",
+                why=why,
+                hint="look at: journalctl -u kubelet on that host",
+                host=host.name,
+            )
+        if ctx.is_control_plane(host):
+            wait_for_health(ctx)
+        else:
+            wait_for_answer(ctx, host)
+
+
+def _let_go(ctx: Cluster, host: Host) -> None:
+    """Images of the version before are the kubelet's to collect."""
+    wanted = {image.reference for image in ctx.material(host).images_for(host.node.role)}
+    repositories = {reference.rpartition(":")[0] for reference in wanted}
+    present = ctx.cri.parse_images(host.ask(ctx.cri.list_script(), what="list images"))
+    old = [
+        reference
+        for reference, image in present.items()
+        if image.pinned and reference not in wanted and reference.rpartition(":")[0] in repositories
+    ]
+    if old:
+        host.change(ctx.cri.unpin_script(old), what="unpin images")
+
+
+def _on_or_back(ctx: Cluster, host: Host, hint: str) -> str:
+    name = ctx.spec.name
+    on = f"other nodes are left alone. To go on: the same command. Or without it: kubeon del {name} @{host.name}"
+    return "\n".join(filter(None, (hint, on)))
+
+
+class UpgradeControlPlaneNodes(_UpgradeNode):
+    """Kubelets of control planes, one at a time, when all API servers are new."""
+
+    name = "upgrade-control-plane-nodes"
+    needs = (UpgradeControlPlane,)
+    at_once = 1
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """Control planes."""
+        return ctx.is_control_plane(host)
+
+    def goes_first(self, ctx: Cluster, host: Host) -> bool:
+        """The same order as before."""
+        return host is ctx.bootstrap or super().goes_first(ctx, host)
+
+
+class UpgradeWorkers(_UpgradeNode):
+    """Workers, so many at once as the user allows."""
+
+    name = "upgrade-workers"
+    needs = (UpgradeControlPlaneNodes,)
+
+    def __init__(self, at_once: int = 1) -> None:
+        self.at_once = at_once
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """Workers."""
+        return not ctx.is_control_plane(host)
+
+
+class VerifyUpgrade(VerifyCluster):
+    """Every node Ready, add-ons rolled out, and pods on different nodes reach each other."""
+
+    name = "verify-upgrade"
+    needs = (UpgradeControlPlaneNodes, UpgradeWorkers)
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """kubeadm has given kube-proxy its new image; its pods follow one by one."""
+        ctx.joined = True
+        if ctx.api.get("daemonset", "kube-proxy", "--namespace", "kube-system"):
+            wait = ("--namespace", "kube-system", "--timeout", f"{READY_WITHIN}s")
+            ctx.api.run("rollout", "status", "daemonset/kube-proxy", *wait, timeout=READY_WITHIN + 10)
+        return super().run_on(ctx, host)

@@ -1,0 +1,89 @@
+"""What a fake machine does when it is upgraded, with what kubeadm and Kubernetes would object to."""
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from kubeon.bundle.install import WAITING
+from kubeon.phases.upgrade_control_plane import UPGRADED
+from kubeon.spec.versions import Version
+
+if TYPE_CHECKING:
+    from tests.fakes.machine import Machine
+
+KUBEADM, KUBELET = "/usr/local/bin/kubeadm", "/usr/local/bin/kubelet"
+
+
+class Upgrading:
+    """Tokens of an upgrade."""
+
+    machine: "Machine"
+    root: str
+
+    if TYPE_CHECKING:
+
+        def say(self, line: str) -> None:
+            """See Run."""
+
+        def _start_kubelet(self) -> None: ...
+
+    def do_root(self, root: str) -> None:
+        """The folder that stands for /."""
+        self.root = root.strip("'")
+
+    def do_activate(self, sha256: str, mode: str, path: str) -> None:
+        """From where it waits to where it is used."""
+        machine = self.machine
+        if machine.programs.get(path) == (sha256, mode):
+            return
+        assert machine.programs[f"{WAITING}{path}"] == (sha256, mode), f"{path} does not wait"
+        assert path != KUBELET or not machine.kubelet_runs, "the kubelet runs"
+        machine.programs[path] = (sha256, mode)
+        if f"{WAITING}{path}" in machine.versions:
+            machine.versions[path] = machine.versions[f"{WAITING}{path}"]
+        self.say(path)
+
+    def do_kubeadm_upgrade(self, line: str) -> None:
+        """As kubeadm does, and only in the order that it wants."""
+        words, machine, api = shlex.split(line), self.machine, self.machine.api
+        mine = Version.parse(machine.versions[KUBEADM])
+        assert "--certificate-renewal=false" in words
+        if words[2] == "apply":
+            assert Version.parse(words[3]) == mine, "kubeadm and the version it is told"
+            ill = [name for name in api.versions if not _is_ready(api.nodes[name])]
+            assert not ill, f"there are NotReady control-planes in the cluster: {ill}"
+            api.configured = words[3]
+        assert Version.parse(api.configured) == mine, "kubeadm upgrade apply has not been"
+        if machine.name in api.versions:
+            api.versions[machine.name] = api.configured
+        api.upgraded.append((words[2], machine.name))
+        self.say("[upgrade] done")
+
+    def do_upgraded(self, version: str) -> None:
+        """kubeadm came to its end."""
+        self.machine.files[UPGRADED] = (f"{version}\n", "644")
+
+    def do_stop_kubelet(self) -> None:
+        """Its node is not Ready before long; pods run on."""
+        node = self.machine.api.nodes[self.machine.name]
+        assert node["spec"].get("unschedulable"), "pods are still sent here"
+        self.machine.units["kubelet.service"], self.machine.lingers = "inactive", True
+        node["status"]["conditions"] = [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]
+
+    def do_restart_unit(self, unit: str) -> None:
+        """It runs already."""
+        assert self.machine.units[unit] == "active"
+        self.machine.restarted.append(unit)
+
+    def do_start_new_kubelet(self) -> None:
+        """Nothing waits any more."""
+        machine = self.machine
+        machine.programs = {path: what for path, what in machine.programs.items() if not path.startswith(WAITING)}
+        self._start_kubelet()
+
+    def do_unpin(self, reference: str) -> None:
+        """The kubelet may collect it."""
+        self.machine.images[reference][1] = False
+
+
+def _is_ready(node: dict[str, Any]) -> bool:
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in node["status"]["conditions"])

@@ -1,0 +1,386 @@
+"""`upgrade` on fakes: the order, what stops it, what is left alone, and that the same command goes on."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kubeon.bundle.install import WAITING
+from kubeon.engine.interrupt import Interrupt
+from kubeon.errors import (
+    CommandError,
+    HostError,
+    Interrupted,
+    KubeonError,
+    OperationError,
+    PreflightError,
+    StateError,
+    UsageError,
+)
+from kubeon.kube.cordon import MARK
+from tests.conftest import MakeWorld
+from tests.fakes.world import World
+
+OLD, NEW = "v1.34.1", "v1.34.3"
+OWNER = [{"kind": "ReplicaSet"}]
+
+
+def pod(name: str, *, owned: bool = True) -> dict[str, Any]:
+    """A user's pod."""
+    return {"metadata": {"namespace": "shop", "name": name, **({"ownerReferences": OWNER} if owned else {})}}
+
+
+def budget(name: str, *, healthy: int, expected: int) -> dict[str, Any]:
+    """A PodDisruptionBudget that allows nothing now."""
+    status = {"disruptionsAllowed": 0, "expectedPods": expected, "desiredHealthy": healthy}
+    return {"metadata": {"namespace": "shop", "name": name}, "status": status}
+
+
+def kubelets(here: World) -> dict[str, str]:
+    """What the nodes report."""
+    return {name: node["status"]["nodeInfo"]["kubeletVersion"] for name, node in here.api.nodes.items()}
+
+
+def cordoned(here: World) -> set[str]:
+    """Nodes that take no pods."""
+    return {name for name, node in here.api.nodes.items() if node["spec"].get("unschedulable")}
+
+
+def running(world: MakeWorld, control_planes: int = 3, workers: int = 2, **fields: Any) -> World:
+    """A cluster."""
+    here = world(control_planes=control_planes, workers=workers, **fields)
+    here.create()
+    return here
+
+
+def test_api_servers_first_then_kubelets_then_it_is_all_as_described(world: MakeWorld) -> None:
+    """The fake objects to any kubelet that is newer than any API server."""
+    here = running(world)
+
+    result = here.upgrade(NEW)
+
+    assert result.changed
+    assert result.snapshot is not None
+    assert result.snapshot.exists()
+    assert kubelets(here) == dict.fromkeys(("cp1", "cp2", "cp3", "w1", "w2"), NEW)
+    assert here.api.upgraded[0] == ("apply", "cp1")
+    assert sorted(here.api.upgraded[1:3]) == [("node", "cp2"), ("node", "cp3")]
+    assert sorted(here.api.upgraded[3:]) == [("node", "w1"), ("node", "w2")]
+    assert here.state.read_spec().version == NEW
+    assert here.state.read_proposed() is None
+    assert cordoned(here) == set()
+    assert not [path for machine in here.machines.values() for path in machine.programs if path.startswith(WAITING)]
+    before = here.snapshot()
+    assert not here.upgrade(NEW).changed
+    assert not here.create(here.state.read_spec()).changed
+    assert here.snapshot() == before
+
+
+def test_a_dry_run_changes_nothing(world: MakeWorld) -> None:
+    """And says for each node what would be done."""
+    here = running(world, control_planes=1, workers=1)
+    before = here.snapshot()
+
+    here.upgrade(NEW, yes=False, dry_run=True)
+
+    assert here.snapshot() == before
+    assert here.state.read_proposed() is None
+    plan = here.plans[-1]
+    assert plan.hosts["cp1"][1] == "take a snapshot of etcd, and bring it to this machine"
+    assert plan.hosts["cp1"][2] == f"kubeadm upgrade apply: static pods {NEW}"
+    assert plan.hosts["w1"][-1].startswith(f"drain within 300 s, kubelet {OLD} -> {NEW}, containerd ")
+
+
+def test_everything_is_brought_before_anything_is_touched(world: MakeWorld) -> None:
+    """A worker whose disk is full stops all of it."""
+    here = running(world)
+    here["w2"].fails["place"] = "No space left on device"
+
+    with pytest.raises(CommandError, match=r"bring kubeadm failed.*No space left"):
+        here.upgrade(NEW)
+
+    assert set(kubelets(here).values()) == {OLD}
+    assert here.api.upgraded == []
+    here.upgrade(NEW)
+    assert set(kubelets(here).values()) == {NEW}
+
+
+@pytest.mark.parametrize(
+    ("name", "token"),
+    [
+        *(("cp1", "kubeadm_upgrade"), ("cp1", "start_new_kubelet"), ("cp2", "activate"), ("cp2", "stop_kubelet")),
+        *(("w1", "kubeadm_upgrade"), ("w1", "start_new_kubelet")),
+    ],
+)
+def test_a_node_that_fails_leaves_the_rest_alone_and_takes_pods_again(token: str, name: str, world: MakeWorld) -> None:
+    """And the same command goes on there."""
+    here = running(world)
+    here[name].fails[token] = "the disk is gone"
+
+    with pytest.raises(CommandError, match="the disk is gone") as caught:
+        here.upgrade(NEW)
+
+    done = [each for each, version in kubelets(here).items() if version == NEW]
+    assert name not in done
+    assert ("w2" in done) <= (name == "w1")  # it may have been before w1
+    assert cordoned(here) == set()
+    assert here.state.read_spec().version == OLD
+    assert here.state.read_proposed().version == NEW
+    assert "the same command again continues" in caught.value.hint or f"kubeon del demo @{name}" in caught.value.hint
+    here.upgrade(NEW)
+    assert set(kubelets(here).values()) == {NEW}
+    assert here.state.read_spec().version == NEW
+
+
+@pytest.mark.parametrize(
+    ("name", "token"),
+    [
+        *(("cp1", "kubeadm_upgrade"), ("cp1", "upgraded"), ("cp1", "stop_kubelet"), ("cp2", "activate")),
+        *(("w1", "activate"), ("w1", "stop_kubelet"), ("w1", "start_new_kubelet")),
+    ],
+)
+def test_a_connection_that_is_lost_anywhere(token: str, name: str, world: MakeWorld) -> None:
+    """The same command completes."""
+    here = running(world)
+    here[name].cuts.add(token)
+
+    with pytest.raises(HostError, match="the connection was lost"):
+        here.upgrade(NEW)
+
+    here.upgrade(NEW)
+    assert set(kubelets(here).values()) == {NEW}
+    assert cordoned(here) == set()
+
+
+def test_pause_after_a_node(world: MakeWorld) -> None:
+    """It is the first of its kind, and nobody follows before the next command."""
+    here = running(world, workers=3)
+
+    result = here.upgrade(NEW, pause_after="w2")
+
+    assert result.paused_after == "w2"
+    assert result.left == ("w1", "w3")
+    assert {name for name, version in kubelets(here).items() if version == NEW} == {"cp1", "cp2", "cp3", "w2"}
+    assert here.state.read_spec().version == OLD
+    with pytest.raises(StateError, match=f"the upgrade of cluster demo to {NEW} has not come to its end"):
+        here.create()
+    with pytest.raises(StateError, match="has not come to its end"):
+        here.add({"address": "10.0.1.9", "role": "worker"})
+    assert not here.upgrade(NEW).left
+    assert here.state.read_spec().version == NEW
+
+
+def test_a_node_may_leave_in_the_middle_of_an_upgrade(world: MakeWorld) -> None:
+    """And the upgrade is still one that goes on."""
+    here = running(world, workers=3)
+    here.upgrade(NEW, pause_after="w2")
+
+    here.remove("@w3")
+
+    assert here.state.read_proposed().version == NEW
+    here.upgrade(NEW)
+    assert set(kubelets(here).values()) == {NEW}
+    assert "w3" not in kubelets(here)
+
+
+@pytest.mark.parametrize(("most", "at_once"), [("1", 1), ("2", 2), ("50%", 2), ("10%", 1)])
+def test_max_unavailable(most: str, at_once: int, world: MakeWorld) -> None:
+    """So many workers are cordoned at the same time, and control planes one by one."""
+    here = running(world, workers=4)
+    seen: list[set[str]] = []
+    for machine in here.machines.values():
+        machine.hook = lambda token: seen.append(cordoned(here)) if token == "stop_kubelet" else None
+
+    here.upgrade(NEW, max_unavailable=most)
+
+    assert max(len(each) for each in seen if any(name.startswith("w") for name in each)) <= at_once
+    assert max(len(each) for each in seen if any(name.startswith("cp") for name in each)) == 1
+
+
+@pytest.mark.parametrize("most", ["", "0", "x", "-1", "1.5", "%"])
+def test_max_unavailable_that_means_nothing(most: str, world: MakeWorld) -> None:
+    """Before any host is asked."""
+    here = running(world, control_planes=1, workers=1)
+
+    with pytest.raises(UsageError, match="--max-unavailable"):
+        here.upgrade(NEW, max_unavailable=most)
+
+
+def test_a_budget_that_can_never_be_met_is_told_before_anything_is_touched(world: MakeWorld) -> None:
+    """By evictions that are not carried out."""
+    here = running(world)
+    here.api.workloads["w1"] = [pod("db-0"), pod("free-0")]
+    here.api.budgets = [budget("db", healthy=1, expected=1)]
+    here.api.held["shop/db-0"] = "Cannot evict pod as it would violate the pod's disruption budget."
+    before = here.snapshot()
+
+    with pytest.raises(PreflightError, match=r"shop/db-0 could not be evicted.*disruption budget") as caught:
+        here.upgrade(NEW)
+
+    assert "a budget of its namespace allows that never: db" in str(caught.value)
+    assert here.snapshot() == before
+    here.upgrade(NEW, drain_timeout=0)
+    assert set(kubelets(here).values()) == {NEW}
+    assert [each["metadata"]["name"] for each in here.api.workloads["w1"]] == ["db-0", "free-0"]
+
+
+def test_a_budget_that_is_tight_just_now_is_a_warning(world: MakeWorld) -> None:
+    """The drain waits for it."""
+    here = running(world, control_planes=1)
+    here.api.workloads["w1"] = [pod("web-0")]
+    here.api.budgets = [budget("web", healthy=2, expected=3)]
+    here.api.held["shop/web-0"] = "Cannot evict pod as it would violate the pod's disruption budget."
+
+    here.upgrade(NEW)
+
+    assert [(one.check, one.host) for one in here.plans[-1].warnings] == [("PodDisruptionBudget", "w1")]
+
+
+def test_a_drain_that_takes_too_long(world: MakeWorld) -> None:
+    """The node takes pods again."""
+    here = running(world, control_planes=1)
+    here.api.workloads["w1"] = [pod("web-0")]
+    here.api.blocked.add("w1")
+
+    with pytest.raises(OperationError, match="did not leave within 300 s: shop/web-0") as caught:
+        here.upgrade(NEW)
+
+    assert "--drain-timeout" in caught.value.hint
+    assert "stays cordoned" not in caught.value.hint
+    assert cordoned(here) == set()
+
+
+def test_pods_of_nobody_are_not_deleted_without_a_word(world: MakeWorld) -> None:
+    """An upgrade brings nodes back: whoever started such a pod wants it to stay."""
+    here = running(world)
+    here.api.workloads["w2"] = [pod("by-hand", owned=False)]
+
+    with pytest.raises(PreflightError, match="nobody makes these pods again, and a drain deletes them: shop/by-hand"):
+        here.upgrade(NEW)
+
+    here.upgrade(NEW, ignore_preflight_errors=frozenset({"UnmanagedPods"}))
+    assert "w2" not in here.api.workloads
+
+
+def test_a_node_that_somebody_else_has_cordoned_stays_so(world: MakeWorld) -> None:
+    """It is upgraded all the same."""
+    here = running(world)
+    here.api.nodes["w1"]["spec"]["unschedulable"] = True
+
+    here.upgrade(NEW)
+
+    assert cordoned(here) == {"w1"}
+    assert MARK not in here.api.nodes["w1"]["metadata"].get("annotations", {})
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ("v1.34.0", "would be a downgrade: v1.34.1 runs already"),
+        ("v1.33.9", "would be a downgrade"),
+        ("v1.36.1", r"skips a minor release: API server v1\.34\.1 .* v1\.35 comes first"),
+    ],
+)
+def test_version_skew(version: str, why: str, world: MakeWorld) -> None:
+    """Never down, one minor release at a time."""
+    here = running(world, control_planes=1)
+    before = here.snapshot()
+
+    with pytest.raises(PreflightError, match=why):
+        here.upgrade(version)
+
+    assert here.snapshot() == before
+
+
+def test_the_next_minor_release(world: MakeWorld) -> None:
+    """With its components."""
+    here = running(world)
+
+    here.upgrade("v1.35.1")
+
+    assert set(kubelets(here).values()) == {"v1.35.1"}
+    assert here["w1"].restarted == ["containerd.service"]
+
+
+@pytest.mark.parametrize("role", ["cp3", "w1"])
+def test_a_host_that_cannot_be_reached(role: str, world: MakeWorld) -> None:
+    """Workers may be left out by the word that says so, control planes never."""
+    here = running(world)
+    here.power_off(role)
+    ignore = frozenset({"Unreachable"})
+
+    with pytest.raises(PreflightError, match=r"no route to host"):
+        here.upgrade(NEW)
+    if role == "cp3":
+        with pytest.raises(PreflightError, match=r"no route to host"):
+            here.upgrade(NEW, ignore_preflight_errors=ignore)
+        return
+    result = here.upgrade(NEW, ignore_preflight_errors=ignore)
+
+    assert result.left == ("w1",)
+    assert kubelets(here)["w1"] == OLD
+    assert here.state.read_spec().version == OLD
+    here.power_on("w1")
+    assert here.upgrade(NEW).left == ()
+    assert here.state.read_spec().version == NEW
+
+
+def test_a_control_plane_that_is_not_ready(world: MakeWorld) -> None:
+    """kubeadm would refuse, after everything had been brought."""
+    here = running(world)
+    here.api.nodes["cp2"]["status"]["conditions"] = [{"type": "Ready", "status": "False", "message": "PLEG"}]
+
+    with pytest.raises(PreflightError, match="not Ready: PLEG"):
+        here.upgrade(NEW)
+
+    assert here.api.upgraded == []
+
+
+def test_a_worker_whose_kubelet_is_down_is_upgraded_without_a_drain(world: MakeWorld) -> None:
+    """No pod could leave it."""
+    here = running(world)
+    here.api.nodes["w1"]["status"]["conditions"] = [{"type": "Ready", "status": "Unknown", "message": "silent"}]
+    here.api.blocked.add("w1")  # a drain would take for ever
+
+    here.upgrade(NEW)
+
+    assert set(kubelets(here).values()) == {NEW}
+
+
+def test_a_description_that_lags_behind_the_cluster_undoes_nothing(world: MakeWorld) -> None:
+    """Somebody upgraded by hand, or the record is an old copy."""
+    here = running(world)
+    here.api.configured = NEW
+
+    with pytest.raises(PreflightError, match=rf"has {NEW}, and its description says {OLD}"):
+        here.create()
+
+
+def test_nodes_that_are_being_added_come_first(world: MakeWorld) -> None:
+    """An upgrade is of a cluster that stands."""
+    here = running(world)
+    with pytest.raises(KubeonError):
+        failing(here, lambda: here.add({"address": "10.0.1.9", "role": "worker"}))
+
+    with pytest.raises(StateError, match="nodes are being added"):
+        here.upgrade(NEW)
+
+
+def failing(here: World, add: Callable[[], object]) -> None:
+    """The new worker's kubeadm fails."""
+    here.api.accepts = lambda token: False  # type: ignore[method-assign]
+    add()
+
+
+def test_ctrl_c_between_two_nodes(world: MakeWorld) -> None:
+    """What was begun is finished; the same command goes on."""
+    here, interrupt = running(world), Interrupt()
+    here["cp2"].hook = lambda token: interrupt.request() if token == "kubeadm_upgrade" else None
+
+    with pytest.raises(Interrupted):
+        here.upgrade(NEW, interrupt=interrupt)
+
+    assert ("node", "cp2") in here.api.upgraded
+    assert set(kubelets(here).values()) == {OLD}
+    here.upgrade(NEW)
+    assert set(kubelets(here).values()) == {NEW}
