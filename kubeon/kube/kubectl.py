@@ -11,6 +11,8 @@ from kubeon.waiting import SYSTEM_CLOCK, Clock, wait_until
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 READY = "Ready"
+_PASSING = ("etcdserver: leader changed", "etcdserver: request timed out", "etcdserver: no leader")
+_PAUSES = (1, 3, 8)  # seconds; an election takes one or two, on a busy machine more
 
 
 class Kubectl:
@@ -23,8 +25,19 @@ class Kubectl:
     def run(self, *words: str, manifest: str = "", timeout: float = 60) -> str:
         """Run kubectl; `manifest` is its standard input. Raises CommandError with kubectl's own words.
 
-        It asks this node's own API server, not the endpoint of all, which may still wait for its load balancer.
+        It asks this node's own API server, not the endpoint of all, which may still wait for its load balancer. When
+        etcd is just choosing its leader it is asked again: whatever kubeon says to kubectl may be said twice.
         """
+        for pause in _PAUSES:
+            try:
+                return self._once(words, manifest, timeout)
+            except CommandError as error:
+                if not any(passing in error.why for passing in _PASSING):
+                    raise
+            self._clock.sleep(pause)
+        return self._once(words, manifest, timeout)
+
+    def _once(self, words: Sequence[str], manifest: str, timeout: float) -> str:
         line = shlex.join(["kubectl", "--kubeconfig", ADMIN_CONF, "--server", self._server(), *words])
         return self.host.ask(
             line + "\n",

@@ -53,6 +53,17 @@ def test_an_error_has_the_host_and_kubectls_words() -> None:
         kubectl.nodes()
 
 
+def test_an_election_of_etcd_is_waited_for() -> None:
+    """Seen while control planes joined on a busy machine: a question to the API that a new leader would have answered."""
+    api, kubectl, machine = an_api()
+    kubectl = Kubectl(kubectl.host, clock=(clock := FakeClock()))
+    register(api, "w1", ready=True)
+    machine.fails["kubectl"] = "Error from server: etcdserver: leader changed"
+
+    assert list(kubectl.nodes()) == ["w1"]
+    assert clock.time == 1
+
+
 def test_waiting_says_of_each_node_why_it_is_not_ready() -> None:
     """Once the time is over, in the kubelet's words."""
     api, kubectl, _ = an_api()
