@@ -18,6 +18,7 @@ from kubeon.errors import (
     UsageError,
 )
 from kubeon.kube.cordon import MARK
+from kubeon.phases import adopted
 from tests.conftest import MakeWorld
 from tests.fakes.world import World
 
@@ -345,6 +346,17 @@ def test_a_worker_whose_kubelet_is_down_is_upgraded_without_a_drain(world: MakeW
     here.upgrade(NEW)
 
     assert set(kubelets(here).values()) == {NEW}
+
+
+def test_an_adopted_node_is_refused(world: MakeWorld) -> None:
+    """Its programs are a package's."""
+    here = running(world, control_planes=1)
+    here["w1"].files[adopted.RECORD] = ("", "644")
+
+    with pytest.raises(PreflightError, match="plain kubeadm made it") as caught:
+        here.upgrade(NEW)
+
+    assert "--ignore-preflight-errors" not in str(caught.value.hint)
 
 
 def test_a_description_that_lags_behind_the_cluster_undoes_nothing(world: MakeWorld) -> None:

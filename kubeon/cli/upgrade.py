@@ -12,9 +12,9 @@ from kubeon.cli.flags import (
     drain_flag,
     ignore_flag,
     kubeconfig_flags,
-    source_flags,
     run_flags,
     secret_flags,
+    source_flags,
 )
 from kubeon.cli.results import upgraded_to
 

@@ -24,6 +24,7 @@ from kubeon.operations.base import (
     since,
 )
 from kubeon.operations.steps import upgrade_steps
+from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster
 from kubeon.phases.look import missing_material
 from kubeon.phases.membership import Nodes, answering_member, split_marked
@@ -65,7 +66,7 @@ def upgrade(
         seen = run.look(spec, options)
         hosts, strangers = split_marked(seen.hosts, run.state)
         absent = _absent(spec, seen.unreachable, options)
-        raise_on_errors([*absent, *_as_errors(strangers)])
+        raise_on_errors([*absent, *_as_errors(strangers), *_adopted(name, hosts)])
         first, nodes = answering_member(name, hosts, seen.unreachable)
         control_planes = [host for host in hosts if host.node.role is Role.CONTROL_PLANE]
         api = {host.name: _api_version(host) for host in control_planes}
@@ -165,6 +166,12 @@ def _absent(spec: ClusterSpec, unreachable: Mapping[str, KubeonError], options: 
 
 def _as_errors(strangers: Sequence[Finding]) -> list[Finding]:
     return [Finding(one.check, one.host, Severity.ERROR, one.what, "kubeon del takes it out") for one in strangers]
+
+
+def _adopted(name: str, hosts: Sequence[Host]) -> list[Finding]:
+    what = "plain kubeadm made it (kubeon adopt), and kubeon does not exchange what others have installed"
+    hint = f"upgrade it as it was made; or put a new node in its place: kubeon add {name}, kubeon del {name}"
+    return [Finding("Adopted", host.name, Severity.ERROR, what, hint) for host in hosts if is_adopted(host)]
 
 
 def _api_version(host: Host) -> Version:

@@ -70,7 +70,8 @@ def raise_on_errors(findings: Sequence[Finding]) -> None:
                 lines.append(f"    [{finding.check}] {finding.what}")
                 lines.extend([f"        {finding.hint}"] if finding.hint else [])
     # the word that gives up another cluster is not put into anybody's mouth
-    names = ",".join(sorted({finding.check for finding in errors} - _NEVER_IGNORED - _BY_NAME_ONLY))
+    found = {finding.check for finding in errors} & set(NAMES)
+    names = ",".join(sorted(found - _NEVER_IGNORED - _BY_NAME_ONLY))
     count = len(errors)
     raise PreflightError(
         f"{count} preflight check{'s' if count != 1 else ''} failed; nothing was changed",

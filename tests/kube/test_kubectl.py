@@ -54,7 +54,7 @@ def test_an_error_has_the_host_and_kubectls_words() -> None:
 
 
 def test_an_election_of_etcd_is_waited_for() -> None:
-    """Seen while control planes joined on a busy machine: a question to the API that a new leader would have answered."""
+    """Seen while control planes joined on a busy machine: the same question is answered a second later."""
     api, kubectl, machine = an_api()
     kubectl = Kubectl(kubectl.host, clock=(clock := FakeClock()))
     register(api, "w1", ready=True)
