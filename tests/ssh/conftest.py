@@ -31,6 +31,8 @@ UsePAM no
 PermitRootLogin yes
 MaxStartups 400:30:800
 MaxSessions 50
+# bash reads ~/.bashrc for commands of sshd, and whoever develops may have slow things there
+SetEnv HOME={folder}
 """
 
 
