@@ -53,6 +53,7 @@ def cp(app: App, /, paths: tuple[str, ...], **flags: Any) -> None:
     )
     interrupts = Interrupts(app.interrupt, lambda text: app.console.reporter().warn(text))
     with interrupts.around():
+        app.changing = True
         interrupts.arm("stopping; no file is left half written", abandon=True)
         result = operations.copy(
             cluster,

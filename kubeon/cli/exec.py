@@ -58,6 +58,7 @@ def exec_(app: App, /, selector: str, words: tuple[str, ...], **flags: Any) -> i
     sink = _sink(app, flags, len(select(app.home.known(cluster), [selector])))
     interrupts = Interrupts(app.interrupt, app.console.say)
     with interrupts.around():
+        app.changing = True
         interrupts.arm("ending the command on the hosts", abandon=True)
         result = operations.execute(
             cluster, options, app.home, sink, selectors=[selector], command=command, interrupt=app.interrupt

@@ -4,13 +4,14 @@
 
 # an entry that is to be put: prints its number and new, same, attributes (only mode or time differ), or clash and why
 check_folder() { # number path
-    if [ -d "$2" ]; then
+    # in this order: on a disk that several hosts share another one may make it just now
+    if [ ! -e "$2" ] && [ ! -L "$2" ]; then
+        echo "$1 new"
+    elif [ -d "$2" ]; then
         echo "$1 same"
         sweep "$2"
-    elif [ -e "$2" ] || [ -L "$2" ]; then
-        echo "$1 clash is there and is no directory"
     else
-        echo "$1 new"
+        echo "$1 clash is there and is no directory"
     fi
 }
 check_link() { # number path target
@@ -54,7 +55,7 @@ begin_put() {
     trap 'exit 74' HUP INT PIPE TERM
 }
 put_folder() { # number path mode
-    # on a disk that several hosts share another one may have been first
+    # another host may have been first
     mkdir -m "$3" -- "$2" || [ -d "$2" ] || exit
     echo "$1"
 }

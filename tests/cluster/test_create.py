@@ -177,6 +177,17 @@ def test_pods_reach_each_other(alpha: Alpha) -> None:
     pods.stop(cp)
 
 
+def test_a_command_on_all_nodes(alpha: Alpha, tmp_path: Path) -> None:
+    """With the cluster's own key; files come back from each node; history knows both."""
+    state = alpha.kubeon.ok("exec", "alpha@all", "--fold", "systemctl is-active kubelet | cat")
+    alpha.kubeon.ok("cp", "alpha@w*:/etc/kubernetes/kubelet.conf", f"{tmp_path}/")
+
+    assert state.stdout == "==> a[1-3] (3 hosts) <==\nactive\n"
+    assert {path.parent.name for path in tmp_path.rglob("kubelet.conf")} == {"a2", "a3"}
+    past = alpha.kubeon.data("history", "alpha")["operations"]
+    assert [(one["operation"], one["result"]) for one in past[-2:]] == [("exec", "ok"), ("cp", "ok")]
+
+
 def test_destroy_wants_a_word(alpha: Alpha) -> None:
     """Without --yes and without somebody who types the name, nothing happens."""
     nobody = alpha.kubeon.run("destroy", "alpha")
