@@ -29,17 +29,23 @@ EXIT_CODES = {"healthy": 0, "degraded": 8, "down": 9}  # none of them an error o
 @click.option(
     "--timeout",
     type=click.FloatRange(1, 600),
-    default=8,
-    show_default=True,
     metavar="SECONDS",
-    help="for all hosts together; who has not answered by then is told",
+    help="for all hosts together; who has not answered by then is told. Default: 8; from 100 hosts on 0.08 for each",
 )
 @click.option("--parallel", type=click.IntRange(1, 1000), default=100, show_default=True, help="hosts at once")
 @secret_flags
 @common_options
 @pass_app
 def cluster_info(
-    app: App, /, name: str | None, *, every: bool, watch: float | None, timeout: float, parallel: int, **flags: Any
+    app: App,
+    /,
+    name: str | None,
+    *,
+    every: bool,
+    watch: float | None,
+    timeout: float | None,
+    parallel: int,
+    **flags: Any,
 ) -> int:
     """Say whether a cluster is healthy, degraded or down, and why. Changes nothing, and waits for no lock.
 

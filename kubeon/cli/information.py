@@ -57,7 +57,7 @@ def information_value(info: Information) -> Value:
 
 
 def _node(found: Gathered, node: NodeSpec) -> Value:
-    name, health, state = found.name_of(node), found.health_of(node), found.state_of(node)
+    name, health, state = found.name_of(node), found.answers.get(str(node.address)), found.state_of(node)
     error = found.silent.get(str(node.address))
     offset = clocks(found).offsets.get(name)
     return {

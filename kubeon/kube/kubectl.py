@@ -22,13 +22,14 @@ class Kubectl:
         self.host = host
         self._clock = clock
 
-    def run(self, *words: str, manifest: str = "", timeout: float = 60) -> str:
+    def run(self, *words: str, manifest: str = "", timeout: float = 60, patient: bool = True) -> str:
         """Run kubectl; `manifest` is its standard input. Raises CommandError with kubectl's own words.
 
         It asks this node's own API server, not the endpoint of all, which may still wait for its load balancer. When
-        etcd is just choosing its leader it is asked again: whatever kubeon says to kubectl may be said twice.
+        etcd is just choosing its leader it is asked again: whatever kubeon says to kubectl may be said twice. Not with
+        `patient` off: for those who have no time.
         """
-        for pause in _PAUSES:
+        for pause in _PAUSES if patient else ():
             try:
                 return self._once(words, manifest, timeout)
             except CommandError as error:

@@ -4,6 +4,7 @@ Three defaults of fabric are not used: it accepts any host key, it reads standar
 its exceptions print whole command lines.
 """
 
+import logging
 import socket
 import threading
 from collections import defaultdict
@@ -33,6 +34,8 @@ AGAIN_AFTER = (0.5, 1.0, 2.0)
 DROPPED_WITHIN = 3.0  # seconds; what takes longer is no drop
 LOGINS = 8  # at once, at one jump host
 _JUMPS: dict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(LOGINS))
+# Its threads log the traceback of whatever goes wrong, a login that we cut included; without a handler that is printed.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)

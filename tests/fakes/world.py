@@ -196,7 +196,9 @@ class World:
 
     def information(self, **how: Any) -> Information:
         """`kubeon cluster-info`."""
-        lookout = information.Lookout(self.spec.name, information.Options(self.secrets, **how), self.home)
+        lookout = information.Lookout(
+            self.spec.name, information.Options(self.secrets, **{"seconds": 60.0, **how}), self.home
+        )
         try:
             return information.information(lookout)
         finally:

@@ -166,6 +166,21 @@ def test_a_stranger_in_a_nodes_place(demo: World) -> None:
     )
 
 
+def test_another_cluster_is_not_asked_for_this_one(demo: World) -> None:
+    """A control plane's machine is another cluster's now: what its API and its etcd say is not about this cluster."""
+    demo["cp1"].files["/etc/kubernetes/kubeon-cluster"] = ("other 99\n", "644")
+    told = demo["cp1"].told.count("kubectl")
+
+    info = demo.information()
+
+    assert info.found.nodes
+    assert demo["cp1"].told.count("kubectl") == told + 1  # /readyz, and no objects
+    assert [reason.what for reason in info.reasons] == [
+        "the machine at 10.0.0.1 bears the mark of another cluster, other"
+    ]
+    assert not [end for end in info.found.certificates if end.node == "cp1"]
+
+
 def test_a_clock_and_a_disk(demo: World) -> None:
     """Warnings leave it healthy."""
     demo["w1"].clock, demo["w2"].disk_used = 30.0, 90

@@ -213,8 +213,8 @@ def test_who_is_up_and_lets_nobody_in_is_told_from_who_is_down(sshd: Sshd) -> No
     assert not isinstance(caught.value, LoginError)
 
 
-def test_a_login_that_hangs_can_be_cut(tmp_path: Path, sshd: Sshd) -> None:
-    """Somebody listens and never says a word: whoever closes the connection ends the wait."""
+def test_a_login_that_hangs_can_be_cut(tmp_path: Path, sshd: Sshd, capfd: pytest.CaptureFixture[str]) -> None:
+    """Somebody listens and never says a word: whoever closes the connection ends the wait. Nothing is printed."""
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as mute:
         ssh = SSH(sshd.target(port=mute.getsockname()[1], known_hosts=tmp_path / "none", connect_timeout=20.0))
@@ -232,3 +232,4 @@ def test_a_login_that_hangs_can_be_cut(tmp_path: Path, sshd: Sshd) -> None:
         thread.join()
 
     assert time.monotonic() - began < 10
+    assert capfd.readouterr().err == ""

@@ -23,6 +23,7 @@ from kubeon.operations.information.gathered import (
     WAY,
     CertificateEnd,
     Gathered,
+    bears_another,
 )
 from kubeon.phases.look import target_of
 from kubeon.phases.prepare_hosts import marker_of
@@ -45,11 +46,15 @@ _READY += "get --raw /readyz --request-timeout 3s\n"
 
 @dataclass(frozen=True)
 class Options:
-    """How to ask. `seconds`: for all hosts together; what has not answered by then is told as such."""
+    """How to ask."""
 
     secrets: Secrets = field(default_factory=Secrets)
-    seconds: float = 8.0
+    seconds: float | None = None  # for all hosts together; None: what should do for so many
     parallel: int = 100  # hosts at once
+
+    def patience(self, hosts: int) -> float:
+        """Seconds for so many hosts together. A login costs this machine 10 to 30 ms of its processor."""
+        return self.seconds or max(8.0, 0.08 * hosts)
 
 
 class Lookout:
@@ -69,21 +74,23 @@ class Lookout:
         state, began = self._state, SYSTEM_CLOCK.monotonic()
         spec = self._home.known(state.name)
         listed = state.read_spec() or spec  # the balancers' lists have those whose joining has come to its end
-        look = _Look(self, spec, listed, began + self._options.seconds)
+        patience = self._options.patience(len(spec.nodes))
+        mark = _mark(state)
+        look = _Look(self, spec, listed, mark, began + patience)
         # control planes first: when there are more hosts than may be asked at once, they know most
         nodes = sorted(spec.nodes, key=lambda node: node.role is not Role.CONTROL_PLANE)
         by_address = {str(node.address): node for node in nodes}
         ended = within(
             by_address,
             lambda address: look.visit(by_address[address]),
-            seconds=self._options.seconds,
+            seconds=patience,
             parallel=self._options.parallel,
         )
         look.ask_again()
         heard, objects = dict(look.heard), look.objects
         silent = {address: answer for address, answer in ended.items() if isinstance(answer, KubeonError)}
         for address in by_address.keys() - heard.keys() - silent.keys():
-            silent[address] = ConnectError(f"no answer within {self._options.seconds:.0f} s", hint="a longer --timeout")
+            silent[address] = ConnectError(f"no answer within {patience:.0f} s", hint="a longer --timeout")
         for address in by_address.keys() - ended.keys():  # still under way: end it
             if transport := self._transports.pop(address, None):
                 transport.close()
@@ -96,7 +103,7 @@ class Lookout:
             nodes=objects[0] if objects else None,
             pods=objects[1] if objects else (),
             api_problem=look.problem,
-            mark=_mark(state),
+            mark=mark,
             unfinished=unfinished(state, last),
             holder=state.holder,
             last=last,
@@ -122,8 +129,10 @@ class Lookout:
 class _Look:
     """One look: what has been heard so far, by address, while threads go on."""
 
-    def __init__(self, lookout: Lookout, spec: ClusterSpec, listed: ClusterSpec, deadline: float) -> None:
-        self._lookout, self._spec, self._listed, self._deadline = lookout, spec, listed, deadline
+    def __init__(
+        self, lookout: Lookout, spec: ClusterSpec, listed: ClusterSpec, mark: str | None, deadline: float
+    ) -> None:
+        self._lookout, self._spec, self._listed, self._mark, self._deadline = lookout, spec, listed, mark, deadline
         self.heard: dict[str, HostHealth] = {}
         self.objects: tuple[dict[str, NodeState], tuple[PodState, ...]] | None = None
         self.problem = ""
@@ -141,9 +150,9 @@ class _Look:
         except ConnectError:
             if not lines:
                 raise
-        self.heard[address] = parse_health("\n".join(lines), sent, SYSTEM_CLOCK.now())
-        answer = self.heard[address].answers.get(API)
-        if answer and answer.well:
+        health = self.heard[address] = parse_health("\n".join(lines), sent, SYSTEM_CLOCK.now())
+        answer = health.answers.get(API)
+        if answer and answer.well and not bears_another(health, self._mark):
             self._spare.append(host)
             if self._asking.acquire(blocking=False):
                 try:
@@ -163,7 +172,7 @@ class _Look:
             return
         words = ("get", "nodes,pods", "--namespace", "kube-system", "-o", "json", "--request-timeout", "5s")
         try:
-            self.objects = parse_objects(json.loads(Kubectl(host).run(*words, timeout=self._left())))
+            self.objects = parse_objects(json.loads(Kubectl(host).run(*words, timeout=self._left(), patient=False)))
         except (KubeonError, ValueError) as error:
             self.problem = str(error)
             self._spare.remove(host)

@@ -57,9 +57,14 @@ class Gathered:
             return self.answers[address].hostname.lower()
         return next((each.name for each in (self.nodes or {}).values() if each.address == address), address)
 
+    def is_foreign(self, node: NodeSpec) -> bool:
+        """Does another cluster's machine stand at its address?"""
+        health = self.answers.get(str(node.address))
+        return health is not None and bears_another(health, self.mark)
+
     def health_of(self, node: NodeSpec) -> HostHealth | None:
-        """What its host said."""
-        return self.answers.get(str(node.address))
+        """What its host said. What another cluster's machine says is not about this one."""
+        return None if self.is_foreign(node) else self.answers.get(str(node.address))
 
     def state_of(self, node: NodeSpec) -> NodeState | None:
         """Its Node object."""
@@ -71,6 +76,11 @@ class Gathered:
             health = self.health_of(node)
             if health is not None and role in (None, node.role):
                 yield node, health
+
+
+def bears_another(health: HostHealth, mark: str | None) -> bool:
+    """Does a host bear the mark of another cluster than the one with this mark?"""
+    return bool(mark and health.cluster_marker and health.cluster_marker != mark)
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,8 @@ def api_servers(found: Gathered) -> list[Spoken]:
     for node in found.spec.control_planes:
         health = found.health_of(node)
         if health is None:
-            servers.append(Spoken(found.name_of(node), None, "its host does not answer"))
+            text = "another cluster's machine is there" if found.is_foreign(node) else "its host does not answer"
+            servers.append(Spoken(found.name_of(node), None, text))
             continue
         answer = health.answers.get(API)
         if answer is None:
@@ -208,10 +219,10 @@ class PodGroup:
 
 
 def pod_groups(pods: Sequence[PodState]) -> list[PodGroup]:
-    """System pods by component and image; two images of one component are two groups."""
+    """System pods by component and image, without those that end; two images of one component are two groups."""
     groups: dict[tuple[str, str], list[PodState]] = {}
     for pod in pods:
-        if not pod.ended:
+        if not (pod.ended or pod.leaving):
             groups.setdefault((pod.component, " ".join(pod.images)), []).append(pod)
     return [PodGroup(component, image, tuple(pods)) for (component, image), pods in sorted(groups.items())]
 

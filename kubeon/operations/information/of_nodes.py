@@ -20,10 +20,10 @@ def node_reasons(found: Gathered) -> Iterator[Reason]:
     """Of all nodes on record."""
     for node in found.spec.nodes:
         health = found.health_of(node)
-        if health is None:
+        if found.is_foreign(node):
+            yield _another_cluster(found, node)
+        elif health is None:
             yield _silent(found, node)
-        elif other := _another_cluster(found, node, health):
-            yield other
         else:
             yield from _mark(found, node, health)
             yield from _units(found, node, health)
@@ -67,10 +67,8 @@ def _silent(found: Gathered, node: NodeSpec) -> Reason:
     return Reason(severity, "Unreachable", "; ".join(words), hint, (name,))
 
 
-def _another_cluster(found: Gathered, node: NodeSpec, health: HostHealth) -> Reason | None:
-    if not found.mark or not health.cluster_marker or health.cluster_marker == found.mark:
-        return None
-    other = health.cluster_marker.partition(" ")[0]
+def _another_cluster(found: Gathered, node: NodeSpec) -> Reason:
+    other = found.answers[str(node.address)].cluster_marker.partition(" ")[0]
     what = f"the machine at {node.address} bears the mark of another cluster, {other}"
     hint = f"take it off the record: kubeon del {found.spec.name} @{found.name_of(node)} --dead, or see who took it"
     return Reason(Severity.DEGRADED, "Mark", what, hint, (found.name_of(node),))

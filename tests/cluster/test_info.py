@@ -1,0 +1,146 @@
+"""`kubeon cluster-info` on a real cluster: when all is well, when one of everything is down, when no API answers.
+
+One cluster; the tests go in order. Measured times are printed (pytest -s).
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import Up
+from tests.cluster.driver import VERSION, Kubeon, nodes, sources
+from tests.lab import faults, hosts
+from tests.lab.hosts import LabHost
+
+pytestmark = pytest.mark.lab
+
+_GONE = "for i in $(seq 120); do crictl ps -q --name haproxy | grep -q . || exit 0; sleep 0.5; done; exit 1"
+BOUND = 60  # seconds; it takes a tenth of that on a machine that does nothing else
+PATIENCE = 180  # seconds
+
+
+@dataclass
+class Cluster:
+    """The cluster of this module."""
+
+    kubeon: Kubeon
+    control_planes: list[LabHost]
+    workers: list[LabHost]
+
+    def look(self) -> tuple[int, Any, float]:
+        """The exit code, the answer, and how many seconds it took with the start of Python and all."""
+        began = time.monotonic()
+        outcome = self.kubeon.run("cluster-info", "in", "--timeout", "30", "--output", "json")
+        taken = time.monotonic() - began
+        value = json.loads(outcome.stdout)
+        assert "error" not in value, outcome.text
+        print(f"{value['verdict']}: {taken:.1f} s, {value['seconds']:.1f} s of them asking")
+        print("".join(f"    {each['severity']} {each['nodes']} {each['what']}\n" for each in value["reasons"]))
+        assert taken < BOUND
+        return outcome.exit_code, value, taken
+
+    def becomes(self, verdict: str) -> tuple[Any, float]:
+        """Look until the cluster is so; the answer, and the seconds that the last look took."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            code, value, taken = self.look()
+            assert code == {"healthy": 0, "degraded": 8, "down": 9}[value["verdict"]]
+            if value["verdict"] == verdict:
+                return value, taken
+            assert time.monotonic() < deadline, value["reasons"]
+            time.sleep(2)
+
+
+def said(value: Any, check: str, node: str = "") -> str:
+    """The one reason of this check, about this node."""
+    (what,) = [
+        reason["what"]
+        for reason in value["reasons"]
+        if reason["check"] == check and (node in reason["nodes"] if node else not reason["nodes"])
+    ]
+    return str(what)
+
+
+@pytest.fixture(scope="module")
+def cluster(up: Up, module_kubeon: Kubeon) -> Cluster:
+    """Three control planes and two workers, each with a haproxy."""
+    members = up("in-m1", "in-m2", "in-m3", "in-w1", "in-w2")
+    found = Cluster(module_kubeon, members[:3], members[3:])
+    module_kubeon.ok("create", "in", VERSION, *nodes(found.control_planes, found.workers), *sources(), "--yes")
+    return found
+
+
+def test_all_is_well(cluster: Cluster) -> None:
+    """Every host is asked, nothing is changed, and the screen has it all."""
+    began = len(cluster.kubeon.logs("in"))
+    value, _ = cluster.becomes("healthy")
+    outcome = cluster.kubeon.run("info", "in")
+
+    assert outcome.exit_code == 0
+    assert outcome.stdout.startswith("Cluster in is healthy")
+    print(outcome.stdout)
+    assert len(cluster.kubeon.logs("in")) == began
+    # the disks are this machine's, and its clock is everybody's
+    assert {reason["check"] for reason in value["reasons"]} <= {"Disk"}
+    for node in value["nodes"]:
+        assert (node["answers"], node["marked"], node["ready"], node["kubelet"]) == (True, True, True, VERSION)
+        assert node["units"] == {"kubelet": "active", "containerd": "active"}
+        assert node["runtime"].startswith("containerd://")
+        assert node["os"].startswith("Debian")
+        assert node["disks"]
+        assert abs(node["clockOffsetSeconds"]) < 5
+    assert value["clocks"]["skewSeconds"] < 1
+    assert [server["ready"] for server in value["api"]["servers"]] == [True] * 3
+    assert [way["works"] for way in value["api"]["ways"]] == [True] * 2
+    assert all(way["text"].count(":6443 UP") == 3 for way in value["api"]["ways"])
+    etcd = value["etcd"]
+    assert (etcd["voters"], etcd["answering"], etcd["mayFail"], etcd["alarms"]) == (3, 3, 1, [])
+    assert sum(member["leader"] for member in etcd["members"]) == 1
+    assert all(member["dbSizeBytes"] > 0 and member["version"].startswith("3.") for member in etcd["members"])
+    assert value["certificates"]["first"]["daysLeft"] > 36000
+    assert value["certificates"]["count"] >= 3 * 10 + 2 * 2
+    pods = {group["component"]: group["total"] for group in value["pods"]}
+    assert pods == {**pods, "etcd": 3, "kube-apiserver": 3, "kube-proxy": 5, "local-haproxy": 2, "coredns": 2}
+    assert (value["operation"]["last"]["operation"], value["operation"]["last"]["result"]) == ("create", "ok")
+    assert value["operation"]["running"] is None
+
+
+def test_one_of_everything_is_down(cluster: Cluster) -> None:
+    """A control plane without power, a worker's kubelet stopped, another one's haproxy gone: all in one look."""
+    dead, (stopped, cut) = cluster.control_planes[0], cluster.workers
+    hosts.ssh(stopped, "systemctl stop kubelet")
+    hosts.ssh(cut, "mv /etc/kubernetes/manifests/local-haproxy.yaml /root/; " + _GONE)
+    faults.power_off(dead)
+
+    value, taken = cluster.becomes("degraded")  # it may have led etcd, which has no leader then for a second
+
+    assert "cannot be reached by SSH" in said(value, "Unreachable", dead.name)
+    assert said(value, "Etcd") == f"etcd: {dead.name} does not answer: 3 voters, 2 answer, 2 needed: none may fail"
+    assert said(value, "Kubelet", stopped.name).startswith("kubelet is inactive")
+    assert "haproxy does not answer" in said(value, "WayToApi", cut.name)
+    assert not [reason for reason in value["reasons"] if reason["severity"] == "down"]
+    print(f"one of everything down: told within {taken:.1f} s")
+
+
+def test_no_api_answers(cluster: Cluster) -> None:
+    """Two more control planes without their API server: what the hosts know is the answer."""
+    for host in cluster.control_planes[1:]:
+        hosts.ssh(host, "systemctl stop kubelet; crictl stop $(crictl ps -q --name 'kube-apiserver|^etcd$')")
+
+    code, value, taken = cluster.look()
+
+    assert (code, value["verdict"]) == (9, "down")
+    assert said(value, "Api").startswith("no API server is ready")
+    assert said(value, "Etcd").startswith("no member of etcd answers; of 3 voters 2 are needed")
+    for host in cluster.control_planes[1:]:
+        assert said(value, "Kubelet", host.name).startswith("kubelet is inactive")
+        static = [r["what"] for r in value["reasons"] if r["check"] == "StaticPod" and host.name in r["nodes"]]
+        assert {what.partition(" (")[0] for what in static} >= {
+            "etcd: its container exited",
+            "kube-apiserver: its container exited",
+        }
+    assert [node["ready"] for node in value["nodes"]] == [None] * 5
+    print(f"down: told within {taken:.1f} s")
