@@ -283,7 +283,7 @@ def no_member(here: World) -> None:
 
 
 def no_configuration(here: World) -> None:
-    here.api.configmaps["kubeadm-config"] = {}
+    here.api.configmaps["kubeadm-config"] = {"ClusterConfiguration": ""}
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,7 @@ from kubeon.spec.releases import components, numbers, pause_image
 CONFIG = "/etc/containerd/config.toml"
 CERTS = "/etc/containerd/certs.d"
 UNIT = "/etc/systemd/system/containerd.service"
-# sudo's secure_path often lacks /usr/local/bin; on an adopted node it is where its package put it
-CTR = 'env PATH="/usr/local/bin:$PATH" ctr -n k8s.io'
+CTR = "ctr -n k8s.io"  # on an adopted node it is where a package put it; PATH is that of transport/script.py
 PIN_LABEL = "io.cri-containerd.pinned=pinned"
 _OLDEST = (1, 6, 0)
 # Of a container that was restarted the runtime keeps the dead ones for a while.

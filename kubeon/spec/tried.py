@@ -3,7 +3,7 @@
 TRIED: dict[str, frozenset[str]] = {
     "kubernetes": frozenset({"v1.20.2"}),
     "os": frozenset({"debian"}),
-    "network": frozenset({"bridge"}),
+    "network": frozenset({"bridge", "none"}),
     "load-balancer": frozenset({"haproxy", "external"}),
     "runtime": frozenset({"containerd"}),
     "architecture": frozenset({"amd64"}),

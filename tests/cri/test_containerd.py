@@ -146,8 +146,7 @@ def run_with_ctr(script: str, folder: Path) -> tuple[subprocess.CompletedProcess
     """The script with a ctr of the test's own, and what that was asked to do."""
     (folder / "ctr").write_text(CTR)
     (folder / "ctr").chmod(0o755)
-    script = script.replace("/usr/local/bin:", f"{folder}:")
-    environment = os.environ | {"CALLS": str(folder / "calls")}
+    environment = os.environ | {"CALLS": str(folder / "calls"), "PATH": f"{folder}:{os.environ['PATH']}"}
     done = subprocess.run(["sh"], input=script, text=True, capture_output=True, check=False, env=environment)
     calls = (folder / "calls").read_text().splitlines()
     return done, [call for call in calls if " ls" not in call]
