@@ -108,6 +108,19 @@ def test_a_snapshot_comes_to_the_control_machine(world: MakeWorld) -> None:
     assert here.state.journal.entries()[-1].operation == "etcd-snapshot"
 
 
+def test_snapshots_outlive_their_cluster(world: MakeWorld) -> None:
+    """Whoever destroys a cluster by mistake has its data."""
+    here = world(control_planes=1, workers=1)
+    here.create()
+    found = here.take_snapshot().snapshot
+
+    result = here.destroy()
+
+    kept = here.home.path / "forgotten" / "demo-snapshots"
+    assert result.stays[-1] == f"snapshots of etcd are kept: {kept}"
+    assert file_problem(kept / found.path.name) == ""
+
+
 def test_a_snapshot_in_pieces(world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many they are."""
     monkeypatch.setattr(snapshots, "PIECE", 1000)

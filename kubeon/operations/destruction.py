@@ -41,5 +41,7 @@ def destroy(
         if options.kubeconfig is not None:
             write_removed(options.kubeconfig, name)
         run.close()
+        kept = run.state.keep_snapshots()
         run.state.remove()
-        return DestroyResult(name, tuple(outcome.changes), since(began), None, stays(outcome))
+        rest = (*stays(outcome), *((f"snapshots of etcd are kept: {kept}",) if kept else ()))
+        return DestroyResult(name, tuple(outcome.changes), since(began), None, rest)

@@ -7,7 +7,7 @@ from kubeon.kube.kubeconfig_file import write_removed
 from kubeon.operations.base import Confirm, Options, Plan
 from kubeon.spec.loading import dump_spec
 from kubeon.spec.model import ClusterSpec
-from kubeon.state.files import explained, write_file
+from kubeon.state.files import write_file
 from kubeon.state.home import Home
 from kubeon.waiting import SYSTEM_CLOCK
 
@@ -32,7 +32,7 @@ def forget(name: str, options: Options, home: Home, confirm: Confirm) -> ForgetR
         write_file(kept, dump_spec(spec).encode())
         if options.kubeconfig is not None:
             write_removed(options.kubeconfig, name)
-        snapshots = _keep_snapshots(state.path / "snapshots", home, name)
+        snapshots = state.keep_snapshots()
         state.remove()
     return ForgetResult(name, kept, snapshots)
 
@@ -40,19 +40,6 @@ def forget(name: str, options: Options, home: Home, confirm: Confirm) -> ForgetR
 def description_path(home: Home, name: str) -> Path:
     """Where the description of a forgotten cluster is kept."""
     return home.path / "forgotten" / f"{name}.yaml"
-
-
-def _keep_snapshots(folder: Path, home: Home, name: str) -> Path | None:
-    """Out of the record that is about to go: nobody forgets a cluster to lose its data."""
-    with explained(folder):
-        if not folder.is_dir() or not any(folder.iterdir()):
-            return None
-        target, number = home.path / "forgotten" / f"{name}-snapshots", 1
-        while target.exists():
-            number += 1
-            target = target.with_name(f"{name}-snapshots-{number}")
-        folder.rename(target)
-        return target
 
 
 def _plan(spec: ClusterSpec, kept: Path, options: Options) -> Plan:

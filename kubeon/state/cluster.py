@@ -178,6 +178,23 @@ class ClusterState:
         """All log files, oldest first."""
         return sorted((self.path / "logs").glob("*.log"))
 
+    def keep_snapshots(self) -> Path | None:
+        """Put etcd's snapshots out of the record that is about to go: nobody forgets a cluster to lose its data.
+
+        Where they are then; None when there are none.
+        """
+        folder = self.path / "snapshots"
+        with explained(folder):
+            if not folder.is_dir() or not any(folder.iterdir()):
+                return None
+            target, number = self.home.path / "forgotten" / f"{self.name}-snapshots", 1
+            while target.exists():
+                number += 1
+                target = target.with_name(f"{self.name}-snapshots-{number}")
+            make_folder(target.parent)
+            folder.rename(target)
+            return target
+
     def remove(self) -> None:
         """Forget the cluster, with its keys; whole or not at all, so that a cut run leaves no half record."""
         with explained(self.path):
