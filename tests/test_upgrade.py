@@ -263,6 +263,18 @@ def test_pods_of_nobody_are_not_deleted_without_a_word(world: MakeWorld) -> None
     assert "w2" not in here.api.workloads
 
 
+def test_pods_that_are_about_to_go_and_kubeons_own_are_nobodys_loss(world: MakeWorld) -> None:
+    """Those with which `create` looked whether pods reach each other may still be there."""
+    here = running(world, control_planes=1)
+    leaving = pod("by-hand", owned=False)
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-31T12:00:00Z"
+    here.api.workloads["w1"] = [leaving, pod("kubeon-verify-0a0b0c0d-w1", owned=False)]
+
+    here.upgrade(NEW)
+
+    assert set(kubelets(here).values()) == {NEW}
+
+
 def test_a_node_that_somebody_else_has_cordoned_stays_so(world: MakeWorld) -> None:
     """It is upgraded all the same."""
     here = running(world)

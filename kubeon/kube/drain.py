@@ -11,7 +11,7 @@ _EVERYWHERE = "--all-namespaces"
 _ENDED = ("Succeeded", "Failed")
 _FIELDS = (
     *(".metadata.namespace", ".metadata.name", ".spec.nodeName", ".status.phase", ".metadata.ownerReferences[*].kind"),
-    r".metadata.annotations.kubernetes\.io/config\.mirror",
+    *(r".metadata.annotations.kubernetes\.io/config\.mirror", ".metadata.deletionTimestamp"),
 )
 _LEAN = "jsonpath={range .items[*]}" + '{"\\t"}'.join(f"{{{each}}}" for each in _FIELDS) + '{"\\n"}{end}'
 
@@ -32,11 +32,14 @@ class MovablePod:
 
 
 def movable_pods(api: Kubectl) -> list[MovablePod]:
-    """Of the whole cluster, the pods that a drain of their node concerns. Only what is asked for crosses the wire."""
+    """Of the whole cluster, the pods that a drain of their node concerns, but for those that are about to go anyway.
+
+    Only what is asked for crosses the wire.
+    """
     found = []
     for line in filter(None, api.run("get", "pods", _EVERYWHERE, "-o", _LEAN, timeout=120).splitlines()):
-        namespace, name, node, phase, owners, mirror = line.split("\t")
-        if node and not mirror and phase not in _ENDED and "DaemonSet" not in owners.split():
+        namespace, name, node, phase, owners, mirror, leaving = line.split("\t")
+        if node and not mirror and not leaving and phase not in _ENDED and "DaemonSet" not in owners.split():
             found.append(MovablePod(namespace, name, node, bool(owners)))
     return found
 

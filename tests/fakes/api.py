@@ -194,7 +194,8 @@ def _lean(node: str, pod: dict[str, Any]) -> str:
     meta = pod["metadata"]
     owners = " ".join(owner["kind"] for owner in meta.get("ownerReferences", []))
     mirror = meta.get("annotations", {}).get("kubernetes.io/config.mirror", "")
-    fields = (meta["namespace"], meta["name"], node, pod.get("status", {}).get("phase", "Running"), owners, mirror)
+    phase, leaving = pod.get("status", {}).get("phase", "Running"), meta.get("deletionTimestamp", "")
+    fields = (meta["namespace"], meta["name"], node, phase, owners, mirror, leaving)
     return "\t".join(fields) + "\n"
 
 
