@@ -81,8 +81,11 @@ class Cri(Protocol):
         """A shell function: `running NAME` prints the containers of this name, of static pods, that run."""
         ...
 
-    def stop_script(self, container: str) -> str:
-        """Shell that asks the running containers of this name to end (SIGTERM); the kubelet starts them again."""
+    def stop_script(self, container: str, *, at_once: bool = False) -> str:
+        """Shell that asks the running containers of this name to end (SIGTERM); the kubelet starts them again.
+
+        `at_once` does not ask (SIGKILL).
+        """
         ...
 
     def remains(self) -> Remains:

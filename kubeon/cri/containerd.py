@@ -151,9 +151,10 @@ class Containerd:
         """By the label that the kubelet gives them."""
         return _RUNNING
 
-    def stop_script(self, container: str) -> str:
-        """SIGTERM to its first process, as the kubelet itself does."""
-        return f'{_RUNNING}for id in $(running {container}); do {CTR} tasks kill --signal SIGTERM "$id"; done\n'
+    def stop_script(self, container: str, *, at_once: bool = False) -> str:
+        """A signal to its first process, as the kubelet itself sends it."""
+        kill = f"{CTR} tasks kill --signal {'SIGKILL' if at_once else 'SIGTERM'}"
+        return f'{_RUNNING}for id in $(running {container}); do {kill} "$id"; done\n'
 
     def remains(self) -> Remains:
         """Shims outlive the unit on purpose (KillMode=process), so they are named."""

@@ -123,9 +123,10 @@ class Restoration:
         variables = {"data": DATA, "work": WORK, "parked": PARKED, "old": self.old(host), "attempt": self.attempt.id}
         lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
         stops = "".join(self.cri.stop_script(name) for name in _COMPONENTS)
+        kill = self.cri.stop_script("kube-apiserver", at_once=True)
         return (
             f"{lines}{self.cri.running_script()}{self.cri.image_script(self.found[host.name].manifest.image, DATA)}"
-            f"stop_all() {{\n{stops}}}\n"
+            f"stop_all() {{\n{stops}}}\nkill_api_server() {{\n{kill}}}\n"
             + resources.files("kubeon.phases").joinpath("restore_etcd.sh").read_text(encoding="utf-8")
         )
 

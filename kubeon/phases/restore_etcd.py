@@ -248,7 +248,7 @@ class RestartKubelet(_Restore):
 
 
 class CheckCluster(_Restore):
-    """Every node that can be reached is Ready, and the cluster's own pods begin anew, for the kubelet's reason."""
+    """Every node that can be reached reports, and is Ready; the cluster's own pods begin anew, as kubelets do."""
 
     name = "check-cluster"
     title = "Check the cluster"
@@ -265,6 +265,7 @@ class CheckCluster(_Restore):
     def do(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nodes first: pods are made where they are ready."""
         nodes = [each.name for each in ctx.hosts]
+        _wait_for_reports(ctx.api, nodes)  # what the snapshot says of their health was true once
         ctx.api.wait_ready(nodes, seconds=READY_WITHIN)
         pods = (ctx.api.get("pods", "--namespace", "kube-system") or {"items": []})["items"]
         names = [pod["metadata"]["name"] for pod in pods if _is_kept(pod) and pod["spec"].get("nodeName") in nodes]
@@ -303,6 +304,27 @@ def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block
+
+
+def _wait_for_reports(api: Kubectl, nodes: Sequence[str]) -> None:
+    """A kubelet renews its Lease every 10 s. What a clock says is not asked: the time there has to change."""
+    before: dict[str, str] = {}
+    late = set(nodes)
+
+    def all_report() -> bool:
+        leases = (api.get("leases", "--namespace", "kube-node-lease") or {"items": []})["items"]
+        for lease in leases:
+            name, renewed = lease["metadata"]["name"], lease["spec"].get("renewTime", "")
+            if before.setdefault(name, renewed) != renewed:
+                late.discard(name)
+        return not late
+
+    if not wait_until(all_report, seconds=READY_WITHIN, pause=0.3, longest=2.0):
+        raise OperationError(
+            f"kubelets do not report within {READY_WITHIN} s",
+            why=", ".join(sorted(late)),
+            hint="look at: journalctl -u kubelet on these nodes",
+        )
 
 
 def _is_kept(pod: dict[str, Any]) -> bool:

@@ -20,10 +20,12 @@ park() {
         mv -f "$manifests/$name.yaml" "$parked/$name.yaml" && say "stopped $name" || exit
     done
     systemctl is-active --quiet kubelet || systemctl start kubelet
-    for attempts in $(seq 180); do
+    for attempts in $(seq 120); do
         [ -n "$(left)" ] || return 0
-        if [ "$attempts" = 60 ]; then stop_all; fi
-        sleep 0.5
+        # it would wait half a minute for the ends of its watches, and without etcd it can do nothing more for anybody
+        [ -n "$(running etcd)" ] || kill_api_server
+        if [ "$attempts" = 40 ]; then stop_all; fi
+        sleep 1
     done
     fail "containers of the control plane still run: $(left | tr '\n' ' ')"
 }
@@ -53,9 +55,13 @@ rescue() { # NAME
     cp -a --reflink=auto "$data/member" "$work/copy/member" || exit
     end kubeon-rescue
     trap after_rescue EXIT
-    in_container kubeon-rescue etcd --name "$1" --data-dir "$work/copy" --force-new-cluster \
-        --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
-        --listen-peer-urls http://127.0.0.1:2380 >"$work/copy/log" 2>&1 9>&- &
+    trap 'exit 1' HUP PIPE TERM # nobody listens any more
+    (
+        exec 9>&- >"$work/copy/log" 2>&1 # the lock is not to be held by what may stay behind
+        in_container kubeon-rescue etcd --name "$1" --data-dir "$work/copy" --force-new-cluster \
+            --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
+            --listen-peer-urls http://127.0.0.1:2380
+    ) &
     for attempts in $(seq 240); do
         beside kubeon-rescue etcdctl --endpoints http://127.0.0.1:2379 endpoint health >/dev/null 2>&1 && break
         [ "$attempts" = 240 ] && fail "etcd does not start on a copy of its data: $(tail -n 3 "$work/copy/log")"

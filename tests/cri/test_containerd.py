@@ -176,4 +176,6 @@ def test_a_container_is_asked_to_end(tmp_path: Path) -> None:
     done, calls = run_with_ctr(CONTAINERD.stop_script("etcd"), tmp_path)
 
     assert (done.returncode, calls) == (0, ["-n k8s.io tasks kill --signal SIGTERM now"])
+    calls = run_with_ctr(CONTAINERD.stop_script("etcd", at_once=True), tmp_path)[1]
+    assert calls[-1] == "-n k8s.io tasks kill --signal SIGKILL now"
     assert run_with_ctr(CONTAINERD.stop_script("etcd-events"), tmp_path)[0].returncode == 0

@@ -43,6 +43,7 @@ class FakeApi:
         self.leaving: set[str] = set()  # pods that were deleted and still there, as pods are for a while
         self.writes: list[tuple[str, ...]] = []  # every call that changes something
         self._lock = threading.Lock()
+        self._renewals = 0
 
     def kubectl(self, words: list[str], stdin: str) -> str:
         """Answer a command line, without its --kubeconfig and --server."""
@@ -70,6 +71,10 @@ class FakeApi:
                 return json.dumps({"items": here})
             case ["pods", "--all-namespaces", "--field-selector", field, *_]:
                 return json.dumps({"items": self.workloads.get(field.removeprefix("spec.nodeName="), [])})
+            case ["leases", "--namespace", "kube-node-lease", "-o", "json", "--ignore-not-found"]:
+                self._renewals += 1
+                renewed = {"renewTime": f"2026-01-31T12:00:00.{self._renewals:06}Z"}
+                return json.dumps({"items": [{"metadata": {"name": name}, "spec": renewed} for name in self.nodes]})
             case ["pods", "--namespace", "kube-system", "-o", "json", "--ignore-not-found"]:
                 return json.dumps({"items": list(self.system_pods.values())})
             case ["configmap", "kubeadm-config", "--namespace", "kube-system", *_]:

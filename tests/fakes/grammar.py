@@ -65,7 +65,8 @@ def _restore_library() -> str:
     image = re.escape(_CRI.image_script("IMAGE", snapshots.DATA)).replace("IMAGE", r"(?P<image>\S+)", 1)
     stops = "".join(re.escape(_CRI.stop_script(name)) for name in restoration._COMPONENTS)
     variables = r"data=\S+\nwork=\S+\nparked=(?P<parked>\S+)\nold=(?P<old>\S+)\nattempt=(?P<attempt>\w+)\n"
-    stop_all = rf"stop_all\(\) \{{\n{stops}\}}\n"
+    kill = re.escape(_CRI.stop_script("kube-apiserver", at_once=True))
+    stop_all = rf"stop_all\(\) \{{\n{stops}\}}\nkill_api_server\(\) \{{\n{kill}\}}\n"
     return (
         variables + re.escape(_CRI.running_script()) + image + stop_all + _library("kubeon.phases", "restore_etcd.sh")
     )
