@@ -206,7 +206,7 @@ def test_cut_off_at_every_turn(cluster: Cluster) -> None:
     assert refused.exit_code == 6, refused.text
     assert f"kubeon upgrade {cluster.name} {NEW} goes on with it" in refused.text
 
-    run = cluster.kubeon.watched(cluster.name, *cluster.upgrade())
+    run = cluster.kubeon.watched(cluster.name, *cluster.upgrade("--drain-timeout", "30"))  # nobody leaves a dead host
     run.reach(r"\[upgrade-workers\]: started", patience=400)
     busy = next(host for host in cluster.workers if cluster.kubelets()[host.name] == VERSION)
     faults.power_off(busy)
