@@ -275,6 +275,21 @@ def test_pods_that_are_about_to_go_and_kubeons_own_are_nobodys_loss(world: MakeW
     assert set(kubelets(here).values()) == {NEW}
 
 
+def test_what_a_killed_run_left_cordoned_holds_up_nobody(world: MakeWorld) -> None:
+    """Seen on the lab: the pods of the other worker had nowhere to go, and their budget held the drain."""
+    here = running(world, control_planes=1)
+    seen: list[set[str]] = []
+    here.api.nodes["w2"]["spec"]["unschedulable"] = True
+    here.api.nodes["w2"]["metadata"]["annotations"] = {MARK: "upgrade"}
+    for machine in here.machines.values():
+        machine.hook = lambda token: seen.append(cordoned(here)) if token == "stop_kubelet" else None
+
+    here.upgrade(NEW)
+
+    assert sorted(map(sorted, seen)) == [["cp1"], ["w1"], ["w2"]]
+    assert cordoned(here) == set()
+
+
 def test_a_node_that_somebody_else_has_cordoned_stays_so(world: MakeWorld) -> None:
     """It is upgraded all the same."""
     here = running(world)

@@ -8,7 +8,7 @@ from kubeon.errors import KubeonError, PreflightError, StateError, UsageError
 from kubeon.etcd.quorum import quorum_of
 from kubeon.hosts.host import Host
 from kubeon.kube.budgets import held_pods
-from kubeon.kube.cordon import MARK
+from kubeon.kube.cordon import MARK, uncordon
 from kubeon.kube.drain import movable_pods
 from kubeon.kube.kubectl import Kubectl, why_not_ready
 from kubeon.kube.versions import api_version, kubelet_version
@@ -104,6 +104,9 @@ def upgrade(
         if not plan.changes and not absent and pending is None and stored == spec:
             return UpgradeResult(name, spec.version, False, node_results(ctx, ctx.hosts), seconds=since(began))
         run.state.write_proposed(spec)
+        for each in nodes:  # what a run that was killed has left cordoned would hold up the drain of others
+            if MARK in nodes[each]["metadata"].get("annotations", {}):
+                uncordon(ctx.api, each)
         outcome = run.walk(steps, ctx, options, interrupt, f"Upgrading {name} to {spec.version}")
         if outcome.errors or ctx.paused:  # it was this operation itself that stopped
             outcome.interrupted = False
