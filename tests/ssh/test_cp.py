@@ -228,7 +228,10 @@ def test_what_is_cut_off_leaves_whole_files_only(kubeon: Kubeon, tmp_path: Path,
     shutil.rmtree(there)
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(300, marks=pytest.mark.lab)])  # the length; it needs no lab
+LONG = pytest.param(300, marks=[pytest.mark.lab, pytest.mark.alone])  # the length; it needs no lab
+
+
+@pytest.mark.parametrize("count", [20, LONG])
 def test_a_folder_to_many_hosts(kubeon: Kubeon, module_sshd: Sshd, tree: Path, tmp_path: Path, count: int) -> None:
     """On a disk that all of them share, too, as here; one that is dead stops no other, and is named."""
     module_sshd.cluster(tmp_path, hosts=count, dead="w6")

@@ -224,6 +224,7 @@ def test_forty_hosts_one_slow_one_dead(kubeon: Kubeon, module_sshd: Sshd, tmp_pa
 
 
 @pytest.mark.lab  # for its length; it needs no lab
+@pytest.mark.alone
 def test_three_hundred_hosts_one_slow_one_dead(kubeon: Kubeon, module_sshd: Sshd, tmp_path: Path) -> None:
     """The same at full size."""
     many_hosts(kubeon, module_sshd, tmp_path, 300)
