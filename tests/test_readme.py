@@ -16,7 +16,7 @@ import tasks
 from kubeon.cli import cli
 from kubeon.cni import CNIS
 from kubeon.lb import LBS
-from kubeon.operations import ADD, CREATE, REMOVE
+from kubeon.operations import ADD, CREATE, REMOVE, RENEW
 from kubeon.operations.steps import upgrade_steps
 from kubeon.spec.loading import json_schema
 from tests.lab import cache
@@ -192,7 +192,7 @@ def test_every_plugin_is_in_the_readme(name: str) -> None:
 
 @pytest.mark.parametrize(
     "phase",
-    {phase.name: phase for phase in (*CREATE, *ADD, *REMOVE, *upgrade_steps(1))}.values(),
+    {phase.name: phase for phase in (*CREATE, *ADD, *REMOVE, *RENEW, *upgrade_steps(1))}.values(),
     ids=lambda phase: phase.name,
 )
 def test_every_phase_is_in_the_readme(phase: Any) -> None:

@@ -11,6 +11,7 @@ from kubeon.cli.add import add
 from kubeon.cli.adopt import adopt
 from kubeon.cli.aliases import AliasedGroup
 from kubeon.cli.app import BUG, App, command_line, common_options
+from kubeon.cli.certs import certs
 from kubeon.cli.completion import complete_arguments, completion
 from kubeon.cli.cp import cp
 from kubeon.cli.create import create
@@ -41,11 +42,9 @@ def cli() -> None:
 
 _COMMANDS: tuple[click.Command, ...] = (
     *(create, add, delete, upgrade, destroy, cluster_info, preflight),
-    *(list_, use, kubeconfig, history_command, rename, forget, adopt),
-    *(create, add, delete, destroy, preflight),
     *(exec_, cp),
-    *(list_, use, kubeconfig, history_command, rename, forget),
-    etcd,
+    *(list_, use, kubeconfig, history_command, rename, forget, adopt),
+    *(certs, etcd),
     *(view, schema, completion),
 )
 for _command in _COMMANDS:

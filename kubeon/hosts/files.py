@@ -25,8 +25,8 @@ def ensure_files_script(files: Iterable[File], *, stamp: str = "") -> str:
     """A script that writes the files that differ, each whole or not at all, and prints the paths it changed.
 
     A file is written beside its place, with its mode, and renamed over it: a reader never sees half of it. `stamp` is a
-    file made before the first change, which tells a later run that a restart is owed. The script ends at the first
-    file that cannot be written.
+    file (or several, with spaces between) made before the first change, which tells a later run that a restart is owed.
+    The script ends at the first file that cannot be written.
     """
     return (
         f"stamp={shlex.quote(stamp)}\n"
@@ -56,7 +56,8 @@ ensure_file() {
     if [ "$(stat -c %a "$1" 2>/dev/null)" = "$2" ] && cmp -s "$temporary" "$1"; then
         rm -f "$temporary"
     else
-        { [ -z "$stamp" ] || : >"$stamp"; } && mv -f "$temporary" "$1" || exit
+        for owed in $stamp; do : >"$owed" || exit; done
+        mv -f "$temporary" "$1" || exit
         printf '%s\\n' "$1"
     fi
 }

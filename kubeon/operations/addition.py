@@ -55,6 +55,7 @@ def add(
         if stored is None:
             raise StateError(f"cluster {spec.name} is not finished", hint=f"kubeon create {spec.name} finishes it")
         expect_no_upgrade(stored, pending)
+        run.state.check_not_rotating()
         check_again(stored, spec)
         spec = named(spec, names_in(stored))
         new = [node for node in spec.nodes if node.address in newcomers]

@@ -41,6 +41,7 @@ def create(
     with begun(home, spec.name, "create", reporter, options) as run:
         stored = run.state.read_spec()
         expect_no_upgrade(stored, run.state.read_proposed())
+        run.state.check_not_rotating()
         check_again(stored, spec)
         spec = named(spec, names_in(stored))
         seen = run.look(spec, options)

@@ -79,6 +79,7 @@ def _rename(
         run.state.check_not_renaming()
     if spec is None:
         raise StateError(f"cluster {old} is not finished", hint=f"kubeon create {old} finishes it")
+    run.state.check_not_rotating()
     if options.kubeconfig is not None:
         check_renamable(options.kubeconfig, old, new)
     seen = run.look(run.state.read_known() or spec, options)

@@ -17,6 +17,7 @@ from kubeon.phases.load_balancer import CheckLoadBalancer, PlaceLoadBalancer, Up
 from kubeon.phases.place_certificates import PlaceCertificates
 from kubeon.phases.prepare_hosts import PrepareHost
 from kubeon.phases.register_nodes import RegisterNode
+from kubeon.phases.renew_certificates import PlaceRenewed, RestartControlPlane, RestartKubelet, VerifyCertificates
 from kubeon.phases.restart_api_server import RestartApiServer
 from kubeon.phases.start_runtime import StartRuntime
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane
@@ -48,6 +49,8 @@ CREATE: tuple[Step, ...] = (*_PREPARE, InitControlPlane(), ApplyNetwork(), *_JOI
 ADD: tuple[Step, ...] = (*_PREPARE, *_JOIN)
 ADOPT: tuple[Step, ...] = (AuthorizeKey(), MarkAdopted())
 REMOVE: tuple[Step, ...] = (DrainNode(), UpdateLoadBalancer(), LeaveEtcd(), CleanHost(), DeleteNode())
+# each time that certificates are made anew: once to renew them, once for each stage of a rotation of CAs
+RENEW: tuple[Step, ...] = (PlaceRenewed(), RestartControlPlane(), RestartKubelet(), VerifyCertificates())
 
 
 def removal_steps(*, remove_packages: bool) -> tuple[Step, ...]:

@@ -60,6 +60,7 @@ def upgrade(
     with begun(home, name, "upgrade", reporter, options) as run:
         stored, pending = run.state.read_spec(), run.state.read_proposed()
         _expect_nothing_else(name, stored, pending)
+        run.state.check_not_rotating()
         check_plugins(spec)
         if options.pause_after and options.pause_after not in {node.name for node in spec.nodes}:
             raise UsageError(f"--pause-after: cluster {name} has no node {options.pause_after}")

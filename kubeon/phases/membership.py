@@ -6,8 +6,7 @@ from typing import Any
 from kubeon.errors import CommandError, HostError, KubeonError, OperationError, StateError
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
-from kubeon.phases.prepare_hosts import marker_of
-from kubeon.pki.authorities import Authorities
+from kubeon.phases.prepare_hosts import markers_of
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import NodeSpec, Role
 from kubeon.state.cluster import ClusterState
@@ -20,12 +19,11 @@ def split_marked(hosts: Sequence[Host], state: ClusterState) -> tuple[list[Host]
 
     Raises StateError without a record of the cluster's CA.
     """
-    files = state.read_pki()
-    if not files:
+    markers = markers_of(state)
+    if not markers:
         hint = f"kubeon create -f with the cluster's description rebuilds the record of {state.name}"
         raise StateError(f"the record of cluster {state.name} has no certificates", hint=hint)
-    marker = marker_of(state.name, Authorities.from_files(files))
-    marked = [host for host in hosts if host.facts.cluster_marker == marker]
+    marked = [host for host in hosts if host.facts.cluster_marker in markers]
     what = "it does not bear this cluster's mark any more: it is left alone"
     return marked, [
         Finding("AnotherCluster", host.name, Severity.WARNING, what) for host in hosts if host not in marked

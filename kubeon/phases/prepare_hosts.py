@@ -7,6 +7,8 @@ from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import Preparation, describe_preparation, prepare_script
 from kubeon.phases.context import Cluster, Step
 from kubeon.pki.authorities import Authorities
+from kubeon.pki.inspect import ca_fingerprint
+from kubeon.state.cluster import ClusterState
 
 MARKER = "/etc/kubernetes/kubeon-cluster"
 
@@ -16,9 +18,18 @@ def marker_of(cluster: str, authorities: Authorities) -> str:
     return f"{cluster} {authorities.fingerprint}"
 
 
+def markers_of(state: ClusterState) -> frozenset[str]:
+    """The marks that hosts of a cluster may bear: one, or two while its CA is rotated; none without a record."""
+    rotation = state.rotation.read()
+    known = [state.read_pki(), *((rotation.old, rotation.new) if rotation else ())]
+    return frozenset(f"{state.name} {ca_fingerprint(files['ca.crt'])}" for files in known if "ca.crt" in files)
+
+
 def is_marked(ctx: Cluster, host: Host) -> bool:
     """Does the host bear this very cluster's mark? Whatever else stands at its address is not to be touched."""
-    return ctx.authorities is not None and host.facts.cluster_marker == marker_of(ctx.spec.name, ctx.authorities)
+    if ctx.authorities is None:
+        return False
+    return host.facts.cluster_marker in {marker_of(ctx.spec.name, ctx.authorities), *markers_of(ctx.state)}
 
 
 def preparation_of(ctx: Cluster, host: Host) -> Preparation:

@@ -2,8 +2,8 @@
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -44,11 +44,17 @@ class Authority:
 
     certificate: x509.Certificate
     key: keys.PrivateKey = field(repr=False)
+    beside: tuple[x509.Certificate, ...] = ()  # others of its kind that are trusted with it, while CAs are rotated
 
     @property
     def pem(self) -> bytes:
         """The CA's certificate in PEM."""
         return keys.certificate_to_pem(self.certificate)
+
+    @property
+    def bundle(self) -> bytes:
+        """All that is to be trusted, in PEM: itself, which is what kubeadm reads, and those beside it."""
+        return b"".join(map(keys.certificate_to_pem, (self.certificate, *self.beside)))
 
     def signed(self, certificate: x509.Certificate) -> bool:
         """Was this certificate signed by this CA?"""
@@ -123,7 +129,7 @@ class Authorities:
         """Contents by path relative to /etc/kubernetes/pki."""
         files = {}
         for path, authority in self._by_path().items():
-            files[f"{path}.crt"] = authority.pem
+            files[f"{path}.crt"] = authority.bundle
             files[f"{path}.key"] = keys.key_to_pem(authority.key)
         files["sa.key"] = keys.key_to_pem(self.service_account)
         files["sa.pub"] = keys.public_key_to_pem(self.service_account.public_key())
@@ -143,11 +149,35 @@ class Authorities:
             raise StateError("sa.pub and sa.key do not belong together", hint=_HINT)
         return cls(ca, etcd_ca, front_proxy_ca, service_account)
 
+    def named(self, name: str) -> Authority:
+        """The CA of one of NAMES."""
+        return dict(zip(NAMES, self._all(), strict=True))[name]
+
+    def renewed(self, names: Collection[str], validity: timedelta, now: datetime) -> "Authorities":
+        """With new CAs, which live for `validity`, in place of those that `names` has (see NAMES)."""
+        ca, etcd_ca, front_proxy_ca = (
+            _new_authority(common_name, validity, now) if name in names else mine
+            for name, common_name, mine in zip(NAMES, _COMMON_NAMES, self._all(), strict=True)
+        )
+        return Authorities(ca, etcd_ca, front_proxy_ca, self.service_account)
+
+    def trusting(self, other: "Authorities") -> "Authorities":
+        """These, with the CAs of `other` trusted beside them where they differ."""
+        ca, etcd_ca, front_proxy_ca = (
+            replace(mine, beside=(its.certificate,) if its.certificate != mine.certificate else ())
+            for mine, its in zip(self._all(), other._all(), strict=True)
+        )
+        return Authorities(ca, etcd_ca, front_proxy_ca, self.service_account)
+
+    def _all(self) -> tuple[Authority, Authority, Authority]:
+        return self.ca, self.etcd_ca, self.front_proxy_ca
+
     def _by_path(self) -> dict[str, Authority]:
-        return dict(zip(PATHS, (self.ca, self.etcd_ca, self.front_proxy_ca), strict=True))
+        return dict(zip(PATHS, self._all(), strict=True))
 
 
 PATHS = ("ca", "etcd/ca", "front-proxy-ca")
+NAMES = ("ca", "etcd-ca", "front-proxy-ca")  # kubeadm's, in the order of PATHS
 _COMMON_NAMES = ("kubernetes", "etcd-ca", "front-proxy-ca")  # kubeadm's, in the order of PATHS
 
 

@@ -8,7 +8,9 @@ from cryptography.hazmat.primitives import hashes
 
 from kubeon.errors import StateError
 from kubeon.pki import keys, kubeconfigs
-from kubeon.pki.authorities import Authorities
+from kubeon.pki.authorities import NAMES, Authorities
+
+BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,20 @@ def signer(data: bytes, authorities: Authorities, name: str = "certificate") -> 
     Raises StateError as `describe` does.
     """
     certificate = _certificate(data, name)
-    candidates = {
-        "ca": authorities.ca,
-        "etcd-ca": authorities.etcd_ca,
-        "front-proxy-ca": authorities.front_proxy_ca,
-    }
-    return next((label for label, authority in candidates.items() if authority.signed(certificate)), "")
+    return next((label for label in NAMES if authorities.named(label).signed(certificate)), "")
+
+
+def split(data: bytes, name: str = "certificate") -> tuple[bytes, ...]:
+    """The certificates of a PEM text one by one; none of a text without any. Raises StateError as `describe` does."""
+    return tuple(map(keys.certificate_to_pem, keys.load_certificates(data, name))) if BEGIN in data else ()
+
+
+def from_der(data: bytes, name: str = "certificate") -> bytes:
+    """A certificate as it travels in TLS, in PEM. Raises StateError."""
+    try:
+        return keys.certificate_to_pem(x509.load_der_x509_certificate(data))
+    except ValueError as error:
+        raise StateError(f"{name} is not a readable certificate", why=str(error)) from error
 
 
 def ca_fingerprint(pem: bytes, name: str = "ca.crt") -> str:
@@ -81,7 +91,7 @@ def ca_fingerprint(pem: bytes, name: str = "ca.crt") -> str:
 
 
 def _certificate(data: bytes, name: str) -> x509.Certificate:
-    if b"-----BEGIN CERTIFICATE-----" in data:
+    if BEGIN in data:
         return keys.load_certificate(data, name)
     embedded = kubeconfigs.parse(data, name).certificate
     if not embedded:

@@ -1,5 +1,6 @@
 """Which certificates of a node have to be made anew, why, and the files that result."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,10 +10,13 @@ from cryptography import x509
 from kubeon.errors import StateError
 from kubeon.pki import keys, kubeconfigs
 from kubeon.pki.authorities import Authorities, Authority, Pair, general_name
+from kubeon.pki.inspect import describe, signer
 from kubeon.pki.kubeconfigs import Kubeconfig
 from kubeon.pki.leaves import (
+    FILES,
     KUBELET_CLIENT_LINK,
     KUBELET_CLIENT_PEM,
+    KUBELET_CONF,
     Leaf,
     LeafRequest,
     control_plane_leaves,
@@ -91,11 +95,36 @@ def kubelet_client(
         kubeconfig = Kubeconfig(
             user=leaf.subject.common_name,  # `kubeadm init` looks for the user of this name (phase kubelet-finalize)
             server=leaf.server,
-            authority=authorities.ca.pem,
+            authority=authorities.ca.bundle,
             certificate_path=KUBELET_CLIENT_LINK,
         )
         issued |= Issued({leaf.path: kubeconfigs.render(kubeconfig)}, {leaf.path: reason})
     return issued
+
+
+def expiring(
+    authorities: Authorities, now: datetime, existing: Mapping[str, bytes], within: timedelta
+) -> dict[str, str]:
+    """Paths of those among the `existing` files that expire `within` that time, and when; see `renew`.
+
+    Not those that live as long as their CA: new ones would not live longer.
+    """
+    found = {}
+    for path in FILES.values():
+        with contextlib.suppress(StateError):  # what is damaged is unfit anyway
+            info = describe(existing.get(path, b""), path)
+            label = signer(existing[path], authorities, path)
+            end = authorities.named(label).certificate.not_valid_after_utc if label else info.not_after
+            if info.not_after - now < within and info.not_after < end:
+                found[path] = f"{'expired' if info.not_after <= now else 'expires'} on {info.not_after:%Y-%m-%d}"
+    return found
+
+
+def name_of(path: str) -> str:
+    """What kubeadm calls the certificate or kubeconfig that this file belongs to."""
+    if path in (KUBELET_CLIENT_PEM, KUBELET_CONF):
+        return "kubelet-client"
+    return {known: name for name, known in FILES.items()}.get(path, path)
 
 
 def paths(request: LeafRequest, *, control_plane: bool) -> tuple[str, ...]:
@@ -130,7 +159,9 @@ def _issue(
             continue
         pair = check.new()
         if leaf.server:
-            content = Kubeconfig(leaf.subject.common_name, leaf.server, authorities.ca.pem, pair.certificate, pair.key)
+            content = Kubeconfig(
+                leaf.subject.common_name, leaf.server, authorities.ca.bundle, pair.certificate, pair.key
+            )
             files = {path: kubeconfigs.render(content)}
         else:
             files = {path: pair.certificate, key_path: pair.key}
@@ -186,7 +217,7 @@ class _Check:
         return self._cluster(kubeconfig)
 
     def _cluster(self, kubeconfig: Kubeconfig) -> str:
-        if kubeconfig.authority.strip() != self.authority.pem.strip():
+        if kubeconfig.authority.strip() != self.authority.bundle.strip():
             return "trusts another CA"
         if kubeconfig.server != self.leaf.server:
             return f"server is {kubeconfig.server}, not {self.leaf.server}"

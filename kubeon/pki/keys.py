@@ -78,12 +78,18 @@ def load_public_key(pem: bytes, name: str) -> PublicKey:
 
 def load_certificate(pem: bytes, name: str) -> x509.Certificate:
     """Read the first certificate of a PEM text. Raises StateError, naming the file `name`."""
+    return load_certificates(pem, name)[0]
+
+
+def load_certificates(pem: bytes, name: str) -> list[x509.Certificate]:
+    """Read all certificates of a PEM text, at least one. Raises StateError, naming the file `name`."""
     try:
-        certificate = x509.load_pem_x509_certificates(pem)[0]
-        len(certificate.extensions)  # they are parsed when first asked for; better here, where the file is known
+        certificates = x509.load_pem_x509_certificates(pem)
+        for each in certificates:
+            len(each.extensions)  # they are parsed when first asked for; better here, where the file is known
     except ValueError as error:
         raise StateError(f"{name} is not a readable certificate", why=str(error)) from error
-    return certificate
+    return certificates
 
 
 def belong_together(certificate: x509.Certificate, key: PrivateKey) -> bool:

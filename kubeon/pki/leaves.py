@@ -24,6 +24,24 @@ KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
 KUBELET_CLIENT_LINK = f"{KUBELET_PKI}/kubelet-client-current.pem"
 KUBELET_CLIENT_PEM = f"{KUBELET_PKI}/kubelet-client-kubeon.pem"  # what the link should point to
 API_PORT = 6443
+# What `kubeadm certs renew` calls certificates and kubeconfigs, and two names for what kubelets have: the file each is
+# known by.
+KUBELET_SERVING = f"{KUBELET_PKI}/kubelet.crt"
+FILES = {
+    "apiserver": f"{PKI}/apiserver.crt",
+    "apiserver-kubelet-client": f"{PKI}/apiserver-kubelet-client.crt",
+    "apiserver-etcd-client": f"{PKI}/apiserver-etcd-client.crt",
+    "front-proxy-client": f"{PKI}/front-proxy-client.crt",
+    "etcd-server": f"{PKI}/etcd/server.crt",
+    "etcd-peer": f"{PKI}/etcd/peer.crt",
+    "etcd-healthcheck-client": f"{PKI}/etcd/healthcheck-client.crt",
+    "admin.conf": f"{KUBERNETES}/admin.conf",
+    "super-admin.conf": SUPER_ADMIN,
+    "controller-manager.conf": f"{KUBERNETES}/controller-manager.conf",
+    "scheduler.conf": f"{KUBERNETES}/scheduler.conf",
+    "kubelet-client": KUBELET_CLIENT_LINK,
+    "kubelet-serving": KUBELET_SERVING,
+}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from kubeon.spec.model import ClusterSpec
 from kubeon.state.files import explained, make_folder, read_file, write_file
 from kubeon.state.journal import Journal
 from kubeon.state.lock import Holder, hold, holder
+from kubeon.state.rotation import RotationRecord
 
 if TYPE_CHECKING:
     from kubeon.state.home import Home
@@ -33,6 +34,7 @@ class ClusterState:
         self.known_hosts = self.path / "known_hosts"
         self.key = self.path / "id_ed25519"  # the cluster's own login key; its public half is id_ed25519.pub
         self.journal = Journal(self.path / "journal.jsonl")
+        self.rotation = RotationRecord(self.path / "rotation")
 
     @property
     def store(self) -> Path:
@@ -148,6 +150,26 @@ class ClusterState:
                 write_file(target / name, content)
             if target != folder:
                 target.rename(folder)
+
+    def replace_pki(self, files: Mapping[str, bytes]) -> None:
+        """Store another PKI in place of the one there is, all of it at once."""
+        folder, new, old = self.path / "pki", self.path / ".pki-new", self.path / ".pki-old"
+        with explained(folder):
+            for left in (new, old):  # an earlier run was cut
+                shutil.rmtree(left, ignore_errors=True)
+        for name, content in files.items():
+            write_file(new / name, content)
+        with explained(folder):
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+
+    def check_not_rotating(self) -> None:
+        """Raise StateError while CAs are being rotated: no certificate is issued beside that."""
+        if self.rotation.read():
+            hint = f"kubeon certs rotate-ca {self.name} goes on with it; then this works again"
+            raise StateError(f"the CAs of cluster {self.name} are being rotated", hint=hint)
 
     def write_key(self, private: bytes, public: str) -> None:
         """Store the cluster's own login key, the public half first: with the private one there, both are."""

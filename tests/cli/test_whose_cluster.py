@@ -14,7 +14,7 @@ from tests.cli.conftest import Operations, Ran
 # They only look, or change nothing but this machine's own settings: without a name they mean the current cluster, or
 # no cluster at all. Every other command wants to be told which cluster.
 LOOK = {"list", "use", "kubeconfig", "history", "view components", "view support", "preflight", "schema", "completion"}
-LOOK |= {"etcd members", "etcd status", "etcd snapshot list", "cluster-info"}
+LOOK |= {"etcd members", "etcd status", "etcd snapshot list", "cluster-info", "certs show"}
 
 
 def leaves(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:

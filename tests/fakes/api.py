@@ -35,6 +35,12 @@ class FakeApi:
         self.upgraded: list[tuple[str, str]] = []  # what kubeadm upgrade did, and where
         self.budgets: list[dict[str, Any]] = []  # PodDisruptionBudgets
         self.held: dict[str, str] = {}  # "namespace/name" of pods that cannot be evicted: what the API says
+        self.cluster_configuration: dict[str, Any] | None = None  # kubeadm-config's
+        self.root_ca = ""  # what the controller manager tells namespaces
+        self.trusted_by_pods = ""  # the CAs that the system's pods found when they started; "": those of the beginning
+        self.authentication: dict[str, str] | None = {}  # what API servers tell of client CAs
+        self.more_workloads: list[str] = []  # of users: "namespace Kind/name"
+        self.rolled: list[str] = []  # workloads whose pods were made anew, with the CA of then
         self.secrets: dict[str, dict[str, str]] = {}
         self.cluster_info: dict[str, str] = {}
         self.applied: dict[str, Any] = {}  # "kind/name": object
@@ -78,8 +84,9 @@ class FakeApi:
             case ["pods", "--namespace", "kube-system", "-o", "json", "--ignore-not-found"]:
                 return json.dumps({"items": list(self.system_pods.values())})
             case ["configmap", "kubeadm-config", "--namespace", "kube-system", *_]:
-                data = {} if self.cluster_status is None else {"ClusterStatus": yaml.safe_dump(self.cluster_status)}
-                if self.configured:
+                known = {"ClusterStatus": self.cluster_status, "ClusterConfiguration": self.cluster_configuration}
+                data = {name: yaml.safe_dump(each) for name, each in known.items() if each is not None}
+                if self.configured and self.cluster_configuration is None:
                     data["ClusterConfiguration"] = yaml.safe_dump({"kubernetesVersion": self.configured})
                 return json.dumps({"data": data | self.configmaps.get("kubeadm-config", {})})
             case ["configmap", name, "--namespace", "kube-system", *_] if name.startswith("kubelet-config"):
@@ -90,6 +97,20 @@ class FakeApi:
                 return "".join(_lean(node, pod) for node, pods in self.workloads.items() for pod in pods)
             case ["daemonset", "kube-proxy", "--namespace", "kube-system", *_]:
                 return json.dumps(self.applied.get("DaemonSet/kube-proxy", {}))
+        return self._get_trusted(words)
+
+    def _get_trusted(self, words: list[str]) -> str:
+        """What the cluster tells of its CAs, and who takes it in."""
+        match words:
+            case ["configmaps", "--all-namespaces", "--field-selector", "metadata.name=kube-root-ca.crt", "-o", _]:
+                return f"default/kube-root-ca.crt {self.root_ca}\nkube-system/kube-root-ca.crt {self.root_ca}\n"
+            case ["secrets", "--all-namespaces", "--field-selector", "type=kubernetes.io/service-account-token", *_]:
+                return f"default/default-token-x {base64.b64encode(self.root_ca.encode()).decode()}\n"
+            case ["configmap", "extension-apiserver-authentication", "--namespace", "kube-system", *_]:
+                return json.dumps({"data": self.authentication})
+            case ["daemonsets,deployments,statefulsets", "--all-namespaces", "-o", _]:
+                system = ["kube-system DaemonSet/kube-proxy", "kube-system Deployment/coredns"]
+                return "".join(f"{each}\n" for each in (*system, *self.more_workloads))
         raise AssertionError(f"kubectl get {words}: the fake was not told about it")
 
     def _write(self, words: list[str], stdin: str) -> str:  # noqa: PLR0911, PLR0912 - one line for each thing it knows
@@ -139,7 +160,19 @@ class FakeApi:
                 self.nodes[name]["spec"]["taints"] = taints
                 return ""
             case ["patch", "configmap", "kubeadm-config", "--namespace", "kube-system", "--type", "merge", _, text]:
-                self.cluster_status = yaml.safe_load(json.loads(text)["data"]["ClusterStatus"])
+                data = {name: yaml.safe_load(each) for name, each in json.loads(text)["data"].items()}
+                self.cluster_status = data.get("ClusterStatus", self.cluster_status)
+                self.cluster_configuration = data.get("ClusterConfiguration", self.cluster_configuration)
+                return ""
+            case ["delete", "configmap", "extension-apiserver-authentication", "--namespace", "kube-system", _]:
+                self.authentication = {}
+                return ""
+            case ["rollout", "restart", "--namespace", namespace, *names]:
+                self.rolled += [f"{namespace} {name}" for name in names]
+                self.trusted_by_pods = self.root_ca
+                return ""
+            case ["rollout", "status", "--namespace", namespace, name, "--timeout=300s"]:
+                assert f"{namespace} {name}" in self.rolled
                 return ""
             case ["delete", "pods,serviceaccounts", "--selector", "app=kubeon-verify", *_]:
                 self.leaving.update(self.pods)

@@ -19,6 +19,9 @@ from kubeon.phases import (
     init_control_plane,
     join_nodes,
     leave_cluster,
+    look_at_certificates,
+    renew_certificates,
+    restart_components,
     restoration,
     upgrade_control_plane,
     verify_cluster,
@@ -76,7 +79,13 @@ _TEXTS = (  # libraries and words that do nothing by themselves
     *(re.escape(text) for text in (files._ENSURE, install._IS_THERE, install._PLACE, install._ACTIVATE)),
     *(_library("kubeon.hosts", "changes.sh"), _library("kubeon.distros", "debian.sh")),
     *(_library("kubeon.distros", "packages.sh"), r"set [-+]e\n", r"\(\n", r"\) \|\| exit\n", r"\)\n"),
-    *(r"exit 0\n", r"\n", r"mkdir -p /run/kubeon\n", r"systemctl enable --now chrony.service >&2\n"),
+    *(
+        re.escape(renew_certificates._SET_FLAG),
+        r"exit 0\n",
+        r"\n",
+        r"mkdir -p /run/kubeon\n",
+        r"systemctl enable --now chrony.service >&2\n",
+    ),
 )
 _GUNZIP = r"""new="\$root"(?P<path>\S+)\.kubeon-new\nmkdir -p "\$\{new%/\*\}"\ngzip -dc >"\$new"\n"""
 _PATTERNS: tuple[tuple[str, str], ...] = (
@@ -90,7 +99,16 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("restart_unit", r"systemctl restart (?P<unit>\S+\.service)\n"),
     ("unpin", re.escape(containerd.CTR) + rf" images label {_word('reference')} \S+= >/dev/null\n"),
     ("umask", r"umask (?P<umask>\d+)\n"),
-    ("stamp", r"stamp=(?P<stamp>\S+)\n"),
+    ("stamp", r"stamp=(?P<stamp>'[^']*'|\S+)\n"),
+    ("running", re.escape(_CRI.running_script()) + r"running (?P<container>\S+) \|\| true\n"),
+    ("owed", re.escape(restart_components.OWED_SCRIPT)),
+    ("owe", r": >(?P<stamp>/run/kubeon-owed-\S+)\n"),
+    ("paid", r"rm -f (?P<stamps>/run/kubeon-owed-[^\n]*)\n"),
+    ("healthz", _template(restart_components._HEALTHZ)),
+    ("certificates", re.escape(look_at_certificates._FILES)),
+    ("served", _template(look_at_certificates._SERVED).replace(r"[^\n;]*?", r"[^\n]*?")),
+    ("set_flag", r"set_flag (?P<path>\S+) (?P<flag>\S+) (?P<value>\S+)\n"),
+    ("gone", r"rm -f (?P<path>/etc/kubernetes/pki/\S+)\n"),
     (
         "facts",
         r"root=''\nask_commands='[^']*'\nask_packages='[^']*'\nask_modules='[^']*'\nask_sysctls='[^']*'\n"

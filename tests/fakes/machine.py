@@ -15,6 +15,8 @@ import tarfile
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -23,9 +25,11 @@ from kubeon.cri import containerd
 from kubeon.errors import ConnectError
 from kubeon.hosts import host
 from kubeon.lb import haproxy
-from kubeon.phases import adopted, init_control_plane
+from kubeon.phases import adopted, init_control_plane, look_at_certificates
+from kubeon.pki.inspect import describe
 from kubeon.spec.versions import Version
 from kubeon.transport.base import Result
+from kubeon.waiting import SYSTEM_CLOCK
 from tests.fakes.api import FakeApi, KubectlError
 from tests.fakes.etcd import EtcdError
 from tests.fakes.grammar import GRAMMAR
@@ -35,11 +39,13 @@ from tests.hosts.samples import sample
 
 MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 KUBERNETES, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
+MANAGER = f"{KUBERNETES}/manifests/kube-controller-manager.yaml"
 READS = {
     *("facts", "is_there", "images", "read", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
     *("send_snapshot", "describe_snapshot"),
     *("check_haproxy", "check_external", "health", "ask", "health_end", "through"),
     *("inspect_etcd", "has_snapshot", "restore_library"),
+    *("check_haproxy", "check_external", "running", "owed", "healthz", "certificates", "served"),
 }  # change nothing on the machine
 
 
@@ -61,6 +67,8 @@ class Machine:
         self.disk_used = 40  # % of its one file system
         self.etcd_disk = 9999  # MiB free
         self.lingers = False  # the kubelet was stopped, and its pods run on
+        self.containers: dict[str, int] = {}  # what runs of the control plane: how often it was started
+        self.loaded: dict[str, dict[str, tuple[str, str]]] = {}  # by component, all files as they were when it started
         self.refuses = 0  # so many calls of kubectl, after which the API server is there again
         self.keys: list[str] = []  # authorized_keys
         self.fails: dict[str, str] = {}  # token: what it says; once
@@ -78,6 +86,14 @@ class Machine:
     def run(self, script: str, stdin: Iterable[bytes], on_line: Callable[[str], None] | None) -> Result:
         """Run a script."""
         return Run(self, script, stdin, on_line).result()
+
+    def start(self, component: str) -> None:
+        """It reads its files when it starts, and never again."""
+        self.loaded[component] = dict(self.files)
+        if component != "kubelet":
+            self.containers[component] = self.containers.get(component, 0) + 1
+        if component == "kube-controller-manager":
+            self.api.root_ca = self.files[f"{KUBERNETES}/pki/ca.crt"][0]
 
     @property
     def is_control_plane(self) -> bool:
@@ -235,7 +251,7 @@ class Run(EtcdTokens, Upgrading):
         self.umask = umask
 
     def do_stamp(self, stamp: str) -> None:
-        self.stamp = shlex.split(stamp)[0] if stamp else ""
+        self.stamp = shlex.split(stamp)[0] if stamp else ""  # one, or several with spaces between
 
     def do_facts(self) -> None:
         self.say(self.machine.facts())
@@ -266,8 +282,7 @@ class Run(EtcdTokens, Upgrading):
     def do_file(self, path: str, mode: str, content: str, end: str) -> None:
         del end
         if self.machine.files.get(path) != (content, mode):
-            if self.stamp:
-                self.machine.stamps.add(self.stamp)
+            self.machine.stamps.update(self.stamp.split())
             self.machine.files[path] = (content, mode)
             self.say(path)
 
@@ -404,7 +419,7 @@ class Run(EtcdTokens, Upgrading):
         identifier, _, secret = given["token"].partition(".")
         data = {"token-id": identifier, "token-secret": secret, "description": given["description"]}
         api.secrets[f"bootstrap-token-{identifier}"] = data
-        api.cluster_info.setdefault("kubeconfig", "apiVersion: v1\nkind: Config\n")
+        api.cluster_info.setdefault("kubeconfig", _cluster_info(machine.files[f"{KUBERNETES}/pki/ca.crt"][0]))
         api.applied["DaemonSet/kube-proxy"] = {}
 
     def _join(self, document: dict[str, Any]) -> None:
@@ -426,6 +441,9 @@ class Run(EtcdTokens, Upgrading):
             self.machine.files[f"{KUBERNETES}/manifests/{name}.yaml"] = (text, "600")
             assert any(reference.rpartition(":")[0].endswith(name) for reference in self.machine.images), name
         self.machine.api.versions[self.machine.name] = self.machine.api.configured
+        self.machine.files[MANAGER] = (f"    - --cluster-signing-cert-file={KUBERNETES}/pki/ca.crt\n", "600")
+        for name in MANIFESTS:
+            self.machine.start(name)
         self.machine.files["/var/lib/etcd/member"] = ("", "600")
         etcd = self.machine.api.etcd
         if not any(member.address == self.machine.address for member in etcd.members):
@@ -441,6 +459,7 @@ class Run(EtcdTokens, Upgrading):
         assert f"{KUBELET}/pki/kubelet-client-current.pem" in machine.files
         machine.files[f"{KUBELET}/config.yaml"] = machine.files[f"{KUBELET}/kubeadm-flags.env"] = ("", "644")
         machine.units["kubelet.service"] = "active"
+        machine.start("kubelet")
         has_network = any(path.startswith("/etc/cni/net.d/") for path in machine.files)
         machine.api.register(
             machine.name, version, ready=has_network, address=machine.address, machine_id=f"id-{machine.address}"
@@ -496,6 +515,7 @@ class Run(EtcdTokens, Upgrading):
         """In etcd's container."""
         self.etcd_runs()
         words = shlex.split(line)
+        self._expect_fresh("etcd", "etcd/server.crt", f"{KUBERNETES}/pki/etcd/healthcheck-client.crt")
         flags = dict(zip(words[1:9:2], words[2:9:2], strict=True))
         assert words[0] == "etcdctl"
         assert set(flags) == {"--cacert", "--cert", "--key", "--endpoints"}
@@ -512,7 +532,64 @@ class Run(EtcdTokens, Upgrading):
 
     def do_stop_container(self, container: str) -> None:
         self.machine.restarted.append(container)
-        self.machine.refuses = 2
+        self.machine.start(container)  # by the kubelet, at once
+        if container == "kube-apiserver":
+            self.machine.refuses = 2
+
+    def do_running(self, container: str) -> None:
+        if self.machine.kubelet_runs and container in self.machine.containers:
+            self.say(f"{container}-{self.machine.containers[container]}")
+
+    def do_owed(self) -> None:
+        for stamp in sorted(self.machine.stamps):
+            if stamp.startswith("/run/kubeon-owed-"):
+                self.say(f"owed {stamp.removeprefix('/run/kubeon-owed-')}")
+
+    def do_owe(self, stamp: str) -> None:
+        self.machine.stamps.add(stamp)
+
+    def do_paid(self, stamps: str) -> None:
+        self.machine.stamps -= set(stamps.split())
+
+    def do_healthz(self, port: str) -> None:
+        assert port in ("10257", "10259")
+        self.say("ok")
+
+    def do_certificates(self) -> None:
+        for path, (content, _) in sorted(self.machine.files.items()):
+            if path.startswith((KUBERNETES, KUBELET)) and path.endswith((".crt", ".pub", ".conf", "-current.pem")):
+                self.say(f"@@kubeon file {path}")
+                lines = content.splitlines()
+                if not path.endswith(".conf"):
+                    lines = re.sub(
+                        r"-----BEGIN [A-Z ]*PRIVATE.*?-----END [A-Z ]*-----\n", "", content, flags=re.S
+                    ).split("\n")
+                self.out += [line for line in lines if "client-key-data" not in line]
+
+    def do_served(self, ports: str, mark: str, address: str, question: str) -> None:
+        """As what listens there has loaded it."""
+        assert address == self.machine.address
+        assert mark
+        assert question
+        for port in map(int, ports.split()):
+            self.say(f"@@kubeon served {port}")
+            loaded = self.machine.loaded.get(look_at_certificates.LISTENS[port], {})
+            path = look_at_certificates.SERVED[port]
+            if path in loaded:
+                self.say(base64.b64encode(tls_answer(loaded[path][0])).decode())
+
+    def do_set_flag(self, path: str, flag: str, value: str) -> None:
+        if path not in self.machine.files:
+            return
+        content, mode = self.machine.files[path]
+        changed = re.sub(rf"(?m)^( *- --{flag}=).*", rf"\g<1>{value}", content)
+        if changed != content:
+            self.machine.files[path] = (changed, mode)
+            self.machine.start("kube-controller-manager")  # the kubelet sees it
+            self.say(path)
+
+    def do_gone(self, path: str) -> None:
+        self.machine.files.pop(path, None)
 
     def do_check_haproxy(self, wanted: str) -> None:
         """As the kubelet's static pod would serve it."""
@@ -555,12 +632,22 @@ class Run(EtcdTokens, Upgrading):
             raise ExitError(f"The connection to the server {self.machine.address}:6443 was refused")
         if words[5:] == ["get", "--raw", "/version"]:
             return self.say(json.dumps({"gitVersion": self.machine.api.versions[self.machine.name]}))
+        self._expect_fresh("kube-apiserver", "apiserver.crt", f"{KUBERNETES}/admin.conf")
+        self._expect_fresh("etcd", "etcd/server.crt")
         try:
             answer = self.machine.api.kubectl(words[5:], b"".join(self.stdin).decode())
         except KubectlError as error:
             raise ExitError(str(error)) from None
         self.out.append(answer.rstrip("\n"))
         return None
+
+    def _expect_fresh(self, component: str, name: str, *more: str) -> None:
+        """What it serves has not expired, and neither has what it is asked with."""
+        machine = self.machine
+        asked = [machine.files.get(path, ("", ""))[0] for path in more]
+        for text in (machine.loaded.get(component, {}).get(f"{KUBERNETES}/pki/{name}", ("", ""))[0], *asked):
+            if text and expiry(text) <= SYSTEM_CLOCK.now():
+                raise ExitError("x509: certificate has expired or is not yet valid")
 
     def do_reach(self, source: str, target: str, port: str) -> None:
         assert port == "53"
@@ -579,6 +666,7 @@ class Run(EtcdTokens, Upgrading):
         kept = f"{KUBERNETES}/kubeon-cluster"
         machine.files = {path: file for path, file in machine.files.items() if path == kept}
         machine.programs, machine.images, machine.units, machine.stamps = {}, {}, {}, set()
+        machine.loaded, machine.containers = {}, {}
         self.say("removed the binaries")
 
     def do_name_packages(self) -> None:
@@ -592,3 +680,24 @@ class Run(EtcdTokens, Upgrading):
         self.machine.files.clear()
         self.machine.keys.clear()
         self.say("the host is as it was found")
+
+
+@lru_cache(maxsize=1024)
+def expiry(text: str) -> datetime:
+    """When the certificate in a PEM text or kubeconfig ends."""
+    return describe(text.encode()).not_after
+
+
+def tls_answer(pem: str) -> bytes:
+    """What a server says in TLS 1.2 before anybody has proved anything, as far as its certificate."""
+    der = base64.b64decode("".join(pem.splitlines()[1 : pem.splitlines().index("-----END CERTIFICATE-----")]))
+    chain = len(der).to_bytes(3, "big") + der
+    body = len(chain).to_bytes(3, "big") + chain
+    message = b"\x0b" + len(body).to_bytes(3, "big") + body
+    return b"\x16\x03\x03" + len(message).to_bytes(2, "big") + message
+
+
+def _cluster_info(ca: str) -> str:
+    cluster = {"certificate-authority-data": base64.b64encode(ca.encode()).decode(), "server": "https://api:6443"}
+    document = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
+    return yaml.safe_dump(document)

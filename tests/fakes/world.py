@@ -15,22 +15,31 @@ from kubeon import operations
 from kubeon.bundle.store import Store
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import ConnectError
+from kubeon.kube import trusted
 from kubeon.operations import (
     CreateResult,
     DestroyResult,
+    Inspection,
     Options,
     Plan,
+    Pods,
     RemoveResult,
+    RenewResult,
+    RotateResult,
     UpgradeResult,
     base,
+    certificates,
     information,
+    rotation,
 )
 from kubeon.operations.information import Information, asking
 from kubeon.phases import (
     join_nodes,
     load_balancer,
+    renew_certificates,
     resolve,
     restart_api_server,
+    restart_components,
     restore_etcd,
     upgrade_control_plane,
     upgrade_node,
@@ -59,8 +68,18 @@ PATIENCE = (
     (restore_etcd, "READY_WITHIN"),
     (upgrade_control_plane, "ANSWERS_WITHIN"),
     (upgrade_node, "READY_WITHIN"),
+    (certificates, "SETTLES_WITHIN"),
     (verify_cluster, "READY_WITHIN"),
     (verify_cluster, "PODS_WITHIN"),
+)
+# What refuses a few times before it is there, as an API server that is restarted, also on a machine that is busy.
+MORE_PATIENCE = (
+    (renew_certificates, "SERVED_WITHIN"),
+    (restart_components, "GONE_WITHIN"),
+    (restart_components, "STARTS_WITHIN"),
+    (restart_components, "WHOLE_WITHIN"),
+    (rotation, "WHOLE_WITHIN"),
+    (trusted, "PUBLISHED_WITHIN"),
 )
 
 
@@ -109,6 +128,9 @@ class World:
         monkeypatch.setattr(resolve, "new_authorities", lambda *_: authorities)
         for module, name in PATIENCE:
             monkeypatch.setattr(module, name, 0.5)
+        monkeypatch.setattr(restart_components, "SETTLED", 0)
+        for module, name in MORE_PATIENCE:
+            monkeypatch.setattr(module, name, 5.0)
 
     def __getitem__(self, name: str) -> Machine:
         return next(machine for machine in self.machines.values() if machine.name == name)
@@ -203,6 +225,38 @@ class World:
             return information.information(lookout)
         finally:
             lookout.close()
+
+    def renew(self, *what: str, yes: bool = True, warn_days: int | None = None, **how: Any) -> RenewResult:
+        """`kubeon certs renew`."""
+        self.watcher = Watcher()
+        settings = {name: how.pop(name) for name in ("sans", "validity") if name in how}
+        return operations.renew_certificates(
+            self.spec.name,
+            Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
+            self.home,
+            self.watcher,
+            partial(self._confirm, yes),
+            wanted=operations.wanted_certificates(what, warn_days=warn_days),
+            **settings,
+        )
+
+    def rotate(self, *what: str, yes: bool = True, pods: Pods | None = None, **how: Any) -> RotateResult:
+        """`kubeon certs rotate-ca`."""
+        self.watcher = Watcher()
+        return operations.rotate_authorities(
+            self.spec.name,
+            Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
+            self.home,
+            self.watcher,
+            partial(self._confirm, yes),
+            what=what,
+            pods=pods or Pods(),
+        )
+
+    def inspect(self, *, warn_days: int = 30) -> Inspection:
+        """`kubeon certs show`."""
+        options = Options(secrets=self.secrets, kubeconfig=self.kubeconfig)
+        return operations.inspect_certificates(self.spec.name, options, self.home, warn_days=warn_days)
 
     def upgrade(self, version: str, *, yes: bool = True, **how: Any) -> UpgradeResult:
         """`kubeon upgrade`; the new version's material can be had from now on."""
