@@ -15,6 +15,7 @@ from invoke.tasks import task
 HERE = Path(__file__).parent
 PYTHON = sys.executable
 PURE = "not lab and not bench"
+LAB = "lab and not unseen"
 LONGEST = ("--durations", "10")
 
 
@@ -78,8 +79,8 @@ def test(_: Context, quick: bool = False) -> None:
         python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
     python("pytest", "--numprocesses", "2", "-m", PURE)
     if not quick:
-        python("pytest", "-m", "lab and not alone", "-v", "--numprocesses", "2", "--dist", "loadfile", *LONGEST)
-        python("pytest", "-m", "lab and alone", "-v", *LONGEST)
+        python("pytest", "-m", f"{LAB} and not alone", "-v", "--numprocesses", "2", "--dist", "loadfile", *LONGEST)
+        python("pytest", "-m", f"{LAB} and alone", "-v", *LONGEST)
 
 
 @task(help={"quick": "only what needs no lab: a minute or two"})
