@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,28 @@ def test_no_snapshot_in_the_middle_of_a_restore(world: MakeWorld) -> None:
 
     here.restore(path)
     here.take_snapshot(file=path.with_name("later.db"))
+
+
+@pytest.mark.parametrize("command", ["create", "add", "remove", "upgrade"])
+def test_members_do_not_come_and_go_in_the_middle_of_a_restore(command: str, world: MakeWorld) -> None:
+    """Some members of etcd have old data and some new: the restore comes to its end first."""
+    here, path = created(world)
+    here["cp3"].cuts.add("restart_kubelet")
+    with pytest.raises(KubeonError):
+        here.restore(path)
+    forget(here)
+    commands: dict[str, Callable[[], object]] = {
+        "create": here.create,
+        "add": lambda: here.add({"address": "10.0.0.9", "role": "worker"}),
+        "remove": lambda: here.remove("@w1"),
+        "upgrade": lambda: here.upgrade("v1.20.15"),
+    }
+
+    with pytest.raises(StateError, match=r"a restore of etcd .* has not come to its end") as caught:
+        commands[command]()
+
+    assert "kubeon etcd snapshot restore demo goes on with it" in caught.value.hint
+    assert not [machine.name for machine in here.machines.values() if machine.changed]
 
 
 def test_the_word_is_no(world: MakeWorld) -> None:

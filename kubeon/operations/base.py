@@ -19,9 +19,12 @@ from kubeon.preflight import Finding
 from kubeon.spec.model import ClusterSpec, NodeSpec
 from kubeon.state.cluster import ClusterState
 from kubeon.state.home import Home
+from kubeon.state.restoring import check_not_restoring
 from kubeon.transport.secrets import Secrets
 from kubeon.waiting import SYSTEM_CLOCK
 
+# what may be done beside a restore of etcd that has not come to its end
+BESIDE_RESTORE = ("etcd-restore", "etcd-snapshot", "destroy", "preflight")
 AGAIN = "the same command again continues where this one stopped"
 
 
@@ -217,6 +220,8 @@ def begun(home: Home, name: str, operation: str, reporter: Reporter, options: Op
         with state.lock(operation, now):
             if operation != "rename":
                 state.check_not_renaming()
+            if operation not in BESIDE_RESTORE:
+                check_not_restoring(state)
             run = Run(state, operation, reporter, options)
             try:
                 yield run

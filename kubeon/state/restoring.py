@@ -44,5 +44,16 @@ def forget_attempt(state: ClusterState) -> None:
         _path(state).unlink(missing_ok=True)
 
 
+def check_not_restoring(state: ClusterState) -> None:
+    """Raise StateError while a restore has not come to its end: some members of etcd have old data, some have new."""
+    if attempt := read_attempt(state):
+        what = attempt.source if attempt.source.startswith("member ") else "the same snapshot"
+        raise StateError(
+            f"a restore of etcd of cluster {state.name}, begun {attempt.begun}, has not come to its end",
+            hint=f"kubeon etcd snapshot restore {state.name} goes on with it, out of {what}\n"
+            f"or, if it is not wanted any more and no host has its data yet: remove {_path(state)}",
+        )
+
+
 def _path(state: ClusterState) -> Path:
     return state.path / "restore.json"
