@@ -28,9 +28,10 @@ def noted(state: ClusterState, operation: str, options: Options, reporter: Repor
     hide, now, began = options.secrets.hide, SYSTEM_CLOCK.now(), SYSTEM_CLOCK.monotonic()
     run = f"{now:%Y%m%dT%H%M%SZ}-{operation}-{secrets.token_hex(3)}"
     found = Noted(Tee(reporter, JournalReporter(state.journal, operation, run=run, hide=hide)))
-    state.journal.append(operation, "begun", now, run=run, words=map(hide, options.words))
     try:
-        yield found
+        with state.running(run, operation, now):
+            state.journal.append(operation, "begun", now, run=run, words=map(hide, options.words))
+            yield found
     except BaseException as error:
         found.status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
         found.error = found.error or str(error)

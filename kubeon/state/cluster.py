@@ -63,6 +63,23 @@ class ClusterState:
         """Who is at work on this cluster now."""
         return holder(self.path / "lock")
 
+    @contextmanager
+    def running(self, run: str, operation: str, now: datetime) -> Iterator[None]:
+        """An operation that does not lock the cluster is under way, and `runner` says whose, for as long as it is."""
+        path = self._running_path(run)
+        with hold(path, operation, now):
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+    def runner(self, run: str) -> Holder | None:
+        """Who is at work on a run that does not lock the cluster."""
+        return holder(self._running_path(run)) if run else None
+
+    def _running_path(self, run: str) -> Path:
+        return self.path / "running" / run
+
     @property
     def renaming(self) -> tuple[str, str] | None:
         """(old, new) of a renaming that has not come to its end."""

@@ -37,9 +37,10 @@ def history(state: ClusterState) -> list[PastOperation]:
     """All operations of a cluster, oldest first. The lock says whether one without an end still runs."""
     groups = _groups(state.journal.entries())
     busy = state.holder
-    last = len(groups)
+    # `exec` and `cp` do not take the lock, and may have begun after the one that holds it
+    locking = max((n for n, group in enumerate(groups, 1) if busy and group[0].operation == busy.doing), default=0)
     return [
-        _operation(number, group, state.path / "logs", busy if number == last else None)
+        _operation(number, group, state.path / "logs", busy if number == locking else state.runner(group[0].run))
         for number, group in enumerate(groups, 1)
     ]
 

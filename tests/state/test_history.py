@@ -50,6 +50,20 @@ def test_one_without_an_end_runs_or_was_cut_off_and_the_lock_knows(tmp_path: Pat
     assert history(state)[0].seconds is None
 
 
+def test_one_that_takes_no_lock_runs_beside_another(tmp_path: Path) -> None:
+    """`exec` is seen to run as long as it does, and what holds the lock is seen too; nothing is left lying about."""
+    state = a_state(tmp_path)
+    state.journal.append("add", "begun", NOW, run="one")
+
+    with state.lock("add", NOW), state.running("two", "exec", NOW):
+        state.journal.append("exec", "begun", NOW, run="two")
+        while_they_run = [one.result for one in history(state)]
+
+    assert while_they_run == ["running", "running"]
+    assert [one.result for one in history(state)] == ["cut-off", "cut-off"]
+    assert list((state.path / "running").iterdir()) == []
+
+
 def test_looking_who_holds_the_lock_takes_it_from_nobody(tmp_path: Path) -> None:
     """Whoever looks leaves no file, and says who it is."""
     state = a_state(tmp_path)
