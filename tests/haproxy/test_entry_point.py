@@ -233,6 +233,23 @@ def test_a_server_that_is_not_ready_gets_no_connection(local: Local, servers: li
     assert local.healthy()
 
 
+def test_when_none_is_ready_they_are_tried_all_the_same(local: Local, servers: list[ApiServer]) -> None:
+    """All say so while etcd elects a leader, and answer nevertheless; connections of then are not cut off after."""
+    local.name(*servers)
+    local.start()
+    for server in servers:
+        server.ready = 500
+    wait_for(lambda: "reaches no API server" in local.check(servers).stdout, "they are not marked down")
+
+    kept = local.connect()
+    at = ask(kept)
+    for server in servers:
+        server.ready = 200
+    wait_for(lambda: local.check(servers).returncode == 0, "they are not marked up")
+
+    assert ask(kept) == at
+
+
 def alive(connection: http.client.HTTPSConnection) -> bool:
     """Does it still answer; without opening another one."""
     if connection.sock is None:
