@@ -11,10 +11,12 @@ from pathlib import Path
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 PACKAGES = {
     "busybox": "busybox",
+    "curl": "curl",
     "sshd": "openssh-server",
     "ssh-keygen": "openssh-client",
     "ip": "iproute2",
     "iptables": "iptables",
+    "nc": "netcat-openbsd",
     "openssl": "openssl",
     "ps": "procps",
     "shellcheck": "shellcheck",
