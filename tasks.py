@@ -105,10 +105,10 @@ def bench(_: Context) -> None:
 
 
 @task(
-    help={"arch": "amd64 or arm64; default: this machine's", "registry": "one that has the base; default: upstream's"}
+    help={"arch": "amd64 or arm64; default: this machine's", "registry": "one that has the bases; default: upstream's"}
 )
 def images(_: Context, arch: str = "", registry: str = "") -> None:
-    """Build the local-haproxy image into dist/, for those who want it in a registry of their own."""
+    """Build the images that kubeon makes into dist/, for those who want them in a registry of their own."""
     python("tests.images", *flags(arch=arch, registry=registry))
 
 

@@ -9,7 +9,8 @@ from kubeon.bundle.kubeadm import machine_architecture
 from kubeon.bundle.registry import Registry
 from kubeon.bundle.store import Store
 from kubeon.errors import BundleError
-from kubeon.lb.haproxy import image
+from kubeon.lb import haproxy, updater_image
+from kubeon.spec.images import ImageName
 from kubeon.spec.model import Sources
 
 DIST = Path(__file__).parent.parent / "dist"
@@ -21,15 +22,17 @@ def main() -> int:
     parser.add_argument("--arch", default=machine_architecture() or "amd64")
     parser.add_argument("--registry")
     given = parser.parse_args()
+    registry = Registry(Store(DIST / "store", Sources(registry=given.registry)))
     try:
-        built = Registry(Store(DIST / "store", Sources(registry=given.registry))).fetch(image(), given.arch)
+        for image in (haproxy.image(), updater_image.image()):
+            built = registry.fetch(image, given.arch)
+            path = DIST / f"{ImageName.parse(image.reference).path}-{given.arch}.tar"
+            with path.open("wb") as file:
+                file.writelines(image_archive([built]))
+            print(f"{path}: {built.reference} {built.digest}")
     except BundleError as error:
         print(error, error.hint, sep="\n", file=sys.stderr)
         return error.exit_code
-    path = DIST / f"local-haproxy-{given.arch}.tar"
-    with path.open("wb") as file:
-        file.writelines(image_archive([built]))
-    print(f"{path}: {built.reference} {built.digest}")
     return 0
 
 

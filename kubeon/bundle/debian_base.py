@@ -1,5 +1,7 @@
 """A base for an image out of Debian packages, where the one wanted cannot be had: programs, their libraries, a shell.
 
+Python is a program too, and its standard library one of its libraries.
+
 apt computes what the packages need as if nothing were installed, and only fetches it. Nothing is installed, no script
 of a package runs, and all that apt writes is in a folder of its own. What to trust is apt's business: it checks the
 packages against the lists that it has, or fetches, by the keys of this machine.
@@ -25,9 +27,12 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 APPLETS = ("cat", "ls", "mkdir", "mv", "nc", "ps", "rm", "sh", "sleep", "wget")  # for scripts, and for whoever looks in
 _TIMEOUT = 600  # seconds
 _TRIPLET = r"lib/[^/]+-linux-gnu[^/]*"
-# Programs and shared libraries; no modules, data, documentation.
-_WANTED = re.compile(rf"s?bin/[^/]+|{_TRIPLET}/[^/]+\.so(\.[^/]+)?|lib/ld-linux[^/]+|lib64/[^/]+")
-_LIBRARY = re.compile(r"lib\w|zlib1g")
+# Python's standard library, without its tests, and without a link into /etc.
+_PYTHON = r"lib/python3[.\d]*/(?!test/|sitecustomize).+\.(py|so)"
+# Programs and shared libraries; no modules but Python's, no data, no documentation.
+_WANTED = re.compile(rf"s?bin/[^/]+|{_TRIPLET}/[^/]+\.so(\.[^/]+)?|lib/ld-linux[^/]+|lib64/[^/]+|{_PYTHON}")
+# Python is in parts: python3 needs python3-minimal, and that one python3.11-minimal or another, by the release.
+_LIBRARY = re.compile(r"lib\w|zlib1g|python3[.\d]*(-minimal)?$")
 
 
 def lacking(architecture: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import cache
-from tests.lab.mirror import debian, haproxy, kubernetes, layout, origin, releases, services
+from tests.lab.mirror import debian, kubernetes, layout, official, origin, releases, services
 from tests.lab.mirror.debian import PACKAGES
 from tests.lab.mirror.fileserver import Rule
 from tests.lab.mirror.store import Log, lock, read_json, write
@@ -55,11 +55,11 @@ def prepare(
             if kubernetes.buildable(release) and debian.is_bookworm() and not upstream:
                 debian.install(log=log)
                 releases.built(release, log)
-                haproxy.built(log)
+                official.built(log)
                 _etcd_links(log)
             else:
                 releases.fetched(release, upstream or origin.INTERNET, upstream_registry, components, log)
-                haproxy.fetched(upstream_registry, log)
+                official.fetched(upstream_registry, log)
 
 
 def start(

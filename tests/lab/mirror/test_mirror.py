@@ -5,21 +5,26 @@ import io
 import json
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from kubeon.lb.haproxy import image as lb_image
+from kubeon import assets
+from kubeon.bundle.image_builder import Entry, assemble, layer
+from kubeon.bundle.images import StoredImage
+from kubeon.bundle.store import Store
+from kubeon.lb import updater_image
+from kubeon.spec.material import Recipe
 from tests.lab import cache, mirror
 from tests.lab.mirror import (
     debian,
     fileserver,
-    haproxy,
     images,
     kubernetes,
     layout,
+    official,
     origin,
     registry,
     releases,
@@ -155,6 +160,70 @@ class TestDebian:
         assert [kubernetes.buildable(name) for name in ("v1.20.1", "v1.21.0", "v1.34.2")] == [False, False, False]
 
 
+class Pushed:
+    """A registry that takes everything."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, images.Image] = {}
+
+    def push(self, reference: str, image: images.Image) -> None:
+        self.images[reference] = image
+
+
+class TestOfficial:
+    @pytest.fixture
+    def pushed(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[str]]]:
+        """What is noted as pushed, by the names of the notes."""
+        noted: dict[str, list[str]] = {}
+
+        def note(name: str, push: Callable[[Pushed], list[str]], log: store.Log) -> list[str]:
+            if name not in noted:
+                noted[name] = push(self.registry)
+            return noted[name]
+
+        self.registry = Pushed()
+        monkeypatch.setattr(assets, "updater", lambda: {"__main__.py": ""})
+        monkeypatch.setattr(releases, "pushed", note)
+        updater_image.image.cache_clear()
+        yield noted
+        updater_image.image.cache_clear()
+
+    def test_stand_ins_have_the_official_names(
+        self, pushed: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made: list[tuple[str, ...]] = []
+
+        def base(
+            recipe: Recipe, architecture: str, store: Store, reference: str, labels: dict[str, str]
+        ) -> StoredImage:
+            made.append(recipe.packages)
+            config = {"architecture": architecture, "os": "linux", "config": {"Labels": labels}}
+            return assemble(store, reference, architecture, layer({"bin/sh": Entry(b"sh")}), config)
+
+        monkeypatch.setattr(official, "base_image", base)
+        for _ in range(2):
+            official.built(lambda _: None)
+
+        assert [name.partition("-")[0] for name in pushed] == ["haproxy", "python"]
+        assert made == [("haproxy", "busybox-static"), ("python3", "busybox-static")]
+        assert [[reference] for reference in self.registry.images] == list(pushed.values())
+        for reference, image in self.registry.images.items():
+            assert reference.startswith("docker.io/library/")
+            assert (
+                official.LABEL
+                in json.loads(image.blobs[json.loads(image.manifest)["config"]["digest"]])["config"]["Labels"]
+            )
+
+    def test_real_ones_are_copied(self, pushed: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+        copied: list[tuple[list[str], str | None]] = []
+        monkeypatch.setattr(origin, "copy", lambda wanted, _, upstream, __: copied.append((wanted, upstream)))
+
+        official.fetched("https://registry.test", lambda _: None)
+
+        assert copied == [([recipe.base], "https://registry.test") for recipe in official.recipes()]
+        assert [name.partition("-fetched-")[0] for name in pushed] == ["haproxy", "python"]
+
+
 class TestStore:
     def test_made_once_and_only_whole(self) -> None:
         made: list[Path] = []
@@ -278,7 +347,7 @@ def test_where_it_cannot_be_built_it_is_fetched(monkeypatch: pytest.MonkeyPatch)
     asked: list[tuple[object, ...]] = []
     monkeypatch.setattr(debian, "is_bookworm", lambda: False)
     monkeypatch.setattr(releases, "fetched", lambda *given: asked.append(given))
-    monkeypatch.setattr(haproxy, "fetched", lambda *given: asked.append(given))
+    monkeypatch.setattr(official, "fetched", lambda *given: asked.append(given))
 
     mirror.prepare(["v1.20.2"], log := lambda _: None)
 
@@ -321,13 +390,12 @@ class TestPrepared:
             for name in names:
                 assert registry.Registry(base).digest(name)
 
-    def test_the_haproxy_image_is_there_and_says_that_it_is_a_stand_in(self, prepared: Path) -> None:
-        recipe = lb_image().recipe
-        assert recipe
-        with services.registry_for_pushing() as base:
-            blobs = registry.Registry(base).pull(recipe.base).blobs
-        configuration = next(json.loads(blob) for blob in blobs.values() if blob.startswith(b"{"))
-        assert haproxy.LABEL in configuration["config"]["Labels"]
+    def test_the_official_images_are_there_and_say_that_they_are_stand_ins(self, prepared: Path) -> None:
+        for recipe in official.recipes():
+            with services.registry_for_pushing() as base:
+                blobs = registry.Registry(base).pull(recipe.base).blobs
+            configuration = next(json.loads(blob) for blob in blobs.values() if blob.startswith(b"{"))
+            assert official.LABEL in configuration["config"]["Labels"]
 
     def test_a_release_from_another_mirror(
         self, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
