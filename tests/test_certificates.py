@@ -224,7 +224,8 @@ def test_a_name_is_added_and_remembered(world: MakeWorld) -> None:
         assert {"api.example.org", "203.0.113.7", "127.0.0.1"} <= set(names)
         assert here[name].restarted == ["kube-apiserver"]
     assert here.state.read_spec().certificates.sans == ("api.example.org", "203.0.113.7")
-    assert here.api.cluster_configuration["apiServer"]["certSANs"] == ["127.0.0.1", "api.example.org", "203.0.113.7"]
+    wanted = ["127.0.0.1", "api.example.org", "203.0.113.7", "apiserver.cluster.local"]
+    assert here.api.cluster_configuration["apiServer"]["certSANs"] == wanted
     assert not here.renew(sans=("api.example.org",)).changed
     with pytest.raises(SpecError, match="neither a DNS name"):
         here.renew(sans=("no name",))
@@ -245,7 +246,7 @@ def test_the_lifetime_is_a_setting(world: MakeWorld) -> None:
     remembered = here.api.cluster_configuration
     assert remembered is not None
     assert remembered["controllerManager"]["extraArgs"] == {"cluster-signing-duration": "8760h0m0s"}
-    assert "apiServer" not in remembered
+    assert remembered["apiServer"] == {"certSANs": ["apiserver.cluster.local"]}
     assert not here.create(here.state.read_spec()).changed
 
 

@@ -17,11 +17,13 @@ from kubeon.cli import cli
 from kubeon.cni import CNIS
 from kubeon.lb import LBS
 from kubeon.operations import ADD, CREATE, REMOVE, RENEW
-from kubeon.operations.steps import upgrade_steps
+from kubeon.operations.steps import switch_steps, upgrade_steps
 from kubeon.spec.loading import json_schema
 from tests.lab import cache
+from tests.specs import a_spec
 
 ROOT = Path(__file__).parent.parent
+SWITCH = [step for steps in switch_steps(a_spec()) for step in steps]
 README = ROOT / "README.md"
 DOCUMENTS = [path for path in sorted(ROOT.glob("*.md")) if path.name != "LICENSE"]
 BEGIN, END = "<!-- fields: written by `./dev golden` -->", "<!-- end of fields -->"
@@ -192,7 +194,7 @@ def test_every_plugin_is_in_the_readme(name: str) -> None:
 
 @pytest.mark.parametrize(
     "phase",
-    {phase.name: phase for phase in (*CREATE, *ADD, *REMOVE, *RENEW, *upgrade_steps(1))}.values(),
+    {phase.name: phase for phase in (*CREATE, *ADD, *REMOVE, *RENEW, *upgrade_steps(1), *SWITCH)}.values(),
     ids=lambda phase: phase.name,
 )
 def test_every_phase_is_in_the_readme(phase: Any) -> None:

@@ -23,6 +23,7 @@ from kubeon.cli.forget import forget
 from kubeon.cli.history import history_command
 from kubeon.cli.info import cluster_info
 from kubeon.cli.kubeconfig import kubeconfig
+from kubeon.cli.lb import lb
 from kubeon.cli.listing import list_
 from kubeon.cli.preflight import preflight
 from kubeon.cli.rename import rename
@@ -44,7 +45,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     *(create, add, delete, upgrade, destroy, cluster_info, preflight),
     *(exec_, cp),
     *(list_, use, kubeconfig, history_command, rename, forget, adopt),
-    *(certs, etcd),
+    *(certs, etcd, lb),
     *(view, schema, completion),
 )
 for _command in _COMMANDS:

@@ -116,6 +116,22 @@ def upgraded(name: str, version: str, flags: Mapping[str, Any], home: Home) -> C
     return build_spec(apply_sets(mapping, flags.get("sets", ())))
 
 
+def switched(name: str, flags: Mapping[str, Any], home: Home) -> ClusterSpec:
+    """A known cluster as it shall be with another way to the API.
+
+    An external load balancer's address that is known, of the way that is or of one that was begun, need not be said
+    again. Raises SpecError with every problem at once.
+    """
+    state = home.cluster(name)
+    stored = state.read_spec() or home.known(name)
+    mode, address = flags["mode"], flags["lb_address"]
+    known = [each.load_balancer for each in (state.read_proposed(), stored) if each]
+    address = address or next((each.address for each in known if each.mode == mode), None)
+    mapping = load_file(dump_spec(stored), name)
+    mapping["loadBalancer"] = {"mode": mode, "name": stored.load_balancer.name, "address": address}
+    return build_spec(mapping, {"loadBalancer.mode": LBS})
+
+
 def _nodes(flags: Mapping[str, Any]) -> list[dict[str, Any]]:
     masters = (*flags.get("control_plane", ()), *flags.get("master", ()))
     return [*parse_nodes(masters, Role.CONTROL_PLANE), *parse_nodes(flags.get("worker", ()), Role.WORKER)]

@@ -71,7 +71,11 @@ spec_flags = _group(
     click.option(
         "--lb-mode", metavar="MODE", help=f"how nodes reach the API: {', '.join(LBS)}; default: {LoadBalancer().mode}"
     ),
-    click.option("--lb-address", metavar="HOST:PORT", help="address of an external load balancer"),
+    click.option(
+        "--lb-address",
+        metavar="HOST:PORT",
+        help="address of an external load balancer; with updater: the cluster IP of the API",
+    ),
     click.option(
         "--schedulable-control-planes", is_flag=True, default=None, help="let ordinary pods run on control planes"
     ),

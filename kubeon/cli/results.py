@@ -7,7 +7,15 @@ from typing import Any
 from kubeon.console.outputs import Kept, folded
 from kubeon.console.progress import duration
 from kubeon.console.summary import columns
-from kubeon.operations import CopyResult, CreateResult, DestroyResult, ExecResult, RemoveResult, UpgradeResult
+from kubeon.operations import (
+    CopyResult,
+    CreateResult,
+    DestroyResult,
+    ExecResult,
+    RemoveResult,
+    SwitchResult,
+    UpgradeResult,
+)
 
 Answer = tuple[dict[str, Any], str]
 
@@ -62,6 +70,19 @@ def upgraded_to(result: UpgradeResult) -> Answer:
         first = f"Cluster {result.cluster} has {result.version} already; nothing was changed ({taken})."
     kept = ["", f"etcd as it was before: {result.snapshot}"] if result.snapshot else []
     return value, "\n".join([first, "", _nodes_table(nodes), *kept])
+
+
+def switched_to(result: SwitchResult) -> Answer:
+    """What `lb switch` says at the end."""
+    nodes = CreateResult(result.cluster, result.changed, result.nodes, result.seconds, result.kubeconfig, result.log)
+    value = _nodes_value(nodes) | {"mode": result.mode, "endpoint": result.endpoint, "left": list(result.left)}
+    taken = duration(result.seconds)
+    if not result.changed:
+        return value, f"Cluster {result.cluster} has mode {result.mode} already; nothing was changed ({taken})."
+    lines = [f"Nodes of {result.cluster} reach the API by mode {result.mode} now ({taken}).", "", _nodes_table(nodes)]
+    if result.left:
+        lines += ["", f"Left out: {', '.join(result.left)}. When they are back: kubeon create {result.cluster}"]
+    return value, "\n".join(lines)
 
 
 def removed(result: RemoveResult) -> Answer:

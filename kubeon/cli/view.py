@@ -54,7 +54,7 @@ def _release(view: ReleaseView) -> str:
     blocks = [
         columns(rows),
         "\n".join(["Images:", *(f"    {image}" for image in view.images)]),
-        "\n".join(["Image that local-haproxy is built on:", *(f"    {image}" for image in view.bases)]),
+        "\n".join(["Images that those of kubeon's own are built on:", *(f"    {image}" for image in view.bases)]),
         "\n".join(["Files, each with its checksum:", *(f"    {file.url}" for file in view.files)]),
     ]
     if not view.known:

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from typing import Protocol
 
 from kubeon.errors import BundleError
+from kubeon.hosts.cleaning import Cleaning
 from kubeon.hosts.files import File
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
@@ -28,20 +29,6 @@ class Chart:
     release: str
     namespace: str
     values: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Cleaning:
-    """What a plug-in leaves on a host. `script` runs first; then interfaces, chains and paths go.
-
-    An iptables chain is (table, chain); rules that lead to it go with it. An interface that ends with "*" is a prefix.
-    """
-
-    script: str = ""
-    units: tuple[str, ...] = ()
-    interfaces: tuple[str, ...] = ()
-    chains: tuple[tuple[str, str], ...] = ()
-    paths: tuple[str, ...] = ()
 
 
 class Cni(Protocol):

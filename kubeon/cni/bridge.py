@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 
 from kubeon import assets
-from kubeon.cni.base import Cleaning, NodeNetwork, Plain
+from kubeon.cni.base import NodeNetwork, Plain
 from kubeon.errors import KubeonError
+from kubeon.hosts.cleaning import Cleaning
 from kubeon.hosts.files import File
 from kubeon.render import render
 from kubeon.spec.model import ClusterSpec

@@ -5,7 +5,8 @@ Releases by Kubernetes minor: "Kubernetes Compatibility" of each release's docum
 
 from collections.abc import Mapping
 
-from kubeon.cni.base import Chart, Cleaning, Plain
+from kubeon.cni.base import Chart, Plain
+from kubeon.hosts.cleaning import Cleaning
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from kubeon.cni.base import Cleaning, Plain, replace_once
+from kubeon.cni.base import Plain, replace_once
+from kubeon.hosts.cleaning import Cleaning
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
 

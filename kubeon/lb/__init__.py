@@ -4,6 +4,12 @@ from kubeon.lb.base import API_PORT, LoadBalancerMode
 from kubeon.lb.direct import Direct
 from kubeon.lb.external import External
 from kubeon.lb.haproxy import HEALTH_PORT, Haproxy
+from kubeon.lb.updater import Updater
 
-LBS: dict[str, LoadBalancerMode] = {"haproxy": Haproxy(), "direct": Direct(), "external": External()}
+LBS: dict[str, LoadBalancerMode] = {
+    "haproxy": Haproxy(),
+    "updater": Updater(),
+    "direct": Direct(),
+    "external": External(),
+}
 PORTS = (API_PORT, HEALTH_PORT)  # all that any of them may want on a node: preflight has a check for each

@@ -1,8 +1,10 @@
 """What a way to the API says of itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kubeon.hosts.cleaning import Cleaning
 from kubeon.hosts.files import File
 from kubeon.spec.material import ImageArtifact
 from kubeon.spec.model import ClusterSpec, NodeSpec
@@ -19,6 +21,17 @@ class Endpoint:
 
     def __str__(self) -> str:
         return f"{self.name}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a way has in the cluster: a Service with a fixed address, and a Deployment of the same namespace."""
+
+    namespace: str
+    service: str
+    address: str
+    deployment: str
+    image: str
 
 
 class LoadBalancerMode(Protocol):
@@ -63,6 +76,21 @@ class LoadBalancerMode(Protocol):
         """Those of `files` that name control planes: the only ones that are written when members come and go."""
         ...
 
+    def units(self, spec: ClusterSpec, node: NodeSpec) -> tuple[str, ...]:
+        """Units among `files` that start at boot, enabled by kubeon; the first is restarted when a file has changed.
+
+        kubeon does not start them but by `start_script`.
+        """
+        ...
+
+    def start_script(self, spec: ClusterSpec, node: NodeSpec) -> str:
+        """What makes the API's line in the node's /etc/hosts lead to somebody who lives, now, and keeps it so.
+
+        It runs before a node joins, and when a member's way does not lead to the API. "" where nothing on the node
+        but kubeon writes that line.
+        """
+        ...
+
     def check(self, spec: ClusterSpec, node: NodeSpec) -> str:
         """A script, read-only, that asks whether a node's way leads to the API; "" when there is nothing to ask.
 
@@ -73,6 +101,25 @@ class LoadBalancerMode(Protocol):
 
     def ports(self, spec: ClusterSpec, node: NodeSpec) -> tuple[int, ...]:
         """Ports that must be free on the node for this way, besides Kubernetes' own."""
+        ...
+
+    def workload(self, spec: ClusterSpec) -> Workload | None:
+        """What `manifest` is about; None where the cluster holds nothing for this way."""
+        ...
+
+    def manifest(self, spec: ClusterSpec) -> str:
+        """YAML for `kubectl apply`; "" for none."""
+        ...
+
+    def initial(self, spec: ClusterSpec, servers: Sequence[str]) -> str:
+        """YAML of objects that are created where they are not there, and never touched again: the workload's own.
+
+        `servers` are the addresses of the API servers of this moment.
+        """
+        ...
+
+    def cleaning(self) -> Cleaning:
+        """What to remove when a node leaves; all below /etc/kubernetes goes anyway."""
         ...
 
 
@@ -105,6 +152,16 @@ class Plain:
         del spec, node
         return ()
 
+    def units(self, spec: ClusterSpec, node: NodeSpec) -> tuple[str, ...]:
+        """None."""
+        del spec, node
+        return ()
+
+    def start_script(self, spec: ClusterSpec, node: NodeSpec) -> str:
+        """kubeon writes the line."""
+        del spec, node
+        return ""
+
     def check(self, spec: ClusterSpec, node: NodeSpec) -> str:
         """Nothing to ask."""
         del spec, node
@@ -114,3 +171,22 @@ class Plain:
         """None."""
         del spec, node
         return ()
+
+    def workload(self, spec: ClusterSpec) -> Workload | None:
+        """None."""
+        del spec
+        return None
+
+    def manifest(self, spec: ClusterSpec) -> str:
+        """Nothing to apply."""
+        del spec
+        return ""
+
+    def initial(self, spec: ClusterSpec, servers: Sequence[str]) -> str:
+        """Nothing to create."""
+        del spec, servers
+        return ""
+
+    def cleaning(self) -> Cleaning:
+        """Nothing."""
+        return Cleaning()

@@ -31,6 +31,7 @@ from kubeon.operations.rotation import Pods, RotateResult
 from kubeon.operations.rotation import check_names as check_authorities
 from kubeon.operations.rotation import rotate as rotate_authorities
 from kubeon.operations.steps import ADD, ADOPT, CREATE, REMOVE, RENEW
+from kubeon.operations.switching import SwitchResult, switch
 from kubeon.operations.upgrading import upgrade
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "RotateResult",
     "ShownCertificate",
     "SnapshotResult",
+    "SwitchResult",
     "UpgradeResult",
     "add",
     "adopt",
@@ -79,6 +81,7 @@ __all__ = [
     "renew_certificates",
     "restore_snapshot",
     "rotate_authorities",
+    "switch",
     "take_snapshot",
     "upgrade",
     "wanted_certificates",

@@ -27,7 +27,7 @@ from kubeon.phases.membership import (
     silent_members,
     split_marked,
 )
-from kubeon.phases.resolve import check_again, check_hosts, expect_no_upgrade, resolve
+from kubeon.phases.resolve import check_again, check_hosts, expect_no_switch, expect_no_upgrade, resolve
 from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.home import Home
@@ -55,6 +55,7 @@ def add(
         if stored is None:
             raise StateError(f"cluster {spec.name} is not finished", hint=f"kubeon create {spec.name} finishes it")
         expect_no_upgrade(stored, pending)
+        expect_no_switch(stored, pending)
         run.state.check_not_rotating()
         check_again(stored, spec)
         spec = named(spec, names_in(stored))

@@ -29,7 +29,7 @@ from kubeon.phases.renew_certificates import (
     Wanted,
     due_leaves,
 )
-from kubeon.phases.resolve import authorities_of, context_of
+from kubeon.phases.resolve import authorities_of, context_of, expect_no_switch
 from kubeon.phases.restart_components import control_plane_problem, etcd_of, owed
 from kubeon.phases.rotate_authorities import due_at
 from kubeon.pki.leaves import FILES
@@ -101,6 +101,7 @@ def renew(
         working = any(Kubectl(host).answers() for host in ctx.hosts if ctx.is_control_plane(host))
         if working or wanted.names:  # what has expired meanwhile could not be rotated to the end
             run.state.check_not_rotating()
+            expect_no_switch(stored, pending)
         due = _due(ctx, wanted, stored, options, rotation)
         place = PlaceRenewed(lambda ctx, host: due[host.name])
         plan = make_plan(f"renew certificates of cluster {name}", ctx, (place,), warnings, _header(ctx, spec, working))
@@ -196,7 +197,7 @@ def remember_settings(ctx: Cluster) -> None:
     new = kubeadm_api(spec.kubernetes) == "v1beta4"
     remember_certificates(
         ctx.api,
-        sans=spec.certificates.sans,
+        sans=(*spec.certificates.sans, *ctx.lb.sans(spec)),
         periods={"certificateValidityPeriod": validity} if new else {},
         manager={signing_duration_flag(spec.kubernetes): validity},
     )

@@ -20,7 +20,7 @@ from kubeon.operations.base import (
 )
 from kubeon.operations.steps import CREATE
 from kubeon.phases.adopted import adopted_members
-from kubeon.phases.resolve import check_again, check_hosts, expect_no_upgrade, expect_version, resolve
+from kubeon.phases.resolve import check_again, check_hosts, expect_no_switch, expect_no_upgrade, expect_version, resolve
 from kubeon.preflight import Finding, Severity, raise_on_errors
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.home import Home
@@ -41,6 +41,7 @@ def create(
     with begun(home, spec.name, "create", reporter, options) as run:
         stored = run.state.read_spec()
         expect_no_upgrade(stored, run.state.read_proposed())
+        expect_no_switch(stored, run.state.read_proposed())
         run.state.check_not_rotating()
         check_again(stored, spec)
         spec = named(spec, names_in(stored))

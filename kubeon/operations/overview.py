@@ -79,7 +79,7 @@ def admin_kubeconfig(name: str, options: Options, home: Home) -> str:
 
 def user_server(spec: ClusterSpec) -> str:
     """Where a user's kubectl finds the API: an external load balancer, or the first control plane by its address."""
-    if spec.load_balancer.address:
+    if LBS[spec.load_balancer.mode].is_outside:
         return f"https://{spec.load_balancer.address}"
     first = next(node for node in spec.nodes if node.role is Role.CONTROL_PLANE)
     return f"https://{first.address}:6443"

@@ -24,7 +24,7 @@ from kubeon.operations.base import (
 from kubeon.operations.steps import removal_steps
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes, answering_member, silent_members, split_marked
-from kubeon.phases.resolve import authorities_of, context_of
+from kubeon.phases.resolve import authorities_of, context_of, expect_no_switch
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.spec.selectors import select
@@ -55,6 +55,7 @@ def remove(
         stored, pending = run.state.read_spec(), run.state.read_proposed()
         if stored is None:
             raise StateError(f"cluster {name} is not finished", hint=f"kubeon create {name} finishes it")
+        expect_no_switch(stored, pending)
         spec = stored.without(leaving)
         if not spec.control_planes:
             hint = f"kubeon destroy {name} ends a cluster"

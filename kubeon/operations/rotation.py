@@ -18,6 +18,7 @@ from kubeon.operations.certificates import members, one_after_the_other
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import answering_member
 from kubeon.phases.renew_certificates import READY_WITHIN, PlaceRenewed
+from kubeon.phases.resolve import expect_no_switch
 from kubeon.phases.restart_components import WHOLE_WITHIN, control_plane_problem
 from kubeon.phases.rotate_authorities import due_at, others, tell_the_cluster
 from kubeon.pki.authorities import NAMES, Authorities
@@ -77,8 +78,9 @@ def rotate(
     began = SYSTEM_CLOCK.monotonic()
     home.known(name)
     with begun(home, name, "certs-rotate-ca", reporter, options) as run:
-        spec = run.state.read_spec()
-        if spec is None or run.state.read_proposed() is not None:
+        spec, pending = run.state.read_spec(), run.state.read_proposed()
+        expect_no_switch(spec, pending)
+        if spec is None or pending is not None:
             raise StateError(
                 f"the last operation on cluster {name} has not ended", hint=f"kubeon create {name} finishes it"
             )

@@ -1,6 +1,7 @@
 """The phases of each operation, in the order in which every host walks through them."""
 
 from kubeon.phases.adopted import MarkAdopted
+from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
 from kubeon.phases.apply_network import ApplyNetwork
 from kubeon.phases.authorize_key import AuthorizeKey
 from kubeon.phases.clean_host import CleanHost
@@ -20,10 +21,26 @@ from kubeon.phases.register_nodes import RegisterNode
 from kubeon.phases.renew_certificates import PlaceRenewed, RestartControlPlane, RestartKubelet, VerifyCertificates
 from kubeon.phases.restart_api_server import RestartApiServer
 from kubeon.phases.start_runtime import StartRuntime
+from kubeon.phases.switch_way import (
+    ApplyWay,
+    BringWay,
+    PlaceWay,
+    RemoveObjects,
+    RemoveWay,
+    TakeWay,
+    TryWay,
+    VerifyWay,
+)
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane
 from kubeon.phases.upgrade_files import BringFiles, BringImages, SnapshotBefore
-from kubeon.phases.upgrade_node import UpgradeControlPlaneNodes, UpgradeWorkers, VerifyUpgrade
+from kubeon.phases.upgrade_node import (
+    UpgradeControlPlaneNodes,
+    UpgradeLoadBalancer,
+    UpgradeWorkers,
+    VerifyUpgrade,
+)
 from kubeon.phases.verify_cluster import VerifyCluster
+from kubeon.spec.model import ClusterSpec
 
 _PREPARE: tuple[Step, ...] = (
     AuthorizeKey(),
@@ -37,6 +54,7 @@ _PREPARE: tuple[Step, ...] = (
     PlaceLoadBalancer(),
 )
 _JOIN: tuple[Step, ...] = (
+    ApplyLoadBalancer(),
     CheckLoadBalancer(),
     JoinControlPlanes(),
     JoinWorkers(),
@@ -48,7 +66,14 @@ _JOIN: tuple[Step, ...] = (
 CREATE: tuple[Step, ...] = (*_PREPARE, InitControlPlane(), ApplyNetwork(), *_JOIN)
 ADD: tuple[Step, ...] = (*_PREPARE, *_JOIN)
 ADOPT: tuple[Step, ...] = (AuthorizeKey(), MarkAdopted())
-REMOVE: tuple[Step, ...] = (DrainNode(), UpdateLoadBalancer(), LeaveEtcd(), CleanHost(), DeleteNode())
+REMOVE: tuple[Step, ...] = (
+    ApplyLoadBalancer(),
+    DrainNode(),
+    UpdateLoadBalancer(),
+    LeaveEtcd(),
+    CleanHost(),
+    DeleteNode(),
+)
 # each time that certificates are made anew: once to renew them, once for each stage of a rotation of CAs
 RENEW: tuple[Step, ...] = (PlaceRenewed(), RestartControlPlane(), RestartKubelet(), VerifyCertificates())
 
@@ -65,7 +90,16 @@ def upgrade_steps(workers_at_once: int) -> tuple[Step, ...]:
         BringImages(),
         SnapshotBefore(),
         UpgradeControlPlane(),
+        UpgradeLoadBalancer(),
         UpgradeControlPlaneNodes(),
         UpgradeWorkers(workers_at_once),
         VerifyUpgrade(),
+    )
+
+
+def switch_steps(old: ClusterSpec) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """Another way to the API in place of that in `old`: all nodes take it, and only then the old one goes."""
+    return (
+        (BringWay(), PlaceWay(), ApplyWay(), TryWay(), TakeWay(old)),
+        (RemoveWay(old), RemoveObjects(old), VerifyWay()),
     )

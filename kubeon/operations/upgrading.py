@@ -28,7 +28,7 @@ from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster
 from kubeon.phases.look import missing_material
 from kubeon.phases.membership import Nodes, answering_member, split_marked
-from kubeon.phases.resolve import check_plugins, resolve
+from kubeon.phases.resolve import check_plugins, expect_no_switch, resolve
 from kubeon.phases.upgrade_control_plane import UPGRADED
 from kubeon.phases.verify_cluster import NAME as VERIFY
 from kubeon.preflight import Finding, Severity, raise_on_errors, soften
@@ -138,6 +138,7 @@ def _unknown(nodes: Nodes, known: set[str]) -> list[Finding]:
 def _expect_nothing_else(name: str, stored: ClusterSpec | None, pending: ClusterSpec | None) -> None:
     if stored is None:
         raise StateError(f"cluster {name} is not finished", hint=f"kubeon create {name} finishes it")
+    expect_no_switch(stored, pending)
     if pending and {node.address for node in pending.nodes} != {node.address for node in stored.nodes}:
         hint = f"the same kubeon add again finishes it, or kubeon create {name}; kubeon del takes a node out"
         raise StateError(f"nodes are being added to cluster {name}, and that has not come to its end", hint=hint)

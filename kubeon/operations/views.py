@@ -100,7 +100,7 @@ def as_data(view: ReleaseView) -> dict[str, Any]:
         "kubeadmApi": view.kubeadm_api,
         "components": {"cniPlugins" if name == "cni_plugins" else name: text for name, text in view.components.items()},
         "images": list(view.images),
-        "localHaproxyBase": list(view.bases),
+        "imageBases": list(view.bases),
         "files": [
             {"name": file.name, "version": file.version, "url": file.url, "checksumUrl": file.checksum_url}
             for file in view.files

@@ -7,6 +7,7 @@ from importlib import resources
 from kubeon.bundle.install import ASIDE, INSTALLED
 from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import restore_script
+from kubeon.lb import LBS
 from kubeon.phases.adopted import RECORD as ADOPTED
 from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster, Step
@@ -68,18 +69,21 @@ class CleanHost(Step):
 
 def clean_script(ctx: Cluster) -> str:
     """Everything but the settings of the host, for the plug-ins of a cluster; defines `forget` for the end."""
-    cri, cni = ctx.cri.remains(), ctx.cni.cleaning()
+    # of all ways to the API: in the middle of a switch a host has something of two
+    cri, left = ctx.cri.remains(), (*(lb.cleaning() for lb in LBS.values()), ctx.cni.cleaning())
     variables = {
-        "units": " ".join(cni.units),
-        "script": cni.script,
+        "units": " ".join(unit for each in left for unit in each.units),
+        "script": "".join(each.script for each in left),
         "runtime_units": " ".join(cri.units),
         "processes": " ".join(cri.processes),
         "mounts": "|".join(("/var/lib/kubelet", "/run/netns/cni-[^/]*", *cri.paths)),
-        "interfaces": " ".join((*INTERFACES, *cni.interfaces)),
-        "chains": "|".join(dict.fromkeys((*CHAINS, *(chain for _, chain in cni.chains)))),
+        "interfaces": " ".join((*INTERFACES, *(name for each in left for name in each.interfaces))),
+        "chains": "|".join(dict.fromkeys((*CHAINS, *(chain for each in left for _, chain in each.chains)))),
         "installed": INSTALLED,
         "aside": ASIDE,
-        "paths": " ".join(dict.fromkeys((*cni.paths, *KUBERNETES_PATHS, *cri.paths))),
+        "paths": " ".join(
+            dict.fromkeys((*(path for each in left for path in each.paths), *KUBERNETES_PATHS, *cri.paths))
+        ),
         "login_key": ctx.public_key,
         "marker": MARKER,
     }

@@ -92,8 +92,8 @@ class Cluster:
 
     @property
     def user_server(self) -> str:
-        """Where a user's kubectl finds the API: the load balancer, or the bootstrap node by its address."""
-        if self.spec.load_balancer.address:
+        """Where a user's kubectl finds the API: a load balancer outside, or the bootstrap node by its address."""
+        if self.lb.is_outside:
             return f"https://{self.spec.load_balancer.address}"
         return f"https://{self.bootstrap.address}:6443"
 

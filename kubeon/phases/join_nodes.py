@@ -91,10 +91,13 @@ class _Join(Step):
         ctx.api.run("delete", "node", host.name, "--ignore-not-found")
         return ("Node object of an earlier life removed",)
 
-    def around(self, ctx: Cluster) -> tuple[str, str]:
-        """What has to be done on the host before and after kubeadm."""
-        del ctx
-        return "", ""
+    def around(self, ctx: Cluster, host: Host) -> tuple[str, str]:
+        """What has to be done on the host before and after kubeadm.
+
+        A line in /etc/hosts that something on the node looks after leads to somebody who lives, before the kubelet
+        needs it.
+        """
+        return ctx.lb.start_script(ctx.spec, host.node), ""
 
     def join(self, ctx: Cluster, host: Host) -> None:
         """`kubeadm join`."""
@@ -103,7 +106,7 @@ class _Join(Step):
         words = join_words(CONFIG, ignore=ignored_checks(ctx, host), patches=patch_flags(version))
         config = join_config(ctx.spec, node_handoff(ctx, host), host.node.role)
         script = kubeadm_script(config, words, api=api_by_way_of(ctx, ctx.bootstrap))
-        before, after = self.around(ctx)
+        before, after = self.around(ctx, host)
         before = ensure_files_script(patch_files(version)) + before
         host.change(
             f"set -e\n{before}{script}{after}{REMEMBER}",  # what follows kubeadm is not reached when it fails
@@ -159,8 +162,9 @@ class JoinControlPlanes(_Join):
             changes += host.change(script, what="clear away a join that was cut off").splitlines()
         return (*changes, *super().clear(ctx, host))
 
-    def around(self, ctx: Cluster) -> tuple[str, str]:
+    def around(self, ctx: Cluster, host: Host) -> tuple[str, str]:
         """The kubelet's detour. When kubeadm fails it stays; the next run's certificates end it."""
+        del host
         other, endpoint = f"{ctx.bootstrap.address}:{API_PORT}", ctx.lb.endpoint(ctx.spec)
         return _TOWARD.format(other=other), _BACK.format(endpoint=endpoint)
 

@@ -7,6 +7,7 @@ from kubeon.etcd.members import member_at
 from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import hosts_script
 from kubeon.kube.kubectl import Kubectl
+from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.drain_node import DrainNode
 from kubeon.phases.init_control_plane import InitControlPlane
@@ -28,8 +29,8 @@ class PlaceLoadBalancer(Step):
         return bool(ctx.lb.files(ctx.spec, host.node))
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """Files only; the kubelet starts what they describe."""
-        return host.ensure_files(ctx.lb.files(ctx.spec, host.node))
+        """The kubelet starts what they describe; units begin with the next boot, or right before the node joins."""
+        return place(ctx, host)
 
 
 class CheckLoadBalancer(Step):
@@ -54,7 +55,8 @@ class UpdateLoadBalancer(Step):
 
     name = "update-load-balancer"
     title = "Check the way to the API"
-    needs = (JoinControlPlanes, DrainNode)  # a list names control planes that are there, and that stay
+    # a list names control planes that are there, and that stay
+    needs = (ApplyLoadBalancer, JoinControlPlanes, DrainNode)
     reaches_members = True
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
@@ -69,16 +71,37 @@ class UpdateLoadBalancer(Step):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Write what differs, then ask until it answers right."""
         ctx.once(lambda: _wait_for_newcomers(ctx))
-        entries = preparation_of(ctx, host).entries
-        moved = host.change(hosts_script(ctx.spec.name, entries), what="write /etc/hosts").splitlines()
-        if moved:  # a pod in the host's network has the /etc/hosts of its start
-            where = ("--field-selector", f"spec.nodeName={host.name}", "--namespace", "kube-system")
-            ctx.api.run("delete", "pods", "--selector", "k8s-app=kube-proxy", *where, "--wait=false")
-        # what a member runs is not replaced in passing, as another kubeon's image would be
-        files = (ctx.lb.lists if host.name in ctx.members else ctx.lb.files)(ctx.spec, host.node)
-        changes = [*moved, *(host.ensure_files(files) if files else ())]
+        start = ctx.lb.start_script(ctx.spec, host.node)
+        moved = [] if start else _lead(ctx, host)
+        if host.name in ctx.members:  # what it runs is not replaced in passing, as another kubeon's image would be
+            lists = ctx.lb.lists(ctx.spec, host.node)
+            changes = [*moved, *(host.ensure_files(lists) if lists else ())]
+        else:
+            changes = [*moved, *place(ctx, host)]
+        # where a new node's line leads is being looked after, since it joined
+        if start and host.facts.kubelet_config and _why_not(ctx, host):
+            host.change(start, what="look for a way to the API")
+            changes.append("the way to the API looked for again")
         wait_for_answer(ctx, host)
         return changes
+
+
+def place(ctx: Cluster, host: Host) -> list[str]:
+    """Files and units of the way to the API; what changed."""
+    files, units = ctx.lb.files(ctx.spec, host.node), ctx.lb.units(ctx.spec, host.node)
+    if not units:
+        return host.ensure_files(files) if files else []
+    return [line for unit in units for line in host.ensure_unit(unit, files, start=False)]
+
+
+def _lead(ctx: Cluster, host: Host) -> list[str]:
+    """The API's line in /etc/hosts."""
+    entries = preparation_of(ctx, host).entries
+    moved = host.change(hosts_script(ctx.spec.name, entries), what="write /etc/hosts").splitlines()
+    if moved:  # a pod in the host's network has the /etc/hosts of its start
+        where = ("--field-selector", f"spec.nodeName={host.name}", "--namespace", "kube-system")
+        ctx.api.run("delete", "pods", "--selector", "k8s-app=kube-proxy", *where, "--wait=false")
+    return moved
 
 
 def _wait_for_newcomers(ctx: Cluster) -> None:
@@ -101,18 +124,12 @@ def _wait_for_newcomers(ctx: Cluster) -> None:
 
 def wait_for_answer(ctx: Cluster, host: Host) -> None:
     """Until the host's way to the API works. Raises OperationError after a while."""
-    script, last = ctx.lb.check(ctx.spec, host.node), ""
-    if not script:
-        return
+    last = ""
 
     def answers() -> bool:
         nonlocal last
-        try:
-            host.ask(script, what="ask the load balancer", wait=False)
-        except CommandError as error:
-            last = error.why
-            return False
-        return True
+        last = _why_not(ctx, host)
+        return not last
 
     if not wait_until(answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=2.0):
         raise OperationError(
@@ -121,3 +138,14 @@ def wait_for_answer(ctx: Cluster, host: Host) -> None:
             hint=ctx.lb.where_to_look,
             host=host.name,
         )
+
+
+def _why_not(ctx: Cluster, host: Host) -> str:
+    """Why the host's way to the API does not work; "" when it does, or when there is nothing to ask."""
+    script = ctx.lb.check(ctx.spec, host.node)
+    try:
+        if script:
+            host.ask(script, what="ask the load balancer", wait=False)
+    except CommandError as error:
+        return error.why or str(error)
+    return ""

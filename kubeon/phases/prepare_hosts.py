@@ -71,4 +71,9 @@ class PrepareHost(Step):
         """One script."""
         marker = File(MARKER, f"{marker_of(ctx.spec.name, ctx.ca)}\n")
         script = "(\n" + ensure_files_script([marker]) + ") || exit\n" + prepare_script(preparation_of(ctx, host))
-        return host.change(script, what="prepare the host").splitlines()
+        changes = host.change(script, what="prepare the host").splitlines()
+        # A member's line for the API may have led elsewhere for good reason; who looks after it looks again at once.
+        start = ctx.lb.start_script(ctx.spec, host.node)
+        if start and host.facts.kubelet_config and any(line.startswith("/etc/hosts") for line in changes):
+            host.change(start, what="look for a way to the API")
+        return changes

@@ -1,4 +1,4 @@
-"""What a host bears of its cluster's name: the mark, and the markers of the block in /etc/hosts."""
+"""What a host bears of its cluster's name: the mark, the markers of the block in /etc/hosts, and who looks for them."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from kubeon.hosts.hosts_block import parse_block
 from kubeon.hosts.preparation import renamed_block_script
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.prepare_hosts import MARKER, marker_of
+from kubeon.state.renaming import renamed
 
 
 class RenameHost(Step):
@@ -29,5 +30,9 @@ class RenameHost(Step):
         new, block = ctx.spec.name, host.facts.hosts_block
         entries = parse_block(block, self.old) or parse_block(block, new)
         mark = ensure_files_script([File(MARKER, f"{marker_of(new, ctx.ca)}\n")])
-        script = f"{renamed_block_script(self.old, new, entries)}(\n{mark}) || exit\n"
+        was = renamed(ctx.spec, self.old)
+        told = [file for file in ctx.lb.files(ctx.spec, host.node) if file not in ctx.lb.files(was, host.node)]
+        settings = f"(\n{ensure_files_script(told)}) || exit\n" if told else ""
+        start = ctx.lb.start_script(ctx.spec, host.node)  # who writes into the block finds it by its new name
+        script = f"{renamed_block_script(self.old, new, entries)}{settings}{start}(\n{mark}) || exit\n"
         return host.change(script, what="rename the cluster").splitlines()

@@ -74,6 +74,22 @@ def expect_no_upgrade(stored: ClusterSpec | None, pending: ClusterSpec | None) -
         )
 
 
+def switch_command(name: str, spec: ClusterSpec) -> str:
+    """The command that leads a cluster's nodes to the API as this description says."""
+    address = spec.load_balancer.address
+    return f"kubeon lb switch {name} --mode {spec.load_balancer.mode}{f' --lb-address {address}' if address else ''}"
+
+
+def expect_no_switch(stored: ClusterSpec | None, pending: ClusterSpec | None) -> None:
+    """Raise StateError in the middle of a switch to another way to the API: nodes differ in which one they take."""
+    if stored and pending and stored.load_balancer != pending.load_balancer:
+        there, back = (switch_command(stored.name, each) for each in (pending, stored))
+        raise StateError(
+            f"the switch of cluster {stored.name} to mode {pending.load_balancer.mode} has not come to its end",
+            hint=f"{there} goes on with it, {back} goes back",
+        )
+
+
 def expect_version(ctx: Cluster) -> None:
     """Raise PreflightError when the cluster that is there has another version than its description."""
     if not ctx.bootstrap.facts.kubelet_config or not ctx.api.answers():

@@ -238,8 +238,9 @@ class RestartKubelet(_Restore):
         return ("restart the kubelet; pods go on",)
 
     def do(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """Nothing else."""
-        host.change("systemctl restart kubelet\n", what="restart the kubelet")
+        """As at boot: where kube-proxy led workers to before need not be where API servers are now."""
+        start = ctx.lb.start_script(ctx.spec, host.node)
+        host.change(f"{start}systemctl restart kubelet\n", what="restart the kubelet")
         return ("kubelet restarted",)
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import ClassVar
 
 from kubeon.bundle.install import WAITING, activate_script, lacking_script
 from kubeon.errors import KubeonError, OperationError
@@ -11,9 +12,10 @@ from kubeon.kube.drain import drain, pods_on
 from kubeon.kube.kubectl import Kubectl, why_not_ready
 from kubeon.kube.versions import kubelet_version
 from kubeon.kubeadm.commands import upgrade_node_words
+from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.join_nodes import wait_for_health
-from kubeon.phases.load_balancer import wait_for_answer
+from kubeon.phases.load_balancer import place, wait_for_answer
 from kubeon.phases.start_runtime import StartRuntime
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade_script
 from kubeon.phases.upgrade_files import careful
@@ -96,8 +98,7 @@ class _UpgradeNode(Step):
         changed = set(
             host.change(f"systemctl stop kubelet\n{activate_script(everything)}", what="install").splitlines()
         )
-        if files := ctx.lb.files(ctx.spec, host.node):
-            host.ensure_files(files)
+        place(ctx, host)
         changes += StartRuntime().run_on(ctx, host)
         if changed & runtime:
             host.command("systemctl", "restart", ctx.cri.unit)
@@ -153,11 +154,24 @@ def _on_or_back(ctx: Cluster, host: Host, hint: str) -> str:
     return "\n".join(filter(None, (hint, on)))
 
 
+class UpgradeLoadBalancer(ApplyLoadBalancer):
+    """What the way to the API has in the cluster: its new image is everywhere, and the old one is not let go of yet."""
+
+    name = "upgrade-load-balancer"
+    title = "Upgrade the way to the API"
+    needs: ClassVar[tuple[type[Step], ...]] = (UpgradeControlPlane,)
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """As `create` does."""
+        with careful(ctx):
+            return super().run_on(ctx, host)
+
+
 class UpgradeControlPlaneNodes(_UpgradeNode):
     """Kubelets of control planes, one at a time, when all API servers are new."""
 
     name = "upgrade-control-plane-nodes"
-    needs = (UpgradeControlPlane,)
+    needs = (UpgradeControlPlane, UpgradeLoadBalancer)
     at_once = 1
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:

@@ -10,6 +10,7 @@ from kubeon.errors import KubeonError, OperationError
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.tokens import delete_tokens
+from kubeon.phases.apply_load_balancer import wait_for_workload
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.load_balancer import UpdateLoadBalancer
 from kubeon.phases.register_nodes import RegisterNode
@@ -57,6 +58,7 @@ class VerifyCluster(Step):
             ctx.registered.add(host.name)
         members = sorted(ctx.registered)
         ctx.api.wait_ready(members, seconds=READY_WITHIN)
+        wait_for_workload(ctx)
         if ctx.cni.connects_nodes and len(members) > 1 and not (ctx.verified and not ctx.joined):
             _check_pods(ctx, [each for each in ctx.hosts if each.name in ctx.registered])
         return ()

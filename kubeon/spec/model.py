@@ -88,9 +88,13 @@ class Networking(Model):
 class LoadBalancer(Model):
     """How nodes reach the API."""
 
-    mode: str = Field(default="haproxy", description="haproxy, direct, or external")
+    mode: str = Field(default="haproxy", description="haproxy, updater, direct, or external")
     name: DnsName = Field(default="apiserver.cluster.local", description="the API's name on every node")
-    address: HostPort | None = Field(default=None, description="host:port of an external load balancer")
+    address: HostPort | None = Field(
+        default=None,
+        description="host:port of an external load balancer; with updater: cluster IP of the API, :6443; "
+        "default: the second of serviceSubnet",
+    )
 
 
 class Runtime(Model):

@@ -114,6 +114,11 @@ def control_plane_labels(version: Version) -> tuple[str, ...]:
     return (*(f"node-role.kubernetes.io/{role}" for role in roles), *external)
 
 
+def discovery_api(version: Version) -> str:
+    """The API version of EndpointSlices: v1 since 1.21, and v1beta1 alone before."""
+    return "v1" if version.at_least(21) else "v1beta1"
+
+
 def refuses_cgroup_v1(version: Version) -> bool:
     """From 1.35 on the kubelet refuses cgroup v1 unless failCgroupV1 is false (KEP-5573)."""
     return version.at_least(35)

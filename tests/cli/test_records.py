@@ -277,7 +277,7 @@ def test_components_of_a_release(kubeon: Run) -> None:
     assert "registry.k8s.io/kube-apiserver:v1.34.2" in data["images"]
     assert f"registry.k8s.io/etcd:{data['components']['etcd']}" in data["images"]
     assert all("arm64" in file["url"] and file["checksumUrl"] for file in data["files"])
-    assert [name for name in data["localHaproxyBase"] if "/haproxy:" in name]
+    assert [name.rpartition("/")[2].partition(":")[0] for name in data["imageBases"]] == ["haproxy", "python"]
     assert "newer than this kubeon" in newer
     assert old.code == 2
     assert "too old" in old.err

@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -11,6 +12,9 @@ from kubeon.kube import drain
 from kubeon.kube.tokens import detached_signature
 from tests.fakes.etcd import FakeEtcd
 
+LOOK = ["get", "-f", "-", "--ignore-not-found", "-o", "name"]
+GROUPS = {"EndpointSlice": ".discovery.k8s.io", "Lease": ".coordination.k8s.io", "Endpoints": ""}
+KINDS = ("ClusterRole", "ClusterRoleBinding", "ServiceAccount", "Service", "Role", "RoleBinding", "Deployment")
 READY = {"type": "Ready", "status": "True"}
 
 
@@ -25,8 +29,12 @@ class FakeApi:
         self.nodes: dict[str, dict[str, Any]] = {}
         self.etcd = FakeEtcd()
         self.workloads: dict[str, list[dict[str, Any]]] = {}  # pods of users, by node
+        self.services: dict[str, str] = {}  # of users, "namespace/name": cluster IP
+        self.holders: Callable[[str], set[str]] = lambda reference: set()  # the nodes that have an image
         self.system: list[dict[str, Any]] = []  # pods of kube-system
         self.balancer_fails = ""  # what an external load balancer's way to the API says
+        self.balancers: set[str] = set()  # host:port of external load balancers that lead here
+        self.machines: dict[str, Any] = {}  # all of them, by address
         self.blocked: set[str] = set()  # nodes whose pods a PodDisruptionBudget holds
         self.cluster_status: dict[str, Any] | None = None  # kubeadm-config's, of old releases
         self.configmaps: dict[str, dict[str, str]] = {}  # what plain kubeadm has written into kube-system
@@ -54,6 +62,8 @@ class FakeApi:
     def kubectl(self, words: list[str], stdin: str) -> str:
         """Answer a command line, without its --kubeconfig and --server."""
         with self._lock:
+            if words == LOOK:
+                return "".join(f"{_full(each)}\n" for each in yaml.safe_load_all(stdin) if _key(each) in self.applied)
             return self._get(words[1:]) if words[0] == "get" else self._write(words, stdin)
 
     def _get(self, words: list[str]) -> str:  # noqa: PLR0911, PLR0912 - one line for each thing it knows
@@ -71,6 +81,17 @@ class FakeApi:
             case ["secrets", "--namespace", "kube-system", "--field-selector", field, *_]:
                 assert field == "type=bootstrap.kubernetes.io/token"
                 return json.dumps({"items": [_secret(name, data) for name, data in self.secrets.items()]})
+            case [
+                "pods",
+                "--selector",
+                "k8s-app=kube-proxy",
+                "--namespace",
+                "kube-system",
+                "--field-selector",
+                field,
+                *_,
+            ]:
+                return json.dumps({"items": [_proxy(each) for each in self._on(field) if each.proxy[0]]})
             case ["pods", "--selector", selector, "--namespace", "kube-system", *_]:
                 wanted = dict(each.split("=") for each in selector.split(","))
                 here = [each for each in self.pods.values() if wanted == each["metadata"]["labels"]]
@@ -97,7 +118,31 @@ class FakeApi:
                 return "".join(_lean(node, pod) for node, pods in self.workloads.items() for pod in pods)
             case ["daemonset", "kube-proxy", "--namespace", "kube-system", *_]:
                 return json.dumps(self.applied.get("DaemonSet/kube-proxy", {}))
+            case ["services", "--all-namespaces", "-o", text] if text.startswith("jsonpath="):
+                return "".join(f"{name} {address}\n" for name, address in {**self._services(), **self.services}.items())
+            case ["deployment", name, "--namespace", "kube-system", *_]:
+                return self._deployment(name)
+            case ["endpointslice", "kubernetes", "--namespace", "default", *_]:
+                return " ".join(sorted(member.address for member in self.etcd.members if member.runs))
         return self._get_trusted(words)
+
+    def _services(self) -> dict[str, str]:
+        return {
+            f"{each['metadata']['namespace']}/{each['metadata']['name']}": each["spec"]["clusterIP"]
+            for key, each in self.applied.items()
+            if key.startswith("Service/")
+        }
+
+    def _deployment(self, name: str) -> str:
+        """With pods wherever their image is on a node that is Ready: nobody pulls it."""
+        found = self.applied.get(f"Deployment/{name}")
+        if found is None:
+            return ""
+        [container] = found["spec"]["template"]["spec"]["containers"]
+        assert container["imagePullPolicy"] == "Never"
+        ready = {name for name, node in self.nodes.items() if READY in node["status"]["conditions"]}
+        count = min(found["spec"]["replicas"], len(ready & self.holders(container["image"])))
+        return json.dumps(found | {"status": {"availableReplicas": count} if count else {}})
 
     def _get_trusted(self, words: list[str]) -> str:
         """What the cluster tells of its CAs, and who takes it in."""
@@ -118,6 +163,14 @@ class FakeApi:
         match words:
             case ["apply", "-f", "-"]:
                 return "".join(self._apply(each) for each in yaml.safe_load_all(stdin))
+            case ["create", "-f", "-"]:
+                objects = list(yaml.safe_load_all(stdin))
+                there = [each for each in objects if _key(each) in self.applied]
+                self.applied |= {_key(each): each for each in objects if each not in there}
+                if there:
+                    why = 'Error from server (AlreadyExists): error when creating "STDIN": {} already exists'
+                    raise KubectlError("\n".join(why.format(_full(each)) for each in there))
+                return ""
             case ["patch", "node", name, "--type", "merge", "--patch", text]:
                 return _merge(self.nodes[name], json.loads(text))
             case ["patch", "configmap", "cluster-info", "--namespace", "kube-public", "--type", "merge", _, text]:
@@ -147,8 +200,13 @@ class FakeApi:
                 assert force == ["--force", "--grace-period=0", "--wait=false"]
                 self.workloads.pop(field.removeprefix("spec.nodeName="), None)
                 return ""
-            case ["delete", "pods", "--selector", "k8s-app=kube-proxy", "--field-selector", _, *_]:
+            case ["delete", "pods", "--selector", "k8s-app=kube-proxy", "--field-selector", field, *_]:
+                for machine in self._on(field):
+                    machine.start_proxy()
                 return ""
+            case ["delete", "-f", "-", "--ignore-not-found"]:
+                gone = [_key(each) for each in yaml.safe_load_all(stdin) if each]
+                return "".join(f"{name} deleted\n" for name in gone if self.applied.pop(name, None))
             case ["delete", "pods", *names, "--namespace", "kube-system", "--wait=false", "--ignore-not-found"]:
                 for name in names:
                     del self.system_pods[name]
@@ -183,6 +241,32 @@ class FakeApi:
                 return ""
         raise AssertionError(f"kubectl {words}: the fake was not told about it")
 
+    def problem_of(self, machine: Any, server: str, name: str) -> str:
+        """Why a machine reaches no API server with this name in its certificate at this address; "" when it does."""
+        host, _, port = server.rpartition(":")
+        control_planes = [each for each in self.machines.values() if each.is_control_plane]
+        cluster_ips = {
+            each["spec"]["clusterIP"]: each["metadata"]["name"]
+            for each in self.applied.values()
+            if each.get("kind") == "Service"
+        }
+        if host == "127.0.0.1":
+            runs = "/etc/kubernetes/manifests/local-haproxy.yaml" in machine.files and machine.kubelet_runs
+        elif host in cluster_ips:
+            runs = any(each.startswith("EndpointSlice/") for each in self.applied)
+        elif host in self.machines:
+            runs, control_planes = port == "6443", [each for each in control_planes if each.address == host]
+        else:
+            runs = server in self.balancers and not self.balancer_fails
+        if not runs or not control_planes:
+            return self.balancer_fails or f"The connection to the server {server} was refused"
+        strangers = [each.name for each in control_planes if name not in each.serves_names]
+        return f"x509: certificate of {', '.join(strangers)} is not valid for {name}" if strangers else ""
+
+    def _on(self, field: str) -> list[Any]:
+        name = field.removeprefix("spec.nodeName=")
+        return [each for each in self.machines.values() if each.name == name]
+
     def register(self, name: str, version: str, *, ready: bool, address: str, machine_id: str) -> None:
         """What a kubelet does when it starts."""
         with self._lock:
@@ -216,15 +300,33 @@ class FakeApi:
             number = len(self.pods) + 1
             status = {"podIP": f"10.244.{number // 250}.{number % 250}", "conditions": [READY]}
             self.pods[name] = {"metadata": each["metadata"], "spec": each["spec"], "status": status}
-        elif kind not in ("ClusterRole", "ClusterRoleBinding", "ServiceAccount"):
+        elif kind not in KINDS:
             raise AssertionError(f"apply {kind}: the fake was not told about it")
-        was, self.applied[f"{kind}/{name}"] = self.applied.get(f"{kind}/{name}"), each
+        was, self.applied[_key(each)] = self.applied.get(_key(each)), each
         how = "created" if was is None else "unchanged" if was == each else "configured"
         return f"{kind.lower()}/{name} {how}\n"
 
 
+def _key(each: dict[str, Any]) -> str:
+    """In namespace default somebody else may have the same name."""
+    metadata = each["metadata"]
+    where = f"{metadata['namespace']}/" if metadata.get("namespace") == "default" else ""
+    return f"{each['kind']}/{where}{metadata['name']}"
+
+
+def _full(each: dict[str, Any]) -> str:
+    """As `-o name` has it."""
+    return f"{each['kind'].lower()}{GROUPS[each['kind']]}/{each['metadata']['name']}"
+
+
 def _secret(name: str, data: dict[str, str]) -> dict[str, Any]:
     return {"metadata": {"name": name}, "data": {k: base64.b64encode(v.encode()).decode() for k, v in data.items()}}
+
+
+def _proxy(machine: Any) -> dict[str, Any]:
+    number, _ = machine.proxy
+    uid = f"proxy-{number}"
+    return {"metadata": {"name": f"kube-proxy-{number}", "uid": uid}, "status": {"conditions": [READY]}}
 
 
 def _lean(node: str, pod: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from kubeon.bundle import install
 from kubeon.cri import containerd
 from kubeon.etcd import snapshots
 from kubeon.hosts import files, health, host
-from kubeon.lb import external, haproxy
+from kubeon.lb import external, haproxy, updater
 from kubeon.operations.information import asking
 from kubeon.phases import (
     authorize_key,
@@ -23,6 +23,7 @@ from kubeon.phases import (
     renew_certificates,
     restart_components,
     restoration,
+    switch_way,
     upgrade_control_plane,
     verify_cluster,
 )
@@ -180,6 +181,13 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("stop_container", re.escape(_CRI.stop_script("NAME")).replace("NAME", r"(?P<container>\S+?)", 1)),
     ("check_haproxy", _template(haproxy._CHECK.replace("{port}", str(haproxy.HEALTH_PORT)))),
     ("check_external", _template(external._CHECK)),
+    ("try_way", _template(switch_way._TRY)),
+    ("stop_units", _template(switch_way._STOP)),
+    ("remove_files", _template(switch_way._REMOVE)),
+    ("remove_folders", _template(switch_way._REMOVE_FOLDERS)),
+    ("listening", _template(switch_way._LISTENING)),
+    ("check_updater", _template(updater._CHECK)),
+    ("start_way", re.escape(updater._START)),
     ("init_done", _template(init_control_plane._IS_COMPLETE)),
     ("start_kubelet", re.escape(join_nodes._START_KUBELET)),
     ("kubectl", r"(?P<line>kubectl (?:'[^']*'|[^'\n])*)\n"),

@@ -34,6 +34,7 @@ from tests.fakes.api import FakeApi, KubectlError
 from tests.fakes.etcd import EtcdError
 from tests.fakes.grammar import GRAMMAR
 from tests.fakes.restore import EtcdTokens, ExitError, etcd_manifest
+from tests.fakes.startup import Startup, finds_the_api
 from tests.fakes.upgrading import Upgrading
 from tests.hosts.samples import sample
 
@@ -43,7 +44,8 @@ MANAGER = f"{KUBERNETES}/manifests/kube-controller-manager.yaml"
 READS = {
     *("facts", "is_there", "images", "read", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
     *("send_snapshot", "describe_snapshot"),
-    *("check_haproxy", "check_external", "health", "ask", "health_end", "through"),
+    *("try_way", "listening"),
+    *("check_haproxy", "check_external", "check_updater", "health", "ask", "health_end", "through"),
     *("inspect_etcd", "has_snapshot", "restore_library"),
     *("check_haproxy", "check_external", "running", "owed", "healthz", "certificates", "served"),
 }  # change nothing on the machine
@@ -66,6 +68,7 @@ class Machine:
         self.clock = 0.0  # seconds that it is ahead
         self.disk_used = 40  # % of its one file system
         self.etcd_disk = 9999  # MiB free
+        self.detour = ""  # the control plane to which a worker's line for the API leads, where that is not kubeon's
         self.lingers = False  # the kubelet was stopped, and its pods run on
         self.containers: dict[str, int] = {}  # what runs of the control plane: how often it was started
         self.loaded: dict[str, dict[str, tuple[str, str]]] = {}  # by component, all files as they were when it started
@@ -76,6 +79,9 @@ class Machine:
         self.told: list[str] = []  # tokens, in order
         self.changed: list[str] = []  # those that are not reads
         self.hook: Callable[[str], None] = lambda token: None  # called before each token
+        self.listening = ""  # lines of ss, of others' programs
+        self.proxy = (0, "")  # kube-proxy's pod: the how many-th, and kubeon's block in the /etc/hosts of its start
+        api.machines[address] = self
         self.around: Callable[[str], AbstractContextManager[None]] = lambda token: nullcontext()  # and around it
 
     def snapshot(self) -> str:
@@ -94,6 +100,32 @@ class Machine:
             self.containers[component] = self.containers.get(component, 0) + 1
         if component == "kube-controller-manager":
             self.api.root_ca = self.files[f"{KUBERNETES}/pki/ca.crt"][0]
+
+    @property
+    def hosts_block(self) -> str:
+        """kubeon's lines in /etc/hosts."""
+        calls = [call for call in self.settings if call.startswith("ensure_hosts_block")]
+        return "".join(call.split("\n", 1)[1].removesuffix("KUBEON_HOSTS") for call in calls)
+
+    @property
+    def serves_names(self) -> tuple[str, ...]:
+        """In the certificate that its API server has loaded."""
+        return names_in(self.loaded["kube-apiserver"][f"{KUBERNETES}/pki/apiserver.crt"][0])
+
+    @property
+    def way_problem(self) -> str:
+        """Why its kubelet does not reach the API by its line in /etc/hosts; "" when it does."""
+        found = re.search(r"server: https://(\S+):(\d+)", self.files[f"{KUBERNETES}/kubelet.conf"][0])
+        assert found
+        name, port = found.groups()
+        lines = [line.split() for line in self.hosts_block.splitlines()]
+        address = next((words[0] for words in lines if name in words[1:]), name)
+        address = self.detour.rpartition(":")[0] or address
+        return self.api.problem_of(self, f"{address}:{port}", name)
+
+    def start_proxy(self) -> None:
+        """kube-proxy has a new pod."""
+        self.proxy = (self.proxy[0] + 1, self.hosts_block)
 
     @property
     def is_control_plane(self) -> bool:
@@ -115,7 +147,7 @@ class Machine:
             "container": "none",
             "addresses": f"2: eth0    inet {self.address}/16 brd 10.0.255.255 scope global eth0",
             "routes": "default via 10.0.255.254 dev eth0\n10.0.0.0/16 dev eth0 proto kernel scope link",
-            "listening": "",
+            "listening": self.listening,
             "units": "".join(f"{u} loaded active running x\n" for u, state in self.units.items() if state == "active"),
             "containerd-unit": "",
             "containers": "0",
@@ -134,11 +166,7 @@ class Machine:
             + ("\nadopted" if adopted.RECORD in self.files else ""),
             "cgroup": "cgroup2fs\nmount /sys/fs/cgroup 2",
             "modules": "overlay\nbr_netfilter\nnf_conntrack",
-            "hosts-block": "".join(
-                call.split("\n", 1)[1].removesuffix("KUBEON_HOSTS")
-                for call in self.settings
-                if call.startswith("ensure_hosts_block")
-            ),
+            "hosts-block": self.hosts_block,
             "clock": "",
         }
         text = sample("debian-12-prepared")
@@ -184,7 +212,7 @@ class Machine:
         return self.files.get(path, ("", ""))[0]
 
 
-class Run(EtcdTokens, Upgrading):
+class Run(EtcdTokens, Startup, Upgrading):
     """One script on its way."""
 
     def __init__(
@@ -192,6 +220,7 @@ class Run(EtcdTokens, Upgrading):
     ) -> None:
         self.machine, self.script, self.stdin, self.on_line = machine, script, stdin, on_line
         self.out: list[str] = []
+        self.told: list[str] = []
         self.lock = ""
         self.umask = "022"
         self.stamp = ""
@@ -202,7 +231,7 @@ class Run(EtcdTokens, Upgrading):
     def result(self) -> Result:
         """Read it to its end."""
         at, status, why = 0, 0, ""
-        machine, before, first = self.machine, self.machine.snapshot(), len(self.machine.told)
+        machine, before = self.machine, self.machine.snapshot()
         try:
             while at < len(self.script):
                 found = ((name, match) for name, pattern in GRAMMAR if (match := pattern.match(self.script, at)))
@@ -216,9 +245,10 @@ class Run(EtcdTokens, Upgrading):
         finally:
             for path in self.temporary:
                 machine.files.pop(path, None)
-            if machine.snapshot() != before:
-                machine.changed += [name for name in machine.told[first:] if name not in (*READS, "lock")]
-                assert self.lock == "x", f"{machine.name} was changed without the lock by {machine.told[first:]}"
+            writes = [name for name in self.told if name not in (*READS, "lock")]
+            if writes and machine.snapshot() != before:  # else it was another lane's script
+                machine.changed += writes
+                assert self.lock == "x", f"{machine.name} was changed without the lock by {self.told}"
         return Result("".join(f"{line}\n" for line in self.out), why, status)
 
     def _do(self, name: str, match: re.Match[str]) -> None:
@@ -226,6 +256,7 @@ class Run(EtcdTokens, Upgrading):
         if name == "text":
             return  # told are only tokens with a meaning
         machine.told.append(name)
+        self.told.append(name)
         if name in machine.fails:
             raise ExitError(machine.fails.pop(name))
         with machine.around(name):
@@ -300,7 +331,11 @@ class Run(EtcdTokens, Upgrading):
                 return
         if call not in self.machine.settings:
             self.machine.settings[call] = None
-            self.say(call.splitlines()[0])
+            if call.startswith("ensure_hosts_block"):
+                self.machine.detour = ""
+                self.say(f"/etc/hosts: entries of kubeon {call.split()[1]}")
+            else:
+                self.say(call.splitlines()[0])
 
     def do_record(self) -> None:
         """Without a word."""
@@ -345,6 +380,9 @@ class Run(EtcdTokens, Upgrading):
         self.machine.images[reference][1] = True
 
     def do_read(self, path: str) -> None:
+        number, block = self.machine.proxy
+        if path == f"{KUBELET}/pods/proxy-{number}/etc-hosts":
+            self.say(f"{path} {base64.b64encode(block.encode()).decode()}")
         if path in self.machine.files:
             self.say(f"{path} {base64.b64encode(self.machine.files[path][0].encode()).decode()}")
 
@@ -451,6 +489,7 @@ class Run(EtcdTokens, Upgrading):
 
     def _start_kubelet(self) -> None:
         machine = self.machine
+        assert finds_the_api(machine), "its kubelet finds no API"
         machine.lingers = False
         version = machine.versions["/usr/local/bin/kubelet"]
         assert Version.parse(version) <= min(map(Version.parse, machine.api.versions.values())), (
@@ -464,6 +503,8 @@ class Run(EtcdTokens, Upgrading):
         machine.api.register(
             machine.name, version, ready=has_network, address=machine.address, machine_id=f"id-{machine.address}"
         )
+        if not machine.proxy[0]:
+            machine.start_proxy()
 
     def do_private(self, address: str, name: str, path: str) -> None:
         """/etc/hosts for kubeadm alone."""
@@ -606,6 +647,27 @@ class Run(EtcdTokens, Upgrading):
         if self.machine.api.balancer_fails:
             raise ExitError(self.machine.api.balancer_fails)
 
+    def do_try_way(self, server: str, name: str) -> None:
+        if why := self.machine.api.problem_of(self.machine, server, name):
+            raise ExitError(why)
+
+    def do_stop_units(self, units: str) -> None:
+        for unit in units.split():
+            if self.machine.units.pop(unit, ""):
+                self.say(f"{unit} stopped")
+
+    def do_remove_files(self, paths: str) -> None:
+        for path in paths.split():
+            if self.machine.files.pop(path, None):
+                self.say(f"removed {path}")
+
+    def do_remove_folders(self, folders: str) -> None:
+        assert not {"/etc/kubernetes/manifests", "/etc/systemd/system", "/etc/kubernetes"} & set(folders.split())
+
+    def do_listening(self, ports: str) -> None:
+        if haproxy.POD in self.machine.files:
+            self.tell("\n".join(ports.split()))
+
     def do_init_done(self, address: str) -> None:
         assert address == self.machine.address
         if self.machine.is_control_plane and "DaemonSet/kube-proxy" in self.machine.api.applied:
@@ -666,7 +728,7 @@ class Run(EtcdTokens, Upgrading):
         kept = f"{KUBERNETES}/kubeon-cluster"
         machine.files = {path: file for path, file in machine.files.items() if path == kept}
         machine.programs, machine.images, machine.units, machine.stamps = {}, {}, {}, set()
-        machine.loaded, machine.containers = {}, {}
+        machine.loaded, machine.containers, machine.proxy = {}, {}, (0, "")
         self.say("removed the binaries")
 
     def do_name_packages(self) -> None:
@@ -675,6 +737,7 @@ class Run(EtcdTokens, Upgrading):
 
     def do_restore(self) -> None:
         self.machine.settings.clear()
+        self.machine.detour = ""
 
     def do_forget(self) -> None:
         self.machine.files.clear()
@@ -686,6 +749,12 @@ class Run(EtcdTokens, Upgrading):
 def expiry(text: str) -> datetime:
     """When the certificate in a PEM text or kubeconfig ends."""
     return describe(text.encode()).not_after
+
+
+@lru_cache(maxsize=1024)
+def names_in(text: str) -> tuple[str, ...]:
+    """Of the certificate in a PEM text."""
+    return describe(text.encode()).names
 
 
 def tls_answer(pem: str) -> bytes:

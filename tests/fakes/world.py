@@ -26,6 +26,7 @@ from kubeon.operations import (
     RemoveResult,
     RenewResult,
     RotateResult,
+    SwitchResult,
     UpgradeResult,
     base,
     certificates,
@@ -34,13 +35,16 @@ from kubeon.operations import (
 )
 from kubeon.operations.information import Information, asking
 from kubeon.phases import (
+    apply_load_balancer,
     join_nodes,
     load_balancer,
+    proxy_hosts,
     renew_certificates,
     resolve,
     restart_api_server,
     restart_components,
     restore_etcd,
+    switch_way,
     upgrade_control_plane,
     upgrade_node,
     verify_cluster,
@@ -60,6 +64,7 @@ from tests.fakes.material import a_server_for
 PASSWORD = "hunter2-of-root"
 # What is waited for on fakes is there at once, or never.
 PATIENCE = (
+    (apply_load_balancer, "AVAILABLE_WITHIN"),
     (join_nodes, "HEALTHY_WITHIN"),
     (load_balancer, "ANSWERS_WITHIN"),
     (restart_api_server, "ANSWERS_WITHIN"),
@@ -68,12 +73,17 @@ PATIENCE = (
     (restore_etcd, "READY_WITHIN"),
     (upgrade_control_plane, "ANSWERS_WITHIN"),
     (upgrade_node, "READY_WITHIN"),
+    (proxy_hosts, "STARTS_WITHIN"),
+    (switch_way, "ANSWERS_WITHIN"),
+    (switch_way, "GONE_WITHIN"),
+    (switch_way, "READY_WITHIN"),
     (certificates, "SETTLES_WITHIN"),
     (verify_cluster, "READY_WITHIN"),
     (verify_cluster, "PODS_WITHIN"),
 )
 # What refuses a few times before it is there, as an API server that is restarted, also on a machine that is busy.
 MORE_PATIENCE = (
+    (apply_load_balancer, "AVAILABLE_WITHIN"),
     (renew_certificates, "SERVED_WITHIN"),
     (restart_components, "GONE_WITHIN"),
     (restart_components, "STARTS_WITHIN"),
@@ -118,6 +128,7 @@ class World:
             str(node.address): Machine(_name(node.role, str(node.address)), str(node.address), self.api)
             for node in spec.nodes
         }
+        self.api.holders = self._holders
         self.watcher = Watcher()
         self.plans: list[Plan] = []
         self.connected: list[str] = []
@@ -258,13 +269,29 @@ class World:
         options = Options(secrets=self.secrets, kubeconfig=self.kubeconfig)
         return operations.inspect_certificates(self.spec.name, options, self.home, warn_days=warn_days)
 
+    def switch(self, mode: str, address: str | None = None, *, yes: bool = True, **how: Any) -> SwitchResult:
+        """`kubeon lb switch`; the new way's material can be had from now on."""
+        interrupt: Interrupt | None = how.pop("interrupt", None)
+        self.watcher = Watcher()
+        stored = self.state.read_spec() or self.spec
+        way = stored.load_balancer.model_copy(update={"mode": mode, "address": address})
+        spec = stored.model_copy(update={"load_balancer": way})
+        self.offer(spec)
+        return operations.switch(
+            spec,
+            Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
+            self.home,
+            self.watcher,
+            partial(self._confirm, yes),
+            interrupt=interrupt,
+        )
+
     def upgrade(self, version: str, *, yes: bool = True, **how: Any) -> UpgradeResult:
         """`kubeon upgrade`; the new version's material can be had from now on."""
         interrupt: Interrupt | None = how.pop("interrupt", None)
         self.watcher = Watcher()
         spec = (self.state.read_spec() or self.spec).model_copy(update={"version": version})
-        for url, answer in a_server_for(spec).answers.items():
-            self.server.answers.setdefault(url, answer)
+        self.offer(spec)
         return operations.upgrade(
             spec,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
@@ -273,6 +300,11 @@ class World:
             partial(self._confirm, yes),
             interrupt=interrupt,
         )
+
+    def offer(self, spec: ClusterSpec) -> None:
+        """What this cluster needs can be had from now on."""
+        for url, answer in a_server_for(spec).answers.items():
+            self.server.answers.setdefault(url, answer)
 
     def power_off(self, name: str) -> None:
         """The machine with this name is gone."""
@@ -315,6 +347,9 @@ class World:
     def snapshot(self) -> str:
         """All machines' memories, and the API's."""
         return "".join(each.snapshot() for each in self.machines.values()) + repr((self.api.nodes, self.api.applied))
+
+    def _holders(self, reference: str) -> set[str]:
+        return {machine.name for machine in self.machines.values() if reference in machine.images}
 
     def _confirm(self, answer: bool, plan: Plan) -> bool:
         self.plans.append(plan)

@@ -11,6 +11,7 @@ from kubeon.lb.base import Endpoint
 from kubeon.spec.model import ClusterSpec
 from tests.specs import a_spec
 
+WITH_LISTS = ("haproxy", "updater")
 EXTERNAL = {"mode": "external", "address": "10.0.9.9:8443"}
 
 
@@ -36,7 +37,13 @@ def test_every_mode_keeps_the_contract(mode: str) -> None:
         assert {name for _, name in lb.hosts(spec, node)} == {lb.endpoint(spec).name}
         assert lb.check(spec, node) or not lb.files(spec, node)
         assert set(lb.ports(spec, node)) <= set(PORTS)
-        assert all(file.path.startswith("/etc/kubernetes/") for file in lb.files(spec, node))
+        gone = ("/etc/kubernetes/", *lb.cleaning().paths)
+        assert all(file.path.startswith(gone) for file in lb.files(spec, node))
+        assert set(lb.units(spec, node)) <= set(lb.cleaning().units)
+        assert {f"/etc/systemd/system/{unit}" for unit in lb.units(spec, node)} <= {
+            file.path for file in lb.files(spec, node)
+        }
+        assert bool(lb.units(spec, node)) == bool(lb.start_script(spec, node))
         assert set(lb.lists(spec, node)) <= set(lb.files(spec, node))
         asks = lb.check(spec, node)
         assert "\nexit 1" in asks or "exit 1\n" in asks or not asks
@@ -45,6 +52,12 @@ def test_every_mode_keeps_the_contract(mode: str) -> None:
             assert lb.where_to_look
     for image in lb.images(spec):
         assert image.reference.startswith("localhost/") == bool(image.recipe)
+    manifest, workload = lb.manifest(spec), lb.workload(spec)
+    assert manifest == lb.manifest(spec)
+    assert bool(manifest) == bool(workload) == bool(lb.initial(spec, ["10.0.0.1"]))
+    if workload:
+        assert workload.image in manifest
+        assert workload.image in {image.reference for image in lb.images(spec)}
 
 
 @pytest.mark.parametrize("mode", LBS)
@@ -58,8 +71,8 @@ def test_a_node_more_touches_only_lists(mode: str) -> None:
 
     assert same == other
     assert lb.lists(before, before.control_planes[0]) == ()
-    assert bool(lb.lists(before, before.workers[0])) == (mode == "haproxy")
-    assert lb.lists(before, before.workers[0]) != lb.lists(after, before.workers[0]) or mode != "haproxy"
+    assert bool(lb.lists(before, before.workers[0])) == (mode in WITH_LISTS)
+    assert lb.lists(before, before.workers[0]) != lb.lists(after, before.workers[0]) or mode not in WITH_LISTS
     assert lb.is_outside == (mode == "external")
 
 

@@ -1,0 +1,60 @@
+"""kubeon lb"""
+
+from typing import Any
+
+import click
+
+from kubeon import operations
+from kubeon.cli.app import App, common_options, pass_app
+from kubeon.cli.description import options_of, switched
+from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
+from kubeon.cli.results import switched_to
+from kubeon.lb import LBS
+
+
+@click.group()
+@common_options
+def lb() -> None:
+    """How the nodes of a cluster reach the API.
+
+    \b
+    kubeon lb switch demo --mode updater
+    """
+
+
+@lb.command()
+@click.argument("name")
+@click.option("--mode", required=True, metavar="MODE", help=f"how nodes are to reach the API: {', '.join(LBS)}")
+@click.option("--lb-address", metavar="HOST:PORT", help="address of an external load balancer")
+@secret_flags
+@ignore_flag
+@kubeconfig_flags
+@run_flags
+@confirm_flags
+@common_options
+@pass_app
+def switch(app: App, /, name: str, **flags: Any) -> None:
+    """Lead the nodes of a living cluster to the API another way; they go on meanwhile.
+
+    The new way is placed beside the old one and tried from every node; then node after node takes it, and when all
+    have, the old one goes. The same command again continues where it stopped; the mode of before leads back.
+
+    \b
+    kubeon lb switch demo --mode updater --dry-run
+    kubeon lb switch demo --mode external --lb-address 10.0.0.100:6443
+    """
+    spec = switched(name, flags, app.home)
+    options = options_of(flags, app.console)
+    app.looking(len(spec.nodes))
+    with app.operation(name) as interrupts:
+        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
+        result = operations.switch(
+            spec,
+            options,
+            app.home,
+            app.console.reporter(),
+            confirm,
+            interrupt=app.interrupt,
+        )
+    if not flags["dry_run"]:
+        app.console.data(*switched_to(result))

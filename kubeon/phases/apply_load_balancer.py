@@ -1,0 +1,111 @@
+"""What the way to the API has in the cluster itself: a Service with a fixed address, and who keeps it up to date."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from kubeon.errors import CommandError, OperationError
+from kubeon.hosts.host import Host
+from kubeon.lb.base import Workload
+from kubeon.phases.context import Cluster, Step
+from kubeon.phases.import_images import ImportImages
+from kubeon.phases.init_control_plane import InitControlPlane
+from kubeon.waiting import wait_until
+
+AVAILABLE_WITHIN = 240  # seconds; a pod starts within ten, unless its node waits for a network plug-in's images
+_ADDRESSES = r'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {.spec.clusterIP}{"\n"}{end}'
+_SERVERS = "jsonpath={.endpoints[*].addresses[*]}"
+
+
+class ApplyLoadBalancer(Step):
+    """`kubectl apply`, and `kubectl create` of what is the workload's own from then on."""
+
+    name = "apply-load-balancer"
+    title = "Apply the way to the API"
+    # its pods may be started on any node, and nobody pulls their image
+    needs: ClassVar[tuple[type[Step], ...]] = (InitControlPlane, ImportImages)
+    reaches_members = True
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """The bootstrap node, where the way has something in the cluster."""
+        return host is ctx.bootstrap and ctx.lb.workload(ctx.spec) is not None
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Nothing where all is so already.
+
+        `add` brings images to new nodes alone. So where another kubeon made the Deployment it stays as it is, with the
+        image that the members have: pods of another image would start nowhere else.
+        """
+        workload = ctx.lb.workload(ctx.spec)
+        if workload is None:
+            return ()
+        expect_address(ctx, workload)
+        if host.name in ctx.members and _image(ctx, workload) not in ("", workload.image):
+            name = f"{workload.namespace}/{workload.deployment}"
+            text = f"{name} is another kubeon's and stays as it is; kubeon create {ctx.spec.name} renews it everywhere"
+            ctx.reporter.warn(text, host=host.name)
+            return ()
+        return (*ctx.api.apply(ctx.lb.manifest(ctx.spec)), *_create_absent(ctx))
+
+
+def wait_for_workload(ctx: Cluster) -> None:
+    """Until one of its pods is available. Raises OperationError after a while."""
+    workload = ctx.lb.workload(ctx.spec)
+    if workload is None:
+        return
+    where, name = ("--namespace", workload.namespace), workload.deployment
+
+    def available() -> bool:
+        found = ctx.api.get("deployment", name, *where)
+        return bool(found and found.get("status", {}).get("availableReplicas"))
+
+    if not wait_until(available, seconds=AVAILABLE_WITHIN, pause=0.3, longest=1.0):
+        raise OperationError(
+            f"no pod of {workload.namespace}/{name} was available within {AVAILABLE_WITHIN} s",
+            why="without it the way to the API does not follow control planes that come and go",
+            hint=f"kubectl describe pods -n {workload.namespace} -l app.kubernetes.io/name={name}",
+        )
+
+
+def expect_address(ctx: Cluster, workload: Workload) -> None:
+    """Raise OperationError when the address is somebody else's, or when the Service has another one."""
+    ours, address = f"{workload.namespace}/{workload.service}", workload.address
+    lines = ctx.api.run("get", "services", "--all-namespaces", "-o", _ADDRESSES).splitlines()
+    addresses = dict(line.split(" ", 1) for line in lines if " " in line)
+    now = addresses.get(ours, address)
+    if now != address:
+        raise OperationError(
+            f"Service {ours} has the cluster IP {now}, not {address}",
+            why="the cluster IP of a Service cannot be changed",
+            hint=f"if nothing uses it any more: kubectl delete service -n {workload.namespace} {workload.service}",
+        )
+    for service, taken in addresses.items():
+        if taken == address and service != ours:
+            raise OperationError(
+                f"the cluster IP {address} is that of Service {service}",
+                hint="give Service and API different addresses: that Service another one, or loadBalancer.address",
+            )
+
+
+def _image(ctx: Cluster, workload: Workload) -> str:
+    """What the Deployment's pods run; "" without one."""
+    found = ctx.api.get("deployment", workload.deployment, "--namespace", workload.namespace)
+    return str(found["spec"]["template"]["spec"]["containers"][0]["image"]) if found else ""
+
+
+def _create_absent(ctx: Cluster) -> list[str]:
+    """Those that are there stay as they are, whoever made them, a moment ago or long before."""
+    look = ("get", "-f", "-", "--ignore-not-found", "-o", "name")
+    wanted = ctx.lb.initial(ctx.spec, [ctx.bootstrap.address])
+    there = ctx.api.run(*look, manifest=wanted).split()
+    if len(there) == sum(line.startswith("kind: ") for line in wanted.splitlines()):
+        return []
+    # as the API servers themselves say: one that is to join yet would answer nobody
+    known = ("get", "endpointslice", "kubernetes", "--namespace", "default", "--ignore-not-found", "-o", _SERVERS)
+    servers = ctx.api.run(*known).split() or [ctx.bootstrap.address]
+    wanted = ctx.lb.initial(ctx.spec, servers)
+    try:
+        ctx.api.run("create", "-f", "-", manifest=wanted)
+    except CommandError as error:
+        if not all("AlreadyExists" in line for line in error.why.splitlines()):
+            raise
+    return [f"{name} created" for name in ctx.api.run(*look, manifest=wanted).split() if name not in there]

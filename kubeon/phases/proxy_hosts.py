@@ -1,0 +1,57 @@
+"""kube-proxy keeps the /etc/hosts of its container's start: a pod in the host's network gets a copy of it, once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kubeon.errors import OperationError
+from kubeon.hosts.host import Host
+from kubeon.hosts.hosts_block import Entry, parse_block
+from kubeon.kube.kubectl import Kubectl
+from kubeon.waiting import wait_until
+
+STARTS_WITHIN = 240  # seconds for a new pod to be ready
+_SELECTOR = ("--selector", "k8s-app=kube-proxy", "--namespace", "kube-system")
+
+
+def ensure_proxy_follows(api: Kubectl, host: Host, cluster: str, entries: Sequence[Entry]) -> list[str]:
+    """Have the node's kube-proxy start anew where its own /etc/hosts has other entries, and wait until it runs.
+
+    Its rules stay in the kernel meanwhile. Returns what was changed. A cluster may do without kube-proxy.
+    """
+    wanted = tuple((address, tuple(names)) for address, names in entries)
+    changes: list[str] = []
+    last = ""
+
+    def follows() -> bool:
+        nonlocal last
+        pods = _pods(api, host.name)
+        if not pods:
+            last = "it has no pod"
+            return not api.get("daemonset", "kube-proxy", "--namespace", "kube-system")
+        copies = host.read_files(f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/etc-hosts" for pod in pods)
+        stale = [text for text in copies.values() if parse_block(text.decode(errors="replace"), cluster) != wanted]
+        if stale:
+            where = ("--field-selector", f"spec.nodeName={host.name}", "--namespace", "kube-system")
+            api.run("delete", "pods", "--selector", "k8s-app=kube-proxy", *where, "--wait=false")
+            changes[:] = ["kube-proxy started anew"]
+        last = "it is not ready" if not stale else "it has the /etc/hosts of before"
+        return not stale and len(copies) == len(pods) and all(map(_is_ready, pods))
+
+    if not wait_until(follows, seconds=STARTS_WITHIN, pause=0.2, longest=2.0):
+        raise OperationError(
+            f"kube-proxy did not follow /etc/hosts within {STARTS_WITHIN} s",
+            why=last,
+            hint=f"kubectl get pods -n kube-system -l k8s-app=kube-proxy --field-selector spec.nodeName={host.name}",
+            host=host.name,
+        )
+    return changes
+
+
+def _pods(api: Kubectl, node: str) -> list[Mapping[str, Any]]:
+    found = api.get("pods", *_SELECTOR, "--field-selector", f"spec.nodeName={node}") or {"items": []}
+    return [pod for pod in found["items"] if not pod["metadata"].get("deletionTimestamp")]
+
+
+def _is_ready(pod: Mapping[str, Any]) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
