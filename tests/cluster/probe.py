@@ -120,8 +120,10 @@ class Connection:
 class Prober:
     """Both streams; without a context in plain HTTP, for the root of a web server."""
 
-    def __init__(self, address: str, port: int, name: str, context: ssl.SSLContext | None) -> None:
-        self.address, self.port, self.name, self.context = address, port, name, context
+    def __init__(
+        self, address: str, port: int, name: str, context: ssl.SSLContext | None, hosts: Path | None = None
+    ) -> None:
+        self.address, self.port, self.name, self.context, self.hosts = address, port, name, context, hosts
         self.kept, self.new = Stream(), Stream()
         self._stop = asyncio.Event()
         self._connection: Connection | None = None
@@ -198,8 +200,9 @@ class Prober:
     async def _connect(self) -> Connection:
         if self.context is None:
             return Connection(*await asyncio.open_connection(self.address, self.port), self.name, "/")
+        address = address_in(self.hosts.read_text(), self.name) if self.hosts else self.address
         reader, writer = await asyncio.open_connection(
-            self.address, self.port, ssl=self.context, server_hostname=self.name, ssl_handshake_timeout=PATIENCE
+            address, self.port, ssl=self.context, server_hostname=self.name, ssl_handshake_timeout=PATIENCE
         )
         return Connection(reader, writer, self.name, PATH)
 
@@ -237,6 +240,15 @@ def context_of(kubeconfig: Path) -> tuple[ssl.SSLContext, str]:
     return context, urlsplit(cluster["server"]).hostname or ""
 
 
+def address_in(hosts: str, name: str) -> str:
+    """Where the text of an /etc/hosts leads. Raises OSError when it does not know the name, as a resolver would."""
+    for line in hosts.splitlines():
+        words = line.partition("#")[0].split()
+        if name in words[1:]:
+            return words[0]
+    raise OSError(f"{name} is not in /etc/hosts")
+
+
 def main() -> None:
     """One line when it begins, one with the report when it ends."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -244,11 +256,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=6443)
+    parser.add_argument("--hosts", type=Path, help="an /etc/hosts that is read for every connection, for the address")
     words = parser.parse_args()
     context, name = context_of(words.kubeconfig) if words.kubeconfig else (None, "web")
 
     async def probe() -> Prober:
-        prober = Prober(words.address, words.port, name, context)
+        prober = Prober(words.address, words.port, name, context, words.hosts)
         task = asyncio.create_task(prober.run(words.seconds))
         while not task.done() and not (prober.kept.done and prober.new.done):
             await asyncio.sleep(0.05)
@@ -268,8 +281,12 @@ def probing(
     seconds: float = 300,
     address: str = "127.0.0.1",
     port: int = 6443,
+    by_name: bool = False,
 ) -> Iterator[Callable[[], list[Report]]]:
-    """A probe in the network of each host. The function ends them and returns what they found."""
+    """A probe in the network of each host. The function ends them and returns what they found.
+
+    `by_name`: where the host's own /etc/hosts leads the API's name when a connection is opened, not to `address`.
+    """
     whom = ["--address", address, "--port", str(port), *(["--kubeconfig", str(kubeconfig)] if kubeconfig else [])]
     processes: list[subprocess.Popen[str]] = []
 
@@ -286,6 +303,7 @@ def probing(
         for host in hosts:
             pid = machine.podman("inspect", "-f", "{{.State.Pid}}", host.container).strip()
             words = ["nsenter", "-t", pid, "-n", sys.executable, "-m", "tests.cluster.probe", *whom]
+            words += ["--hosts", f"/proc/{pid}/root/etc/hosts"] if by_name else []
             processes.append(
                 subprocess.Popen(
                     [*words, "--seconds", str(seconds)],

@@ -31,7 +31,7 @@ from tests.lab import hosts
 from tests.lab.hosts import LabHost
 from tests.pki.expiry import aged
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone]
+pytestmark = pytest.mark.lab
 
 NAME = "ce"
 # All that may fail: reads that wait in etcd just when its lead is handed over, and connections that an API server had

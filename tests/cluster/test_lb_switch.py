@@ -1,0 +1,145 @@
+"""Another way to the API for a cluster that is used: clients on the workers ask by its name all the while.
+
+Three control planes and two workers, from haproxy to updater, to a load balancer outside, and back. The tests go in
+order; what was measured is printed (pytest -s).
+"""
+
+import json
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from tests.cluster.conftest import Up
+from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
+from tests.cluster.probe import probing
+from tests.lab import hosts
+from tests.lab.hosts import LabHost
+
+pytestmark = [pytest.mark.lab, pytest.mark.alone, pytest.mark.unseen]
+
+NAME, API = "switch", "apiserver.cluster.local"
+ADDRESSES = {
+    **{f"sw-m{number}": f"10.77.8.1{number}" for number in (1, 2, 3)},
+    **{f"sw-w{number}": f"10.77.8.2{number}" for number in (1, 2)},
+    "sw-lb": "10.77.8.40",
+}
+BALANCER = f"{ADDRESSES['sw-lb']}:6443"
+LEADS_TO = {"haproxy": "127.0.0.1", "updater": "10.96.0.2", "external": ADDRESSES["sw-lb"]}
+PAIRS = [("haproxy", "updater"), ("updater", "external"), ("external", "updater"), ("updater", "haproxy")]
+TRACES = {"haproxy": "haproxy", "updater": "apiserver-"}  # in names of files and processes
+# Connections that are open just when what carries them ends, on each worker: its client opens them again.
+FEW = 2
+_CONFIG = """
+global
+    maxconn 1000
+defaults
+    mode tcp
+    timeout connect 2s
+    timeout client 1h
+    timeout server 1h
+frontend api
+    bind :6443
+    default_backend apiservers
+backend apiservers
+{servers}
+"""
+
+
+@dataclass
+class Switched:
+    """The cluster of this module."""
+
+    kubeon: Kubeon
+    control_planes: list[LabHost]
+    workers: list[LabHost]
+
+    def ready_since(self) -> dict[str, str]:
+        """When each node has last become Ready; a node that was not, in between, has another moment."""
+        items = json.loads(kubectl(self.control_planes[0], "get nodes -o json"))["items"]
+        return {
+            item["metadata"]["name"]: each["lastTransitionTime"]
+            for item in items
+            for each in item["status"]["conditions"]
+            if each["type"] == "Ready" and each["status"] == "True"
+        }
+
+    def leads_to(self, host: LabHost) -> str:
+        """The API's address in a host's /etc/hosts."""
+        return hosts.ssh(host, f"awk '$2 == \"{API}\" {{ print $1 }}' /etc/hosts").stdout.strip()
+
+    def proxies_lead_to(self, host: LabHost) -> set[str]:
+        """The same in the copies that pods in the host's network have."""
+        text = hosts.ssh(host, f"awk '$2 == \"{API}\" {{ print $1 }}' /var/lib/kubelet/pods/*/etc-hosts").stdout
+        return set(text.split())
+
+
+@pytest.fixture(scope="module")
+def cluster(up: Up, module_kubeon: Kubeon) -> Switched:
+    """Made in mode haproxy, and a load balancer beside it."""
+    *members, balancer = up(*(f"{name}={address}" for name, address in ADDRESSES.items()))
+    control_planes, workers = members[:3], members[3:]
+    hosts.ssh(balancer, "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y haproxy")
+    servers = "".join(f"    server {each.name} {each.address}:6443 check inter 1s\n" for each in control_planes)
+    hosts.ssh(balancer, "cat >/etc/haproxy/haproxy.cfg", stdin=_CONFIG.format(servers=servers))
+    hosts.ssh(balancer, "systemctl restart haproxy")
+    words = ["create", NAME, VERSION, *nodes(control_planes, workers), "--lb-mode", "haproxy", *sources(), "--yes"]
+    module_kubeon.ok(*words)
+    return Switched(module_kubeon, control_planes, workers)
+
+
+@pytest.mark.parametrize(("old", "mode"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
+def test_nobody_is_interrupted(cluster: Switched, old: str, mode: str) -> None:
+    """Requests go on, nodes stay Ready, and nothing of the way of before is left."""
+    assert cluster.leads_to(cluster.workers[0]) == LEADS_TO[old]
+    before, kubeon = cluster.ready_since(), cluster.kubeon
+    way = ["--mode", mode, *(["--lb-address", BALANCER] if mode == "external" else [])]
+    admin = kubeon.home / "clusters" / NAME / "admin.conf"
+    with probing(cluster.workers, admin, seconds=1200, by_name=True) as end:
+        began = time.monotonic()
+        kubeon.ok("lb", "switch", NAME, *way, "--yes", timeout=1200)
+        print(f"{old} to {mode}: {time.monotonic() - began:.0f} s")
+        time.sleep(5)
+        reports = end()
+
+    for report in reports:
+        print(report)
+        for name, stream in (("kept", report.kept), ("new", report.new)):
+            for at, ended, why in stream.failed[:5]:
+                print(f"  {name}: {at - began:.2f} to {ended - began:.2f} s: {why}")
+    assert cluster.ready_since() == before
+    for worker in cluster.workers:
+        assert cluster.leads_to(worker) == LEADS_TO[mode]
+        assert cluster.proxies_lead_to(worker) == {LEADS_TO[mode]}
+        assert left_of_others(worker, mode) == []
+    service = kubectl(cluster.control_planes[0], "get service apiserver -n kube-system --ignore-not-found -o name")
+    assert bool(service.strip()) is (mode == "updater")
+    assert all(len(stream.failed) <= FEW for report in reports for stream in (report.kept, report.new))
+    assert all(stream.done > 100 for report in reports for stream in (report.kept, report.new))
+    assert kubeon.data("lb", "switch", NAME, *way, "--yes")["changed"] is False
+    assert kubeon.data("create", NAME, "--yes")["changed"] is False
+
+
+def test_cut_off_and_taken_back(cluster: Switched) -> None:
+    """Killed when a node has taken the new way: `del` is refused, and the mode of before leads back."""
+    before, kubeon = cluster.ready_since(), cluster.kubeon
+    first = cluster.workers[0]
+    process = kubeon.start("lb", "switch", NAME, "--mode", "updater", "--yes")
+
+    assert kubeon.kill_when(process, lambda: cluster.leads_to(first) == LEADS_TO["updater"])
+
+    refused = kubeon.run("del", NAME, f"@{first.name}", "--yes")
+    assert refused.exit_code == 6
+    assert f"kubeon lb switch {NAME} --mode haproxy" in " ".join(refused.text.split())
+    kubeon.ok("lb", "switch", NAME, "--mode", "haproxy", "--yes", timeout=1200)
+    assert [cluster.leads_to(worker) for worker in cluster.workers] == [LEADS_TO["haproxy"]] * 2
+    assert cluster.ready_since() == before
+    assert kubeon.data("create", NAME, "--yes")["changed"] is False
+
+
+def left_of_others(worker: LabHost, mode: str) -> list[str]:
+    """What other modes have left on a worker."""
+    folders = "/etc/kubernetes /etc/kubernetes/manifests /usr/local/lib/kubeon /etc/systemd/system"
+    script = f"for each in {folders} /etc/systemd/system/*.wants; do ls -d $each/* 2>/dev/null; done; ps -eo comm"
+    found = hosts.ssh(worker, script).stdout.splitlines()
+    return [line for line in found for other, trace in TRACES.items() if other != mode and trace in line]
