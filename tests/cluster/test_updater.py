@@ -91,6 +91,16 @@ class Cluster:
         }
         return all(states.get(host.name) == "True" for host in self.hosts if host.name not in self.off)
 
+    def ready_since(self) -> dict[str, str]:
+        """When each node has last become Ready; one that was not, in between, has another moment."""
+        items = json.loads(self.ask("get nodes -o json"))["items"]
+        return {
+            item["metadata"]["name"]: each["lastTransitionTime"]
+            for item in items
+            for each in item["status"]["conditions"]
+            if each["type"] == "Ready" and each["status"] == "True"
+        }
+
     def reasons(self) -> list[str]:
         """What `cluster-info` finds wrong, this machine's disks aside."""
         found = json.loads(self.kubeon.run("cluster-info", NAME, "--output", "json").stdout)
@@ -289,6 +299,32 @@ def test_down_to_one_control_plane_and_back(cluster: Cluster) -> None:
     cluster.control_planes += gone
     cluster.works()
     assert kubeon.data("create", NAME, "--yes")["changed"] is False
+
+
+def test_another_way_and_back(cluster: Cluster) -> None:
+    """By `lb switch`, while clients on the workers ask by the API's name; nodes stay Ready."""
+    admin, ways = (
+        cluster.kubeon.home / "clusters" / NAME / "admin.conf",
+        {"haproxy": "127.0.0.1", "updater": CLUSTER_IP},
+    )
+    for mode, address in ways.items():
+        before = cluster.ready_since()
+        with probing(cluster.workers, admin, seconds=900, by_name=True) as end:
+            began = time.monotonic()
+            cluster.kubeon.ok("lb", "switch", NAME, "--mode", mode, "--yes", timeout=900)
+            print(f"switch to {mode}: {time.monotonic() - began:.0f} s")
+            time.sleep(5)
+            reports = end()
+        for report in reports:
+            show(report, began)
+            assert report.kept.done > 100
+            assert report.new.done > 100
+            # connections that are open just when what carries them ends: their clients open them again
+            assert len(report.kept.failed) + len(report.new.failed) <= 4
+        assert cluster.ready_since() == before
+        assert [leads_to(worker, "/etc/hosts") for worker in cluster.workers] == [{address}, {address}]
+    cluster.works()
+    assert cluster.kubeon.data("create", NAME, "--yes")["changed"] is False
 
 
 def test_nothing_is_left(cluster: Cluster) -> None:
