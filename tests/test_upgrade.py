@@ -77,6 +77,19 @@ def test_api_servers_first_then_kubelets_then_it_is_all_as_described(world: Make
     assert here.snapshot() == before
 
 
+def test_a_release_that_can_remember_lifetimes_is_told_them(world: MakeWorld) -> None:
+    """kubeadm has fields for them since v1beta4: without, what it issues itself one day would live a year."""
+    here = running(world, control_planes=1, workers=0, version="v1.30.5", certificates={"validity": "50y"})
+    here.api.cluster_configuration = {"controllerManager": {"extraArgs": []}}
+
+    here.upgrade("v1.31.4")
+
+    remembered = here.api.cluster_configuration
+    assert remembered["certificateValidityPeriod"] == "438000h0m0s"
+    assert remembered["caCertificateValidityPeriod"] == "525600h0m0s"
+    assert not here.upgrade("v1.31.4").changed
+
+
 def test_a_dry_run_changes_nothing(world: MakeWorld) -> None:
     """And says for each node what would be done."""
     here = running(world, control_planes=1, workers=1)

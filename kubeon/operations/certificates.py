@@ -37,7 +37,7 @@ from kubeon.preflight import Finding, Severity
 from kubeon.spec.loading import build_spec, dump_spec, load_file
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.problems import closest
-from kubeon.spec.versions import kubeadm_api, parse_duration, signing_duration_flag
+from kubeon.spec.versions import ca_validity, kubeadm_api, parse_duration, signing_duration_flag
 from kubeon.state.home import Home
 from kubeon.state.rotation import Rotation
 from kubeon.waiting import SYSTEM_CLOCK, wait_until
@@ -193,12 +193,13 @@ def one_after_the_other(ctx: Cluster) -> tuple[Step, ...]:
 
 def remember_settings(ctx: Cluster) -> None:
     """What kubeadm is to know when it upgrades."""
-    spec, validity = ctx.spec, go_duration(parse_duration(ctx.spec.certificates.validity))
+    spec, life = ctx.spec, parse_duration(ctx.spec.certificates.validity)
+    validity, of_ca = go_duration(life), go_duration(ca_validity(life))
     new = kubeadm_api(spec.kubernetes) == "v1beta4"
     remember_certificates(
         ctx.api,
         sans=(*spec.certificates.sans, *ctx.lb.sans(spec)),
-        periods={"certificateValidityPeriod": validity} if new else {},
+        periods={"certificateValidityPeriod": validity, "caCertificateValidityPeriod": of_ca} if new else {},
         manager={signing_duration_flag(spec.kubernetes): validity},
     )
 

@@ -23,6 +23,7 @@ from kubeon.operations.base import (
     node_results,
     since,
 )
+from kubeon.operations.certificates import remember_settings
 from kubeon.operations.steps import upgrade_steps
 from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster
@@ -116,6 +117,7 @@ def upgrade(
         if ctx.paused:
             left += tuple(host.name for host in ctx.hosts if host.name not in ctx.registered)
         if not left:
+            remember_settings(ctx)  # releases since v1.31 have fields for it
             commit(ctx, spec, options)
         return UpgradeResult(
             name,
