@@ -5,6 +5,7 @@ A member is told by its peer URL, https://ADDRESS:2380, never by a part of its n
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ _ETCDCTL = (
     *("--cert", f"{_PKI}/healthcheck-client.crt", "--key", f"{_PKI}/healthcheck-client.key"),
 )
 _LOCAL = "https://127.0.0.1:2379"
+_TRIES = 3
 # What `endpoint health` waits for a member that does not answer.
 _IMPATIENT = ("--dial-timeout", "2s", "--command-timeout", "4s")
 
@@ -63,7 +65,7 @@ class Etcd:
     def members(self) -> list[Member]:
         """All members, with whether each answers a linearizable read. Raises OperationError without a quorum."""
         try:
-            listed = json.loads(self._run(_LOCAL, "member", "list", "-w", "json"))["members"]
+            listed = self._answer("member", "list")["members"]
         except CommandError as error:
             raise OperationError(
                 "etcd does not answer",
@@ -78,7 +80,7 @@ class Etcd:
 
     def leader(self) -> int:
         """The leader's member ID; 0 while there is none."""
-        status = json.loads(self._run(_LOCAL, "endpoint", "status", "-w", "json"))
+        status = self._answer("endpoint", "status")
         return int(status[0]["Status"].get("leader", 0))
 
     def own_status(self) -> MemberStatus:
@@ -114,6 +116,19 @@ class Etcd:
         """etcdctl fails when one of them does, and says of each in its output how it is."""
         words = ("endpoint", "health", "-w", "json", *_IMPATIENT)
         return healthy_urls(self._run(",".join(urls), *words, tolerant=True))
+
+    def _answer(self, *words: str) -> Any:
+        """etcdctl's JSON. On a busy host containerd may lose what a command printed: it is asked again then."""
+        text = ""
+        for _ in range(_TRIES):
+            text = self._run(_LOCAL, *words, "-w", "json")
+            with suppress(ValueError):
+                return json.loads(text)
+        raise OperationError(
+            "what etcd answers cannot be read",
+            why=text.strip()[-200:] or f"etcdctl {' '.join(words)} printed nothing",
+            host=self.host.name,
+        )
 
     def _run(self, endpoints: str, *words: str, tolerant: bool = False, timeout: float = 60) -> str:
         script = self.inside(*_ETCDCTL, "--endpoints", endpoints, *words)

@@ -16,7 +16,7 @@ from tests.cluster.probe import probing
 from tests.lab import hosts
 from tests.lab.hosts import LabHost
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone, pytest.mark.unseen]
+pytestmark = [pytest.mark.lab, pytest.mark.alone, pytest.mark.long]
 
 NAME, API = "switch", "apiserver.cluster.local"
 ADDRESSES = {

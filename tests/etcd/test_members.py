@@ -92,6 +92,19 @@ def test_without_a_quorum_nothing_is_known(answer: str) -> None:
     assert "crictl ps -a --name etcd" in caught.value.hint
 
 
+def test_an_answer_that_is_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy host a command in a container may end well and have printed nothing."""
+    host = Asked(member_list="", endpoint_health=HEALTH)
+    with pytest.raises(OperationError, match="cannot be read: etcdctl member list printed nothing"):
+        etcd_on(host).members()
+    assert len(host.scripts) == 3
+
+    answers = iter(["", json.dumps(LISTED), HEALTH])
+    monkeypatch.setattr(host, "ask", lambda *_, **__: next(answers))
+
+    assert len(etcd_on(host).members()) == 4
+
+
 @pytest.mark.parametrize(("status", "leader"), [({"leader": LARGE}, LARGE), ({}, 0)])
 def test_the_leader(status: dict[str, Any], leader: int) -> None:
     """None while there is an election."""

@@ -7,9 +7,16 @@ from tests.lab.command import LabError, run
 from tests.lab.hosts import LabHost, ssh, wait_for_login
 
 
-def power_off(host: LabHost) -> None:
-    """Pull the plug: nothing is stopped or written properly."""
-    machine.podman("stop", "-t", "0", host.container)
+def power_off(host: LabHost, patience: float = 120.0) -> None:
+    """Pull the plug: nothing is stopped or written properly. On a busy machine podman gives up before all is dead."""
+    until = time.monotonic() + patience
+    while True:
+        machine.podman("stop", "-t", "0", host.container, check=False)
+        if machine.podman("inspect", "-f", "{{.State.Status}}", host.container).strip() == "exited":
+            return
+        if time.monotonic() > until:
+            raise LabError(f"{host.name} is not off after {patience:.0f} s")
+        time.sleep(0.5)
 
 
 def power_on(host: LabHost) -> None:

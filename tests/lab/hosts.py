@@ -231,7 +231,8 @@ def _create(host: LabHost, memory: str) -> None:
 
 def _remove(host: LabHost) -> None:
     network.restore(host.address)
-    machine.podman("rm", "-f", "-t", "0", host.container)
+    machine.podman("rm", "-f", "-t", "0", host.container, check=False)  # gives up before all is dead on a busy machine
+    machine.podman("rm", "-f", "-i", "-t", "0", host.container)
     _remove_volume(host.volume)
 
 
