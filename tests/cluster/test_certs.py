@@ -31,7 +31,7 @@ from tests.lab import hosts
 from tests.lab.hosts import LabHost
 from tests.pki.expiry import aged
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone]
+pytestmark = [pytest.mark.lab, pytest.mark.alone, pytest.mark.long]
 
 NAME = "ce"
 # All that may fail: reads that wait in etcd just when its lead is handed over, and connections that an API server had
@@ -164,7 +164,6 @@ def test_all_are_renewed_while_the_api_answers(ce: Ce) -> None:
     ce.works()
 
 
-@pytest.mark.long
 def test_new_cas_while_the_api_answers(ce: Ce, tmp_path: Path) -> None:
     """First both are trusted, then, after kubeon was killed in the middle, only the new ones."""
     old = ce.authorities()

@@ -21,7 +21,7 @@ from tests.cluster.probe import Report, probing
 from tests.lab import faults, hosts, mirror
 from tests.lab.hosts import LabHost
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone]
+pytestmark = pytest.mark.lab
 
 NAME, API, CLUSTER_IP = "ud", "apiserver.cluster.local", "10.96.0.2"
 NEW = "v1.20.15"
@@ -285,6 +285,7 @@ def test_all_without_power(cluster: Cluster, alone: float) -> None:
     print(f"all are back after {time.monotonic() - began:.0f} s")
 
 
+@pytest.mark.long
 def test_down_to_one_control_plane_and_back(cluster: Cluster) -> None:
     """The first one goes, too; the one that is left is upgraded; nothing is ever stranded."""
     gone, kubeon = cluster.control_planes[:2], cluster.kubeon
@@ -301,6 +302,7 @@ def test_down_to_one_control_plane_and_back(cluster: Cluster) -> None:
     assert kubeon.data("create", NAME, "--yes")["changed"] is False
 
 
+@pytest.mark.long
 def test_another_way_and_back(cluster: Cluster) -> None:
     """By `lb switch`, while clients on the workers ask by the API's name; nodes stay Ready."""
     admin, ways = (

@@ -189,6 +189,7 @@ def test_the_way_back_is_refused(cluster: Cluster) -> None:
     assert "would be a downgrade" in outcome.text
 
 
+@pytest.mark.long
 def test_cut_off_at_every_turn(cluster: Cluster) -> None:
     """SIGKILL while files are brought, inside kubeadm upgrade apply, while a worker is drained; then a power cut.
 
