@@ -16,7 +16,7 @@ from tests.cluster.probe import probing
 from tests.lab import faults, hosts, mirror
 from tests.lab.hosts import LabHost
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 NEW = "v1.20.15"
 # As PID 1 httpd takes no notice of SIGTERM: a pod that leaves answers until its last second.
@@ -189,7 +189,6 @@ def test_the_way_back_is_refused(cluster: Cluster) -> None:
     assert "would be a downgrade" in outcome.text
 
 
-@pytest.mark.long
 def test_cut_off_at_every_turn(cluster: Cluster) -> None:
     """SIGKILL while files are brought, inside kubeadm upgrade apply, while a worker is drained; then a power cut.
 
