@@ -177,8 +177,7 @@ def start(host_list: list[LabHost]) -> None:
 
 @pytest.fixture(scope="module")
 def cluster(up: Up, module_kubeon: Kubeon) -> Cluster:
-    """Made by one command, of a version that can be upgraded."""
-    mirror.prepare((VERSION, NEW))
+    """Made by one command."""
     members = up(*(f"{name}={address}" for name, address in ADDRESSES.items()))
     made = Cluster(module_kubeon, members[:3], members[3:])
     way_of = ["--lb-mode", "updater", *sources()]
@@ -288,6 +287,7 @@ def test_all_without_power(cluster: Cluster, alone: float) -> None:
 @pytest.mark.long
 def test_down_to_one_control_plane_and_back(cluster: Cluster) -> None:
     """The first one goes, too; the one that is left is upgraded; nothing is ever stranded."""
+    mirror.prepare((VERSION, NEW))
     gone, kubeon = cluster.control_planes[:2], cluster.kubeon
     kubeon.ok("del", NAME, *(f"@{host.name}" for host in gone), "--yes")
     cluster.control_planes = cluster.control_planes[2:]
