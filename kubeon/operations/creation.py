@@ -39,9 +39,9 @@ def create(
     """Make the cluster, or what is missing of it. Changes nothing before `confirm` has said yes."""
     began = SYSTEM_CLOCK.monotonic()
     with begun(home, spec.name, "create", reporter, options) as run:
-        stored = run.state.read_spec()
-        expect_no_upgrade(stored, run.state.read_proposed())
-        expect_no_switch(stored, run.state.read_proposed())
+        stored, pending = run.state.read_spec(), run.state.read_proposed()
+        expect_no_upgrade(stored, pending)
+        expect_no_switch(stored, pending)
         run.state.check_not_rotating()
         check_again(stored, spec)
         spec = named(spec, names_in(stored))

@@ -13,6 +13,7 @@ from kubeon.phases.drain_node import DrainNode
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.join_nodes import JoinControlPlanes
 from kubeon.phases.prepare_hosts import preparation_of
+from kubeon.phases.proxy_hosts import start_proxy_anew
 from kubeon.waiting import wait_until
 
 ANSWERS_WITHIN = 240  # seconds; a static pod takes 5 to 10, one that failed before waits for its turn
@@ -99,8 +100,7 @@ def _lead(ctx: Cluster, host: Host) -> list[str]:
     entries = preparation_of(ctx, host).entries
     moved = host.change(hosts_script(ctx.spec.name, entries), what="write /etc/hosts").splitlines()
     if moved:  # a pod in the host's network has the /etc/hosts of its start
-        where = ("--field-selector", f"spec.nodeName={host.name}", "--namespace", "kube-system")
-        ctx.api.run("delete", "pods", "--selector", "k8s-app=kube-proxy", *where, "--wait=false")
+        start_proxy_anew(ctx.api, host)
     return moved
 
 

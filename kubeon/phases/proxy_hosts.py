@@ -13,6 +13,12 @@ STARTS_WITHIN = 240  # seconds for a new pod to be ready
 _SELECTOR = ("--selector", "k8s-app=kube-proxy", "--namespace", "kube-system")
 
 
+def start_proxy_anew(api: Kubectl, host: Host) -> None:
+    """Delete the node's kube-proxy pod; nobody waits for the next one."""
+    where = ("--field-selector", f"spec.nodeName={host.name}", "--namespace", "kube-system")
+    api.run("delete", "pods", "--selector", "k8s-app=kube-proxy", *where, "--wait=false")
+
+
 def ensure_proxy_follows(api: Kubectl, host: Host, cluster: str, entries: Sequence[Entry]) -> list[str]:
     """Have the node's kube-proxy start anew where its own /etc/hosts has other entries, and wait until it runs.
 
@@ -31,8 +37,7 @@ def ensure_proxy_follows(api: Kubectl, host: Host, cluster: str, entries: Sequen
         copies = host.read_files(f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/etc-hosts" for pod in pods)
         stale = [text for text in copies.values() if parse_block(text.decode(errors="replace"), cluster) != wanted]
         if stale:
-            where = ("--field-selector", f"spec.nodeName={host.name}", "--namespace", "kube-system")
-            api.run("delete", "pods", "--selector", "k8s-app=kube-proxy", *where, "--wait=false")
+            start_proxy_anew(api, host)
             changes[:] = ["kube-proxy started anew"]
         last = "it is not ready" if not stale else "it has the /etc/hosts of before"
         return not stale and len(copies) == len(pods) and all(map(_is_ready, pods))
