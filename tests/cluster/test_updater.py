@@ -27,7 +27,7 @@ NAME, API, CLUSTER_IP = "ud", "apiserver.cluster.local", "10.96.0.2"
 NEW = "v1.20.15"
 ADDRESSES = {
     **{f"ud-m{number}": f"10.77.9.1{number}" for number in (1, 2, 3)},
-    **{f"ud-w{number}": f"10.77.9.2{number}" for number in (1, 2)},
+    **{f"ud-w{number}": f"10.77.9.2{number}" for number in (1, 2, 3)},
 }
 LEASE = 15  # seconds
 SLOW = 240  # seconds; for what takes thirty of them on a machine that does nothing else
@@ -41,6 +41,7 @@ class Cluster:
     kubeon: Kubeon
     control_planes: list[LabHost]
     workers: list[LabHost]
+    new: LabHost  # bare until it is added
     off: set[str] = field(default_factory=set)  # hosts without power or cable
 
     @property
@@ -179,7 +180,7 @@ def start(host_list: list[LabHost]) -> None:
 def cluster(up: Up, module_kubeon: Kubeon) -> Cluster:
     """Made by one command."""
     members = up(*(f"{name}={address}" for name, address in ADDRESSES.items()))
-    made = Cluster(module_kubeon, members[:3], members[3:])
+    made = Cluster(module_kubeon, members[:3], members[3:5], members[5])
     way_of = ["--lb-mode", "updater", *sources()]
     began = time.monotonic()
     module_kubeon.ok("create", NAME, VERSION, *nodes(made.control_planes, made.workers), *way_of, "--yes")
@@ -237,7 +238,7 @@ def test_the_leader_dies(cluster: Cluster) -> None:
 
 
 def test_a_control_plane_without_power(cluster: Cluster) -> None:
-    """Requests through the cluster IP; meanwhile a worker boots, and comes back by another control plane."""
+    """Requests through the cluster IP; a worker boots meanwhile, and another one joins: by another control plane."""
     victim, booted = cluster.control_planes[0], cluster.workers[1]
     admin = cluster.kubeon.home / "clusters" / NAME / "admin.conf"
     with probing(cluster.workers[:1], admin, address=CLUSTER_IP) as end:
@@ -254,6 +255,10 @@ def test_a_control_plane_without_power(cluster: Cluster) -> None:
         faults.power_on(booted)
         wait_for(lambda: way(booted) == "")
         print(f"a worker that booted meanwhile is back at the cluster IP after {time.monotonic() - began:.0f} s")
+        began = time.monotonic()
+        cluster.kubeon.ok("add", NAME, "-w", f"{cluster.new.name}={cluster.new.address}", "--yes")
+        cluster.workers.append(cluster.new)
+        print(f"another worker has joined meanwhile, in {time.monotonic() - began:.0f} s")
         reports = end()
 
     for report in reports:
