@@ -74,10 +74,7 @@ def rights() -> dict[str, Json]:
     core, discovery, leases = "", "discovery.k8s.io", "coordination.k8s.io"
     read, write = ["get", "list", "watch"], ["get", "update"]
     rules = {
-        "default": [
-            _rule(discovery, "endpointslices", "kubernetes", read),
-            _rule(core, "endpoints", "kubernetes", read),
-        ],
+        "default": [_rule(discovery, "endpointslices", "kubernetes", read)],
         SYSTEM: [
             _rule(discovery, "endpointslices", "apiserver-kubeon", write),
             _rule(core, "endpoints", "apiserver", write),
