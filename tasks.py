@@ -15,8 +15,8 @@ from invoke.tasks import task
 HERE = Path(__file__).parent
 PYTHON = sys.executable
 PURE = "not lab and not bench"
-LAB = "lab and not long"
-LONGEST = ("--durations", "10")
+LAB = {"lab and not measured and not alone": 3, "lab and measured and not alone": 2, "lab and alone": 0}
+"""What is run after each other, and how many modules of it at a time."""
 
 
 def run(*words: str, **environment: str) -> None:
@@ -71,20 +71,18 @@ def layers(_: Context) -> None:
     python("pytest", "-q", "tests/test_architecture.py")
 
 
-@task(help={"quick": "only what needs no lab", "long": "only those that take too long for a check"})
-def test(_: Context, quick: bool = False, long: bool = False) -> None:
-    """Run the tests: pure ones, then those on the lab, two modules at a time, then those that must be alone there."""
+@task(help={"quick": "only what needs no lab"})
+def test(_: Context, quick: bool = False) -> None:
+    """Run the tests: pure ones, then those on the lab, then those that must be alone there."""
     python("tests.programs")
-    if long:
-        python("tests.lab.material")
-        python("pytest", "-m", "long", "-v", "-s")
-        return
     if not quick:
         python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
     python("pytest", "--numprocesses", "2", "-m", PURE)
-    if not quick:
-        python("pytest", "-m", f"{LAB} and not alone", "-v", "--numprocesses", "2", "--dist", "loadfile", *LONGEST)
-        python("pytest", "-m", f"{LAB} and alone", "-v", *LONGEST)
+    if quick:
+        return
+    for marks, at_once in LAB.items():
+        together = ("--numprocesses", str(at_once), "--dist", "loadgroup") if at_once else ()
+        python("pytest", "-m", marks, "-v", *together, "--durations", "20")
 
 
 @task(help={"quick": "only what needs no lab: a minute or two"})

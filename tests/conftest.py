@@ -15,6 +15,14 @@ from tests.specs import a_spec
 MakeWorld = Callable[..., World]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests stay together when those of the lab are spread over processes (--dist loadgroup)."""
+    for item in items:
+        if item.get_closest_marker("lab") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def some_authorities() -> Authorities:
     """CAs of today, for all fake clusters: RSA keys take a moment."""

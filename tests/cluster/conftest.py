@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.driver import Kubeon
+from tests.cluster.living import Keeper, Living
 from tests.lab import hosts, mirror, network
 
 Up = Callable[..., list[hosts.LabHost]]
@@ -39,8 +40,11 @@ def up(lab: None) -> Iterator[Up]:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Material fetched once for all tests of a session."""
-    return tmp_path_factory.mktemp("store")
+    """Material fetched once for all tests of a session, by whichever of its processes needs it first."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "store"
+    place.mkdir(exist_ok=True)
+    return place
 
 
 @pytest.fixture
@@ -53,6 +57,27 @@ def kubeon(tmp_path: Path, store: Path) -> Kubeon:
 def module_kubeon(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Kubeon:
     """The same, for the clusters that a whole module shares."""
     return control_machine(tmp_path_factory.mktemp("control"), store)
+
+
+@pytest.fixture(scope="session")
+def keeper(lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[Keeper]:
+    """Of the clusters that modules hand on."""
+    found = Keeper(lambda: control_machine(tmp_path_factory.mktemp("living"), store))
+    yield found
+    for name in found.made:
+        found.remove(name)
+
+
+@pytest.fixture(scope="module")
+def ha(keeper: Keeper) -> Living:
+    """The one whose workers have a haproxy."""
+    return keeper.living("ha", "10.77.2", "haproxy")
+
+
+@pytest.fixture(scope="module")
+def ud(keeper: Keeper) -> Living:
+    """The one in mode updater."""
+    return keeper.living("ud", "10.77.9", "updater")
 
 
 def control_machine(folder: Path, store: Path) -> Kubeon:

@@ -1,5 +1,6 @@
 """kubeon as a user runs it: a process with a home of its own."""
 
+import csv
 import json
 import os
 import pty
@@ -17,6 +18,7 @@ from tests.lab import base, hosts, mirror
 
 VERSION = "v1.20.2"
 TIMEOUT = 600  # seconds; a create takes about 45 on a quiet machine
+SLOW = 240  # seconds; for what takes thirty of them on a machine that does nothing else
 
 
 @dataclass(frozen=True)
@@ -185,3 +187,20 @@ def kubectl(host: hosts.LabHost, *words: str, stdin: str = "", check: bool = Tru
     """kubectl as a person on a control plane runs it."""
     command = "kubectl --kubeconfig /etc/kubernetes/admin.conf " + " ".join(words)
     return hosts.ssh(host, command, stdin=stdin or None, check=check).stdout
+
+
+def haproxy_servers(worker: hosts.LabHost) -> dict[str, str]:
+    """The servers that a worker's haproxy knows, and their states."""
+    text = hosts.ssh(worker, "curl -sS -m 5 'http://127.0.0.1:8842/stats;csv'").stdout
+    rows = list(csv.DictReader(text.removeprefix("# ").splitlines()))
+    return {
+        row["svname"]: row["status"] for row in rows if row["pxname"] == "apiservers" and row["svname"] != "BACKEND"
+    }
+
+
+def wait_for(ready: Callable[[], bool], patience: float = SLOW) -> None:
+    """Until it is so; `patience` in seconds."""
+    deadline = time.monotonic() + patience
+    while not ready():
+        assert time.monotonic() < deadline, "it did not become so"
+        time.sleep(0.5)

@@ -73,6 +73,19 @@ class Report:
         )
 
 
+def show(report: Report, began: float) -> None:
+    """Print what a probe found; times count from `began`."""
+    print(report)
+    for name, stream in (("kept", report.kept), ("new", report.new)):
+        for at, ended, why in stream.failed[:5]:
+            print(f"  {name}: {at - began:.2f} to {ended - began:.2f} s: {why}")
+        if stream.failed:
+            print(f"  {name}: the last failure ended {max(each[1] for each in stream.failed) - began:.1f} s after it")
+        for what, moments in (("reconnects", stream.reconnects), ("sent again", [at for at, _ in stream.resent])):
+            if moments:
+                print(f"  {name}: {what} at {[round(at - began, 1) for at in moments[:10]]}")
+
+
 class Closed(Exception):  # noqa: N818 - it is an answer, too
     """The connection was closed before a byte of the answer had come."""
 

@@ -28,7 +28,7 @@ from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
 from tests.lab import base, faults, hosts, mirror
 from tests.lab.mirror import fileserver
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone]
+pytestmark = pytest.mark.lab
 
 NAME = "beta"
 ARCHIVE = "/github.com/containerd/containerd/releases/download/v1.6.20/containerd-1.6.20-linux-amd64.tar.gz"

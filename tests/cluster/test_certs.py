@@ -24,16 +24,14 @@ from kubeon.pki.leaves import FILES
 from kubeon.state.home import Home
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.cluster import certificates, pods
-from tests.cluster.conftest import Up
-from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
+from tests.cluster.driver import kubectl
+from tests.cluster.living import ON_HAPROXY, Living
 from tests.cluster.probe import probing
 from tests.lab import hosts
-from tests.lab.hosts import LabHost
 from tests.pki.expiry import aged
 
-pytestmark = [pytest.mark.lab, pytest.mark.alone, pytest.mark.long]
+pytestmark = ON_HAPROXY
 
-NAME = "ce"
 # All that may fail: reads that wait in etcd just when its lead is handed over, and connections that an API server had
 # not yet accepted when it closed its port, which clients of Kubernetes open again.
 HANDED_OVER, UNHEARD = "leader changed", ("Closed(", "ConnectionResetError(")
@@ -42,30 +40,21 @@ SERVED = {6443: "apiserver", 2379: "etcd-server", 2380: "etcd-peer", 10250: "kub
 
 
 @dataclass
-class Ce:
-    """The cluster of this module."""
-
-    kubeon: Kubeon
-    control_planes: list[LabHost]
-    workers: list[LabHost]
-
-    @property
-    def hosts(self) -> list[LabHost]:
-        """All of them."""
-        return [*self.control_planes, *self.workers]
+class Ce(Living):
+    """The cluster, with an eye on its certificates."""
 
     @property
     def record(self) -> Path:
         """On the control machine."""
-        return self.kubeon.home / "clusters" / NAME
+        return self.kubeon.home / "clusters" / self.name
 
     def authorities(self) -> Authorities:
         """The cluster's CAs as the control machine has them."""
-        return Authorities.from_files(Home(self.kubeon.home).cluster(NAME).read_pki())
+        return Authorities.from_files(Home(self.kubeon.home).cluster(self.name).read_pki())
 
     def shown(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         """What `certs show` says, by node, name and file."""
-        rows = json.loads(self.kubeon.run("certs", "show", NAME, "--output", "json").stdout)["certificates"]
+        rows = json.loads(self.kubeon.run("certs", "show", self.name, "--output", "json").stdout)["certificates"]
         return {(row["node"], row["name"], row["file"]): row for row in rows}
 
     def leaves(self) -> dict[tuple[str, str, str], str]:
@@ -73,7 +62,7 @@ class Ce:
         return {
             key: row["fingerprint"]
             for key, row in self.shown().items()
-            if row["kind"] in ("certificate", "kubeconfig") and row["node"].startswith("ce-")
+            if row["kind"] in ("certificate", "kubeconfig") and row["node"] in {host.name for host in self.hosts}
         }
 
     @contextmanager
@@ -111,7 +100,7 @@ class Ce:
 
     def is_sound(self) -> None:
         """Nothing is wrong with any certificate, and what is served is what is there."""
-        found = self.kubeon.run("certs", "show", NAME, "--output", "json")
+        found = self.kubeon.run("certs", "show", self.name, "--output", "json")
         assert found.exit_code == 0, found.text
         by_node = {(row["node"], row["name"]): row for row in json.loads(found.stdout)["certificates"]}
         for host in self.hosts:
@@ -123,12 +112,9 @@ class Ce:
 
 
 @pytest.fixture(scope="module")
-def ce(up: Up, module_kubeon: Kubeon) -> Ce:
-    """Made by one command."""
-    started = up("ce-1", "ce-2", "ce-3", "ce-4", "ce-5")
-    cluster = Ce(module_kubeon, started[:3], started[3:])
-    module_kubeon.ok("create", NAME, VERSION, *nodes(started[:3], started[3:]), *sources(), "--yes")
-    return cluster
+def ce(ha: Living) -> Ce:
+    """Handed on."""
+    return Ce(**vars(ha))
 
 
 def test_everything_is_shown(ce: Ce) -> None:
@@ -140,8 +126,8 @@ def test_everything_is_shown(ce: Ce) -> None:
         mine = {file for node, _, file in shown if node == host.name}
         assert found - stale <= mine, sorted(found - stale - mine)
     ce.is_sound()
-    late = ce.kubeon.run("certs", "show", NAME, "--warn-days", "40000")
-    print(f"\n{ce.kubeon.ok('certs', 'show', NAME).stdout}")
+    late = ce.kubeon.run("certs", "show", ce.name, "--warn-days", "40000")
+    print(f"\n{ce.kubeon.ok('certs', 'show', ce.name).stdout}")
     assert late.exit_code == 1
     assert "expires soon" in late.stdout
 
@@ -151,15 +137,15 @@ def test_all_are_renewed_while_the_api_answers(ce: Ce) -> None:
     before = ce.leaves()
     user = describe(kubeconfigs.render(_user(ce)))
     with ce.asked(ce.record / "admin.conf", "renew all"):
-        ce.kubeon.ok("certs", "renew", NAME, "all", "--san", "api.example.org", "--yes")
+        ce.kubeon.ok("certs", "renew", ce.name, "all", "--san", "api.example.org", "--yes")
 
     after = ce.leaves()
     assert after.keys() == before.keys()
     assert [key for key in after if after[key] == before[key]] == []
     assert describe(kubeconfigs.render(_user(ce))).fingerprint != user.fingerprint
-    assert "api.example.org" in ce.shown()["ce-2", "apiserver", FILES["apiserver"]]["names"]
+    assert "api.example.org" in ce.shown()[ce.control_planes[1].name, "apiserver", FILES["apiserver"]]["names"]
     assert "api.example.org" in kubectl(ce.control_planes[0], "get configmap kubeadm-config -n kube-system -o yaml")
-    assert ce.kubeon.data("certs", "renew", NAME, "--san", "api.example.org", "--yes")["changed"] is False
+    assert ce.kubeon.data("certs", "renew", ce.name, "--san", "api.example.org", "--yes")["changed"] is False
     ce.is_sound()
     ce.works()
 
@@ -168,17 +154,17 @@ def test_new_cas_while_the_api_answers(ce: Ce, tmp_path: Path) -> None:
     """First both are trusted, then, after kubeon was killed in the middle, only the new ones."""
     old = ce.authorities()
     with ce.asked(ce.record / "admin.conf", "rotate-ca, old and new trusted together"):
-        ce.kubeon.ok("certs", "rotate-ca", NAME, "--pause", "--yes")
+        ce.kubeon.ok("certs", "rotate-ca", ce.name, "--pause", "--yes")
     ce.is_sound()
-    refused = ce.kubeon.run("create", NAME, "--yes")
+    refused = ce.kubeon.run("create", ce.name, "--yes")
     assert refused.exit_code == 6
-    assert f"kubeon certs rotate-ca {NAME} goes on" in refused.text
+    assert f"kubeon certs rotate-ca {ce.name} goes on" in refused.text
 
     with ce.asked(_of_tomorrow(ce, tmp_path), "rotate-ca, from the new CAs, then without the old ones"):
-        run = ce.kubeon.watched(NAME, "certs", "rotate-ca", NAME, "--yes")
-        run.reach(r"ce-\d: .* \[restart-control-plane\]: changed")
+        run = ce.kubeon.watched(ce.name, "certs", "rotate-ca", ce.name, "--yes")
+        run.reach(r"\S+: .* \[restart-control-plane\]: changed")
         run.kill()
-        ce.kubeon.ok("certs", "rotate-ca", NAME, "--yes")
+        ce.kubeon.ok("certs", "rotate-ca", ce.name, "--yes")
 
     new = ce.authorities()
     assert {name for name in ("ca", "etcd-ca", "front-proxy-ca") if old.named(name) == new.named(name)} == set()
@@ -192,7 +178,7 @@ def test_new_cas_while_the_api_answers(ce: Ce, tmp_path: Path) -> None:
         assert base64.b64encode(ca.pem).decode() not in text
     ce.is_sound()
     ce.works()
-    assert ce.kubeon.data("create", NAME, "--yes")["changed"] is False
+    assert ce.kubeon.data("create", ce.name, "--yes")["changed"] is False
 
 
 def test_an_expired_cluster_comes_back(ce: Ce) -> None:
@@ -206,11 +192,11 @@ def test_an_expired_cluster_comes_back(ce: Ce) -> None:
         stop = "for p in etcd kube-apiserver kube-controller-manager kube-scheduler; do pkill -x $p; done"
         hosts.ssh(host, f"systemctl restart kubelet; {stop}", check=False)
     time.sleep(20)
-    assert "expired" in ce.kubeon.run("certs", "show", NAME).stdout
+    assert "expired" in ce.kubeon.run("certs", "show", ce.name).stdout
     assert "server" not in kubectl(ce.control_planes[0], "get --raw /version", check=False)
 
     began = time.monotonic()
-    ce.kubeon.ok("certs", "renew", NAME, "--yes")
+    ce.kubeon.ok("certs", "renew", ce.name, "--yes")
 
     print(f"\nan expired cluster was back after {time.monotonic() - began:.0f} s")
     ce.is_sound()
@@ -220,12 +206,12 @@ def test_an_expired_cluster_comes_back(ce: Ce) -> None:
 def _user(ce: Ce) -> kubeconfigs.Kubeconfig:
     """The user's own access to the cluster."""
     content = yaml.safe_load(ce.kubeon.kubeconfig.read_text())
-    return kubeconfigs.parse(yaml.safe_dump(content | {"current-context": NAME}).encode())
+    return kubeconfigs.parse(yaml.safe_dump(content | {"current-context": ce.name}).encode())
 
 
 def _of_tomorrow(ce: Ce, folder: Path) -> Path:
     """An administrator whose certificate is from the new CA already, and who trusts both: as the pause allows."""
-    rotation = Home(ce.kubeon.home).cluster(NAME).rotation.read()
+    rotation = Home(ce.kubeon.home).cluster(ce.name).rotation.read()
     assert rotation
     old, new = Authorities.from_files(rotation.old), Authorities.from_files(rotation.new)
     pair = new.ca.issue(

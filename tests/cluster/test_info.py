@@ -10,30 +10,26 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Up
-from tests.cluster.driver import VERSION, Kubeon, nodes, sources
+from tests.cluster.driver import VERSION
+from tests.cluster.living import ON_HAPROXY, Living
 from tests.lab import faults, hosts
-from tests.lab.hosts import LabHost
 
-pytestmark = pytest.mark.lab
+pytestmark = ON_HAPROXY
 
+_MANIFEST = "/etc/kubernetes/manifests/local-haproxy.yaml"
 _GONE = "for i in $(seq 120); do crictl ps -q --name haproxy | grep -q . || exit 0; sleep 0.5; done; exit 1"
 BOUND = 60  # seconds; it takes a tenth of that on a machine that does nothing else
 PATIENCE = 180  # seconds
 
 
 @dataclass
-class Cluster:
-    """The cluster of this module."""
-
-    kubeon: Kubeon
-    control_planes: list[LabHost]
-    workers: list[LabHost]
+class Looked(Living):
+    """The cluster, looked at."""
 
     def look(self) -> tuple[int, Any, float]:
         """The exit code, the answer, and how many seconds it took with the start of Python and all."""
         began = time.monotonic()
-        outcome = self.kubeon.run("cluster-info", "in", "--timeout", "30", "--output", "json")
+        outcome = self.kubeon.run("cluster-info", self.name, "--timeout", "30", "--output", "json")
         taken = time.monotonic() - began
         value = json.loads(outcome.stdout)
         assert "error" not in value, outcome.text
@@ -74,25 +70,22 @@ def said(value: Any, check: str, node: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def cluster(up: Up, module_kubeon: Kubeon) -> Cluster:
-    """Three control planes and two workers, each with a haproxy."""
-    members = up("in-m1", "in-m2", "in-m3", "in-w1", "in-w2")
-    found = Cluster(module_kubeon, members[:3], members[3:])
-    module_kubeon.ok("create", "in", VERSION, *nodes(found.control_planes, found.workers), *sources(), "--yes")
-    return found
+def cluster(ha: Living) -> Looked:
+    """Handed on: three control planes and two workers, each with a haproxy."""
+    return Looked(**vars(ha))
 
 
-def test_all_is_well(cluster: Cluster) -> None:
+def test_all_is_well(cluster: Looked) -> None:
     """Every host is asked, nothing is changed, and the screen has it all."""
-    began = len(cluster.kubeon.logs("in"))
+    began = len(cluster.kubeon.logs(cluster.name))
     cluster.shows({"etcd": 3, "kube-apiserver": 3, "kube-proxy": 5, "local-haproxy": 2, "coredns": 2})
     value, _ = cluster.becomes("healthy")
-    outcome = cluster.kubeon.run("info", "in")
+    outcome = cluster.kubeon.run("info", cluster.name)
 
     assert outcome.exit_code == 0
-    assert outcome.stdout.startswith("Cluster in is healthy")
+    assert outcome.stdout.startswith(f"Cluster {cluster.name} is healthy")
     print(outcome.stdout)
-    assert len(cluster.kubeon.logs("in")) == began
+    assert len(cluster.kubeon.logs(cluster.name)) == began
     # the disks are this machine's, and its clock is everybody's
     assert {reason["check"] for reason in value["reasons"]} <= {"Disk"}
     for node in value["nodes"]:
@@ -116,11 +109,11 @@ def test_all_is_well(cluster: Cluster) -> None:
     assert value["operation"]["running"] is None
 
 
-def test_one_of_everything_is_down(cluster: Cluster) -> None:
+def test_one_of_everything_is_down(cluster: Looked) -> None:
     """A control plane without power, a worker's kubelet stopped, another one's haproxy gone: all in one look."""
     dead, (stopped, cut) = cluster.control_planes[0], cluster.workers
     hosts.ssh(stopped, "systemctl stop kubelet")
-    hosts.ssh(cut, "mv /etc/kubernetes/manifests/local-haproxy.yaml /root/; " + _GONE)
+    hosts.ssh(cut, f"mv {_MANIFEST} /root/; " + _GONE)
     faults.power_off(dead)
 
     value, taken = cluster.becomes("degraded")  # it may have led etcd, which has no leader then for a second
@@ -133,7 +126,7 @@ def test_one_of_everything_is_down(cluster: Cluster) -> None:
     print(f"one of everything down: told within {taken:.1f} s")
 
 
-def test_no_api_answers(cluster: Cluster) -> None:
+def test_no_api_answers(cluster: Looked) -> None:
     """Two more control planes without their API server: what the hosts know is the answer."""
     for host in cluster.control_planes[1:]:
         hosts.ssh(host, "systemctl stop kubelet; crictl stop $(crictl ps -q --name 'kube-apiserver|^etcd$')")
@@ -152,3 +145,15 @@ def test_no_api_answers(cluster: Cluster) -> None:
         }
     assert [node["ready"] for node in value["nodes"]] == [None] * 5
     print(f"down: told within {taken:.1f} s")
+
+
+def test_all_comes_back(cluster: Looked) -> None:
+    """Once every host does again what it did."""
+    hosts.ssh(cluster.workers[1], f"mv /root/{_MANIFEST.rpartition('/')[2]} {_MANIFEST}")
+    for host in (*cluster.control_planes[1:], cluster.workers[0]):
+        hosts.ssh(host, "systemctl start kubelet")
+    faults.power_on(cluster.control_planes[0])
+
+    began = time.monotonic()
+    cluster.becomes("healthy")
+    print(f"healthy again after {time.monotonic() - began:.0f} s")

@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,39 +15,25 @@ from dataclasses import dataclass, field
 import pytest
 
 from kubeon.lb.updater import FOLDER, SCRIPT, SLICE, UPDATER
-from tests.cluster.conftest import Up
-from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
-from tests.cluster.probe import Report, probing
+from tests.cluster.driver import SLOW, VERSION, kubectl, wait_for
+from tests.cluster.living import ON_UPDATER, Living
+from tests.cluster.probe import probing, show
 from tests.lab import faults, hosts, mirror
 from tests.lab.hosts import LabHost
 
-pytestmark = pytest.mark.lab
+pytestmark = ON_UPDATER
 
-NAME, API, CLUSTER_IP = "ud", "apiserver.cluster.local", "10.96.0.2"
+API, CLUSTER_IP = "apiserver.cluster.local", "10.96.0.2"
 NEW = "v1.20.15"
-ADDRESSES = {
-    **{f"ud-m{number}": f"10.77.9.1{number}" for number in (1, 2, 3)},
-    **{f"ud-w{number}": f"10.77.9.2{number}" for number in (1, 2, 3)},
-}
 LEASE = 15  # seconds
-SLOW = 240  # seconds; for what takes thirty of them on a machine that does nothing else
 WRITER = "apiserver-updater\\.kubeon/writer"
 
 
 @dataclass
-class Cluster:
-    """The cluster of this module."""
+class Updated(Living):
+    """The cluster."""
 
-    kubeon: Kubeon
-    control_planes: list[LabHost]
-    workers: list[LabHost]
-    new: LabHost  # bare until it is added
     off: set[str] = field(default_factory=set)  # hosts without power or cable
-
-    @property
-    def hosts(self) -> list[LabHost]:
-        """All of them."""
-        return [*self.control_planes, *self.workers]
 
     def ask(self, words: str) -> str:
         """kubectl on a control plane that has power, until one answers."""
@@ -92,19 +78,9 @@ class Cluster:
         }
         return all(states.get(host.name) == "True" for host in self.hosts if host.name not in self.off)
 
-    def ready_since(self) -> dict[str, str]:
-        """When each node has last become Ready; one that was not, in between, has another moment."""
-        items = json.loads(self.ask("get nodes -o json"))["items"]
-        return {
-            item["metadata"]["name"]: each["lastTransitionTime"]
-            for item in items
-            for each in item["status"]["conditions"]
-            if each["type"] == "Ready" and each["status"] == "True"
-        }
-
     def reasons(self) -> list[str]:
         """What `cluster-info` finds wrong, this machine's disks aside."""
-        found = json.loads(self.kubeon.run("cluster-info", NAME, "--output", "json").stdout)
+        found = json.loads(self.kubeon.run("cluster-info", self.name, "--output", "json").stdout)
         wrong = [f"{each['nodes']} {each['what']}" for each in found["reasons"] if each["check"] != "Disk"]
         print("\n".join(wrong))
         return wrong
@@ -152,24 +128,6 @@ def leads_to(host: LabHost, files: str) -> set[str]:
     return set(hosts.ssh(host, f"awk '$2 == \"{API}\" {{ print $1 }}' {files}").stdout.split())
 
 
-def wait_for(ready: Callable[[], bool], patience: float = SLOW) -> None:
-    """Until it is so."""
-    deadline = time.monotonic() + patience
-    while not ready():
-        assert time.monotonic() < deadline, "it did not become so"
-        time.sleep(0.5)
-
-
-def show(report: Report, began: float) -> None:
-    """Print what a probe found; times count from `began`."""
-    print(report)
-    for name, stream in (("kept", report.kept), ("new", report.new)):
-        for at, ended, why in stream.failed[:3]:
-            print(f"  {name}: {at - began:.2f} to {ended - began:.2f} s: {why}")
-        if stream.failed:
-            print(f"  {name}: the last failure ended {max(each[1] for each in stream.failed) - began:.1f} s after it")
-
-
 def start(host_list: list[LabHost]) -> None:
     """Switch them on together."""
     with ThreadPoolExecutor() as pool:
@@ -177,18 +135,12 @@ def start(host_list: list[LabHost]) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(up: Up, module_kubeon: Kubeon) -> Cluster:
-    """Made by one command."""
-    members = up(*(f"{name}={address}" for name, address in ADDRESSES.items()))
-    made = Cluster(module_kubeon, members[:3], members[3:5], members[5])
-    way_of = ["--lb-mode", "updater", *sources()]
-    began = time.monotonic()
-    module_kubeon.ok("create", NAME, VERSION, *nodes(made.control_planes, made.workers), *way_of, "--yes")
-    print(f"create: {time.monotonic() - began:.0f} s")
-    return made
+def cluster(ud: Living) -> Updated:
+    """Handed on, for the last time: what comes after has another version, and then nothing is left."""
+    return Updated(**vars(ud))
 
 
-def test_a_cluster_in_mode_updater(cluster: Cluster) -> None:
+def test_a_cluster_in_mode_updater(cluster: Updated) -> None:
     """Everything leads to the cluster IP, two replicas run on two nodes, and a second create changes nothing."""
     cluster.works()
     wait_for(lambda: cluster.leader()[1] != "")
@@ -206,11 +158,11 @@ def test_a_cluster_in_mode_updater(cluster: Cluster) -> None:
         assert hosts.ssh(worker, "systemctl is-enabled apiserver-startup").stdout == "enabled\n"
         known = re.findall(r"^[0-9.]+(?=:6443$)", hosts.ssh(worker, f"cat {FOLDER}/hosts").stdout, re.MULTILINE)
         assert sorted(known) == cluster.living()
-    assert cluster.kubeon.data("create", NAME, "--yes")["changed"] is False
+    assert cluster.kubeon.data("create", cluster.name, "--yes")["changed"] is False
     wait_for(lambda: cluster.reasons() == [])
 
 
-def test_the_leader_dies(cluster: Cluster) -> None:
+def test_the_leader_dies(cluster: Updated) -> None:
     """Its process is killed, its node loses its cable, then its power: another one leads, and only that one."""
     with cluster.writers() as terms:
         old, node = cluster.leader()
@@ -237,10 +189,10 @@ def test_the_leader_dies(cluster: Cluster) -> None:
     assert terms == sorted(terms)  # once another one has written, the one before never does
 
 
-def test_a_control_plane_without_power(cluster: Cluster) -> None:
+def test_a_control_plane_without_power(cluster: Updated) -> None:
     """Requests through the cluster IP; a worker boots meanwhile, and another one joins: by another control plane."""
     victim, booted = cluster.control_planes[0], cluster.workers[1]
-    admin = cluster.kubeon.home / "clusters" / NAME / "admin.conf"
+    admin = cluster.kubeon.home / "clusters" / cluster.name / "admin.conf"
     with probing(cluster.workers[:1], admin, address=CLUSTER_IP) as end:
         time.sleep(3)
         off = time.monotonic()
@@ -256,8 +208,9 @@ def test_a_control_plane_without_power(cluster: Cluster) -> None:
         wait_for(lambda: way(booted) == "")
         print(f"a worker that booted meanwhile is back at the cluster IP after {time.monotonic() - began:.0f} s")
         began = time.monotonic()
-        cluster.kubeon.ok("add", NAME, "-w", f"{cluster.new.name}={cluster.new.address}", "--yes")
-        cluster.workers.append(cluster.new)
+        new = cluster.bare.pop()
+        cluster.kubeon.ok("add", cluster.name, "-w", f"{new.name}={new.address}", "--yes")
+        cluster.workers.append(new)
         print(f"another worker has joined meanwhile, in {time.monotonic() - began:.0f} s")
         reports = end()
 
@@ -274,7 +227,7 @@ def test_a_control_plane_without_power(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("alone", [0, 20], ids=["together", "workers first"])
-def test_all_without_power(cluster: Cluster, alone: float) -> None:
+def test_all_without_power(cluster: Updated, alone: float) -> None:
     """Nobody does anything by hand, and every kubelet comes back."""
     for host in cluster.hosts:
         faults.power_off(host)
@@ -289,56 +242,26 @@ def test_all_without_power(cluster: Cluster, alone: float) -> None:
     print(f"all are back after {time.monotonic() - began:.0f} s")
 
 
-@pytest.mark.long
-def test_down_to_one_control_plane_and_back(cluster: Cluster) -> None:
+def test_down_to_one_control_plane_and_back(cluster: Updated) -> None:
     """The first one goes, too; the one that is left is upgraded; nothing is ever stranded."""
     mirror.prepare((VERSION, NEW))
     gone, kubeon = cluster.control_planes[:2], cluster.kubeon
-    kubeon.ok("del", NAME, *(f"@{host.name}" for host in gone), "--yes")
+    kubeon.ok("del", cluster.name, *(f"@{host.name}" for host in gone), "--yes")
     cluster.control_planes = cluster.control_planes[2:]
     cluster.works()
 
-    kubeon.ok("upgrade", NAME, NEW, "--yes", timeout=900)
+    kubeon.ok("upgrade", cluster.name, NEW, "--yes", timeout=900)
     cluster.works()
 
-    kubeon.ok("add", NAME, *(word for host in gone for word in ("-m", f"{host.name}={host.address}")), "--yes")
+    kubeon.ok("add", cluster.name, *(word for host in gone for word in ("-m", f"{host.name}={host.address}")), "--yes")
     cluster.control_planes += gone
     cluster.works()
-    assert kubeon.data("create", NAME, "--yes")["changed"] is False
+    assert kubeon.data("create", cluster.name, "--yes")["changed"] is False
 
 
-@pytest.mark.long
-def test_another_way_and_back(cluster: Cluster) -> None:
-    """By `lb switch`, while clients on the workers ask by the API's name; nodes stay Ready."""
-    admin, ways = (
-        cluster.kubeon.home / "clusters" / NAME / "admin.conf",
-        {"haproxy": "127.0.0.1", "updater": CLUSTER_IP},
-    )
-    for mode, address in ways.items():
-        before = cluster.ready_since()
-        with probing(cluster.workers, admin, seconds=900, by_name=True) as end:
-            began = time.monotonic()
-            cluster.kubeon.ok("lb", "switch", NAME, "--mode", mode, "--yes", timeout=900)
-            print(f"switch to {mode}: {time.monotonic() - began:.0f} s")
-            time.sleep(5)
-            reports = end()
-        for report in reports:
-            show(report, began)
-            assert report.kept.done > 100
-            assert report.new.done > 100
-            # Connections that are open just when what carries them ends: their clients open them again. An election of
-            # etcd, which a busy machine has at any time, is nothing that the switch does.
-            failed = [why for stream in (report.kept, report.new) for _, _, why in stream.failed]
-            assert len([why for why in failed if "etcdserver: leader changed" not in why]) <= 4
-        assert cluster.ready_since() == before
-        assert [leads_to(worker, "/etc/hosts") for worker in cluster.workers] == [{address}, {address}]
-    cluster.works()
-    assert cluster.kubeon.data("create", NAME, "--yes")["changed"] is False
-
-
-def test_nothing_is_left(cluster: Cluster) -> None:
+def test_nothing_is_left(cluster: Updated) -> None:
     """After destroy."""
-    cluster.kubeon.ok("destroy", NAME, "--yes")
+    cluster.kubeon.ok("destroy", cluster.name, "--yes")
 
     for worker in cluster.workers:
         found = hosts.ssh(

@@ -1,4 +1,4 @@
-"""3 + 2 nodes go from v1.20.2 to a later patch release while people use them: whole, and cut off at every turn.
+"""Nodes go from v1.20.2 to a later patch release while people use them.
 
 The tests go in order. Measured numbers are printed (pytest -s).
 """
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.cluster.conftest import Up
-from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
+from tests.cluster.driver import VERSION, kubectl
+from tests.cluster.living import ON_HAPROXY, Living
 from tests.cluster.pods import IMAGE
 from tests.cluster.probe import probing
-from tests.lab import faults, hosts, mirror
+from tests.lab import hosts, mirror
 from tests.lab.hosts import LabHost
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = ON_HAPROXY
 
 NEW = "v1.20.15"
 # As PID 1 httpd takes no notice of SIGTERM: a pod that leaves answers until its last second.
@@ -78,27 +78,16 @@ _CERTIFICATES = (
 
 
 @dataclass
-class Cluster:
-    """The cluster of this module."""
-
-    kubeon: Kubeon
-    control_planes: list[LabHost]
-    workers: list[LabHost]
-    name: str = "up"
+class Upgraded(Living):
+    """A cluster of the older version, with something on it."""
 
     @property
     def first(self) -> LabHost:
         """The control plane that is asked."""
         return self.control_planes[0]
 
-    @property
-    def hosts(self) -> list[LabHost]:
-        """All of them."""
-        return [*self.control_planes, *self.workers]
-
-    def create(self) -> None:
-        """Bare hosts become a cluster of the older version, with something on it."""
-        self.kubeon.ok("create", self.name, VERSION, *nodes(self.control_planes, self.workers), *sources(), "--yes")
+    def serves(self) -> None:
+        """Something that people use."""
         kubectl(self.first, "apply -f -", stdin=_WEB)
         kubectl(self.first, "rollout status deployment/web --timeout=180s")
 
@@ -132,16 +121,15 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster(up: Up, module_kubeon: Kubeon) -> Cluster:
-    """Five hosts, three of them control planes."""
+def cluster(ha: Living) -> Upgraded:
+    """Handed on, for the last time: what comes after has another version."""
     mirror.prepare((VERSION, NEW))
-    members = up("up-m1", "up-m2", "up-m3", "up-w1", "up-w2")
-    made = Cluster(module_kubeon, members[:3], members[3:])
-    made.create()
-    return made
+    found = Upgraded(**vars(ha))
+    found.serves()
+    return found
 
 
-def test_a_budget_that_can_never_be_met_is_told_before_anything_is_touched(cluster: Cluster) -> None:
+def test_a_budget_that_can_never_be_met_is_told_before_anything_is_touched(cluster: Upgraded) -> None:
     """By evictions that the API server only tries."""
     kubectl(cluster.first, "apply -f -", stdin=_ONLY_ONE)
     kubectl(cluster.first, "rollout status deployment/only --timeout=120s")
@@ -159,7 +147,7 @@ def test_a_budget_that_can_never_be_met_is_told_before_anything_is_touched(clust
     kubectl(cluster.first, "delete deployment/only pdb/only")
 
 
-def test_upgrade_under_load(cluster: Cluster) -> None:
+def test_upgrade_under_load(cluster: Upgraded) -> None:
     """A Deployment with a budget is asked 20 times a second through its Service; certificates stay."""
     certificates = cluster.certificates()
     address = kubectl(cluster.first, "get service web -o jsonpath={.spec.clusterIP}")
@@ -181,42 +169,9 @@ def test_upgrade_under_load(cluster: Cluster) -> None:
     assert cluster.kubeon.data("create", cluster.name, "--yes")["changed"] is False
 
 
-def test_the_way_back_is_refused(cluster: Cluster) -> None:
+def test_the_way_back_is_refused(cluster: Upgraded) -> None:
     """Never down."""
     outcome = cluster.kubeon.run("upgrade", cluster.name, VERSION, "--yes")
 
     assert outcome.exit_code == 4, outcome.text
     assert "would be a downgrade" in outcome.text
-
-
-def test_cut_off_at_every_turn(cluster: Cluster) -> None:
-    """SIGKILL while files are brought, inside kubeadm upgrade apply, while a worker is drained; then a power cut.
-
-    Of a cluster with one control plane: the others are upgraded by the same phases, which take minutes.
-    """
-    cluster.kubeon.ok("destroy", cluster.name, "--yes")
-    cluster = Cluster(cluster.kubeon, cluster.control_planes[:1], cluster.workers, "cut")
-    cluster.create()
-    for moment in (
-        r"up-w2.*bring-images.*: started|\[bring-images\]: started",
-        r"\[upgrade/staticpods\] Preparing for \"kube-controller-manager\"",
-        r"\[upgrade-workers\]: started",
-    ):
-        run = cluster.kubeon.watched(cluster.name, *cluster.upgrade())
-        run.reach(moment, patience=400)
-        time.sleep(1)
-        run.kill()
-    refused = cluster.kubeon.run("create", cluster.name, "--yes")
-    assert refused.exit_code == 6, refused.text
-    assert f"kubeon upgrade {cluster.name} {NEW} goes on with it" in refused.text
-
-    run = cluster.kubeon.watched(cluster.name, *cluster.upgrade("--drain-timeout", "30"))  # nobody leaves a dead host
-    run.reach(r"\[upgrade-workers\]: started", patience=400)
-    busy = next(host for host in cluster.workers if cluster.kubelets()[host.name] == VERSION)
-    faults.power_off(busy)
-    failed = run.end(patience=400)
-    assert failed.exit_code != 0, failed.text
-    faults.power_on(busy)
-
-    cluster.kubeon.ok(*cluster.upgrade(), timeout=900)
-    cluster.check()

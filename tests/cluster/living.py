@@ -1,0 +1,71 @@
+"""Two clusters of three control planes and two workers that modules hand on to each other: a create takes a minute.
+
+Each leaves it as it was: three control planes, two workers, the same mode. One that did not gets a new one made for the
+next. Modules that share one have the same `xdist_group`, so one process runs them, in the order of their names.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.cluster.driver import VERSION, Kubeon, nodes, sources
+from tests.lab import hosts
+from tests.lab.hosts import LabHost
+
+MakeKubeon = Callable[[], Kubeon]
+ON_HAPROXY = [pytest.mark.lab, pytest.mark.measured, pytest.mark.xdist_group("haproxy")]
+ON_UPDATER = [pytest.mark.lab, pytest.mark.measured, pytest.mark.xdist_group("updater")]
+
+
+@dataclass
+class Living:
+    """A cluster, and hosts beside it that are bare."""
+
+    kubeon: Kubeon
+    name: str
+    control_planes: list[LabHost]
+    workers: list[LabHost]
+    bare: list[LabHost]
+
+    @property
+    def hosts(self) -> list[LabHost]:
+        """All members."""
+        return [*self.control_planes, *self.workers]
+
+    def is_whole(self) -> bool:
+        """As the next module expects it."""
+        if (len(self.control_planes), len(self.workers)) != (3, 2):
+            return False
+        again = self.kubeon.run("create", self.name, "--yes", "--output", "json")
+        return again.exit_code == 0
+
+
+@dataclass
+class Keeper:
+    """Makes them when they are asked for, and again when they are not whole."""
+
+    make_kubeon: MakeKubeon
+    made: dict[str, Living] = field(default_factory=dict)
+
+    def living(self, name: str, network: str, mode: str) -> Living:
+        """The cluster of this name, whole; its hosts' addresses begin with `network`."""
+        found = self.made.get(name)
+        if found is None or not found.is_whole():
+            self.remove(name)
+            found = self.made[name] = self._make(name, network, mode)
+        return found
+
+    def remove(self, name: str) -> None:
+        """Its hosts, and those that its modules have started beside them."""
+        hosts.down([host.name for host in hosts.known() if host.name.startswith(f"{name}-")])
+
+    def _make(self, name: str, network: str, mode: str) -> Living:
+        addresses = {f"{name}-m{number}": f"{network}.1{number}" for number in (1, 2, 3)}
+        addresses |= {f"{name}-w{number}": f"{network}.2{number}" for number in (1, 2)}
+        addresses[f"{name}-x1"] = f"{network}.31"
+        members = hosts.up([f"{host}={address}" for host, address in addresses.items()])
+        found = Living(self.make_kubeon(), name, members[:3], members[3:5], members[5:])
+        flags = [*nodes(found.control_planes, found.workers), "--lb-mode", mode, *sources()]
+        found.kubeon.ok("create", name, VERSION, *flags, "--yes")
+        return found

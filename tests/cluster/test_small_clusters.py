@@ -1,0 +1,149 @@
+"""What small clusters show: a second control plane, and a load balancer outside that is down at first.
+
+What was measured is printed (pytest -s).
+"""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.cluster.conftest import Up
+from tests.cluster.driver import VERSION, Kubeon, Outcome, haproxy_servers, kubectl, nodes, sources, wait_for
+from tests.cluster.probe import probing, show
+from tests.lab import hosts
+from tests.lab.hosts import LabHost
+
+pytestmark = pytest.mark.lab
+
+PLACE = "10.77.2.140:8443"
+
+
+@dataclass
+class Small:
+    """A cluster."""
+
+    kubeon: Kubeon
+    name: str
+    control_plane: LabHost
+    worker: LabHost
+    way: tuple[str, ...] = ("--lb-mode", "haproxy")
+
+    def command(self) -> list[str]:
+        """What makes it."""
+        return [
+            "create",
+            self.name,
+            VERSION,
+            *nodes([self.control_plane], [self.worker]),
+            *self.way,
+            *sources(),
+            "--yes",
+        ]
+
+
+@pytest.fixture(scope="module")
+def waiting(up: Up, module_kubeon: Kubeon) -> "Iterator[tuple[Small, LabHost, subprocess.Popen[str]]]":
+    """A cluster that is to become one, its load balancer, which is down, and the `create` that waits for it.
+
+    It waits for minutes, so it does while the other test runs.
+    """
+    balancer, first, worker = up(f"sm-lb={PLACE.partition(':')[0]}", "sm-x1", "sm-x2")
+    hosts.ssh(balancer, "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y haproxy")
+    hosts.ssh(balancer, "cat >/etc/haproxy/haproxy.cfg", stdin=_BALANCER.format(address=first.address))
+    hosts.ssh(balancer, "systemctl stop haproxy")
+    cluster = Small(module_kubeon, "sm-ext", first, worker, ("--lb-mode", "external", "--lb-address", PLACE))
+    process = module_kubeon.start(*cluster.command())
+    wait_for(lambda: hosts.ssh(first, "ls /etc/kubernetes/manifests/etcd.yaml", check=False).stdout != "")
+    yield cluster, balancer, process
+    if process.poll() is None:
+        process.kill()
+        process.communicate()
+
+
+def test_a_second_control_plane_and_what_is_new_then(up: Up, module_kubeon: Kubeon, waiting: object) -> None:
+    """kubernetes/kubernetes#97294: every API server hears of a Service that is made after etcd has grown from one."""
+    first, worker, second = up("sm-g1", "sm-g2", "sm-g3")
+    grown = Small(module_kubeon, "sm-grown", first, worker)
+    module_kubeon.ok(*grown.command())
+
+    with probing([worker], module_kubeon.home / "clusters" / grown.name / "admin.conf") as end:
+        began = time.monotonic()
+        module_kubeon.ok("add", grown.name, "-m", f"{second.name}={second.address}", "--yes")
+        print(f"add to a cluster of one: {time.monotonic() - began:.0f} s")
+        kubectl(second, "create -f -", stdin=_SERVICE)
+        made = time.monotonic()
+        seconds = {}
+        for control_plane in (first, second):
+            wait_for(lambda at=control_plane: endpoints(at) > 0)  # type: ignore[misc]
+            seconds[control_plane.name] = round(time.monotonic() - made, 1)
+        reports = end()
+
+    print(f"endpoints of a new Service after {seconds} s")
+    for report in reports:
+        show(report, began)
+    assert max(seconds.values()) < 30
+    assert set(haproxy_servers(worker)) == {f"{first.address}:6443", f"{second.address}:6443"}
+
+
+def test_a_load_balancer_of_somebody_elses(waiting: "tuple[Small, LabHost, subprocess.Popen[str]]") -> None:
+    """On a port of its own. While it is down `create` fails and says why; then the same command makes the cluster."""
+    cluster, balancer, process = waiting
+    first, worker = cluster.control_plane, cluster.worker
+    without = Outcome(0, *process.communicate(timeout=600))
+    joined = hosts.ssh(worker, "ls /var/lib/kubelet/config.yaml", check=False).stdout
+    print(
+        "without the balancer:",
+        *re.findall(r"FAILED.*|Creating sm-ext: .*|.*does not lead.*", without.text),
+        sep="\n  ",
+    )
+    hosts.ssh(balancer, "systemctl start haproxy")
+    began = time.monotonic()
+    cluster.kubeon.ok(*cluster.command())
+    print(f"with it: {time.monotonic() - began:.0f} s")
+
+    assert process.returncode in (1, 5)
+    assert "the load balancer (apiserver.cluster.local:8443) does not lead to it" in " ".join(without.text.split())
+    assert joined == ""
+    assert kubectl(first, "get nodes -o name").split() == [f"node/{first.name}", f"node/{worker.name}"]
+    for host, files in ((first, ("admin.conf", "kubelet.conf")), (worker, ("kubelet.conf",))):
+        for file in files:
+            text = hosts.ssh(host, f"cat /etc/kubernetes/{file}").stdout
+            assert re.findall(r"server: (\S+)", text) == ["https://apiserver.cluster.local:8443"], f"{host.name} {file}"
+    for name in ("kube-proxy -n kube-system", "cluster-info -n kube-public"):
+        assert "server: https://apiserver.cluster.local:8443" in kubectl(first, f"get configmap {name} -o yaml")
+
+
+_SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: fresh, namespace: kube-system}
+spec:
+  selector: {k8s-app: kube-dns}
+  ports: [{port: 53, protocol: UDP}]
+"""
+_BALANCER = """
+global
+    maxconn 1000
+defaults
+    mode tcp
+    timeout connect 2s
+    timeout client 1h
+    timeout server 1h
+frontend api
+    bind :8443
+    default_backend apiservers
+backend apiservers
+    server only {address}:6443 check inter 1s
+"""
+
+
+def endpoints(at: LabHost) -> int:
+    """Addresses behind the Service, as this API server has heard by its watch of etcd."""
+    path = "/api/v1/namespaces/kube-system/endpoints/fresh?resourceVersion=0"
+    answer = kubectl(at, f"--server https://{at.address}:6443 get --raw '{path}'", check=False)
+    return sum(len(subset.get("addresses", [])) for subset in json.loads(answer or "{}").get("subsets", []))
