@@ -19,6 +19,9 @@ from kubeon.spec.versions import ca_validity, image_repository, kubeadm_api, par
 API_PORT = 6443
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 TOKEN_TTL = timedelta(hours=2)
+SHUTDOWN_DELAY = 5
+"""Seconds for which an API server that was asked to end goes on serving, but is not ready any more and has left the
+endpoints: so load balancers and kube-proxy hear of it before its port is closed (kubernetes/kubernetes#74416)."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def _cluster_configuration(spec: ClusterSpec, node: NodeHandoff) -> dict[str, An
         signing_duration_flag(spec.kubernetes): go_duration(validity),
         "node-cidr-mask-size": str(spec.networking.node_mask_size),
     }
+    server = {"shutdown-delay-duration": f"{SHUTDOWN_DELAY}s"}
     plugin, user = node.plugin_args, spec.extra_args
     document: dict[str, Any] = {
         **_type(spec, "ClusterConfiguration"),
@@ -124,7 +128,7 @@ def _cluster_configuration(spec: ClusterSpec, node: NodeHandoff) -> dict[str, An
         },
         "apiServer": {
             "certSANs": _names(spec, node),
-            **_extra_args(spec, plugin.api_server | user.api_server),
+            **_extra_args(spec, server | plugin.api_server | user.api_server),
         },
         "controllerManager": _extra_args(spec, manager | plugin.controller_manager | user.controller_manager),
         "scheduler": _extra_args(spec, plugin.scheduler | user.scheduler),

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from kubeon.errors import OperationError
 from kubeon.hosts.host import Host
+from kubeon.kubeadm.config import SHUTDOWN_DELAY
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.load_balancer import ANSWERS_WITHIN, UpdateLoadBalancer
 from kubeon.phases.register_nodes import RegisterNode
 from kubeon.spec.versions import loses_watches_on_growth
 from kubeon.waiting import wait_until
 
-ENDS_WITHIN = 3  # seconds for an API server to end what it has begun, watches aside
+ENDS_WITHIN = SHUTDOWN_DELAY + 3  # seconds for an API server to end what it has begun, watches aside
 
 
 class RestartApiServer(Step):

@@ -14,6 +14,7 @@ from kubeon.etcd.quorum import quorum_of, without
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import ADMIN_CONF, Kubectl
+from kubeon.kubeadm.config import SHUTDOWN_DELAY
 from kubeon.phases.context import Cluster
 from kubeon.waiting import SYSTEM_CLOCK, Clock, wait_until
 
@@ -21,7 +22,7 @@ KUBELET, ETCD, API_SERVER = "kubelet", "etcd", "kube-apiserver"
 HEALTH_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 MANAGERS = tuple(HEALTH_PORTS)
 COMPONENTS = (KUBELET, ETCD, API_SERVER, *MANAGERS)  # in the order in which they are restarted
-ENDS_WITHIN = 5  # seconds for an API server to end what it has begun, watches aside
+ENDS_WITHIN = SHUTDOWN_DELAY + 5  # seconds for an API server to end what it has begun, watches aside
 GONE_WITHIN = 30  # seconds for anything to end that was asked to
 STARTS_WITHIN = 240  # seconds; the kubelet lets one that failed before wait for its turn
 SETTLED = 5  # seconds that others have to answer without a break: load balancers ask every two
