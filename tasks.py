@@ -81,7 +81,7 @@ def test(_: Context, quick: bool = False) -> None:
     if quick:
         return
     for marks, at_once in LAB.items():
-        together = ("--numprocesses", str(at_once), "--dist", "loadgroup") if at_once else ()
+        together = ("--numprocesses", str(at_once), "--dist", "loadfile") if at_once else ()
         python("pytest", "-m", marks, "-v", *together, "--durations", "20")
 
 

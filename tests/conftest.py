@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from kubeon.pki.authorities import Authorities, new_authorities
 from kubeon.spec.versions import ca_validity
 from kubeon.waiting import SYSTEM_CLOCK
+from tests.cluster.living import sharing
 from tests.fakes.world import World
 from tests.pki.factories import CENTURY
 from tests.specs import a_spec
@@ -15,12 +17,21 @@ from tests.specs import a_spec
 MakeWorld = Callable[..., World]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A module's tests stay together when those of the lab are spread over processes (--dist loadgroup)."""
-    for item in items:
-        if item.get_closest_marker("lab") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+class Together(LoadFileScheduling):  # type: ignore[misc]
+    """What --dist loadfile is for the lab: a process takes a module, with those that share its cluster.
+
+    xdist's own groups (loadgroup) do nothing with pytest 9.2: it changes node IDs where pytest does not look any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return sharing(Path(file).stem) or file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together | None:
+    """For those who ask for modules; the others share out tests."""
+    return Together(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Two clusters of three control planes and two workers that modules hand on to each other: a create takes a minute.
 
 Each leaves it as it was: three control planes, two workers, the same mode. One that did not gets a new one made for the
-next. Modules that share one have the same `xdist_group`, so one process runs them, in the order of their names.
+next. One process runs those that share one, in the order of their names (see tests/conftest.py).
 """
 
 from collections.abc import Callable
@@ -14,8 +14,17 @@ from tests.lab import hosts
 from tests.lab.hosts import LabHost
 
 MakeKubeon = Callable[[], Kubeon]
-ON_HAPROXY = [pytest.mark.lab, pytest.mark.measured, pytest.mark.xdist_group("haproxy")]
-ON_UPDATER = [pytest.mark.lab, pytest.mark.measured, pytest.mark.xdist_group("updater")]
+MEASURED = [pytest.mark.lab, pytest.mark.measured]
+SHARED = {
+    "ha": ("test_certs", "test_high_availability", "test_info", "test_upgrade"),
+    "ud": ("test_lb_switch", "test_updater"),
+}
+"""Modules by the cluster that they share."""
+
+
+def sharing(module: str) -> str:
+    """The cluster that a module shares with others, or ""."""
+    return next((name for name, modules in SHARED.items() if module in modules), "")
 
 
 @dataclass

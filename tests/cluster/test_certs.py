@@ -25,12 +25,12 @@ from kubeon.state.home import Home
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.cluster import certificates, pods
 from tests.cluster.driver import kubectl
-from tests.cluster.living import ON_HAPROXY, Living
+from tests.cluster.living import MEASURED, Living
 from tests.cluster.probe import probing
 from tests.lab import hosts
 from tests.pki.expiry import aged
 
-pytestmark = ON_HAPROXY
+pytestmark = MEASURED
 
 # All that may fail: reads that wait in etcd just when its lead is handed over, and connections that an API server had
 # not yet accepted when it closed its port, which clients of Kubernetes open again.

@@ -12,12 +12,12 @@ import pytest
 
 from kubeon.lb.haproxy import HOSTS
 from tests.cluster.driver import haproxy_servers, kubectl, wait_for
-from tests.cluster.living import ON_HAPROXY, Living
+from tests.cluster.living import MEASURED, Living
 from tests.cluster.probe import Report, Stream, probing, show
 from tests.lab import faults, hosts, machine
 from tests.lab.hosts import LabHost
 
-pytestmark = ON_HAPROXY
+pytestmark = MEASURED
 
 NOTICED = 20  # seconds; afterwards a server that is gone must not cost a request
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.cluster.driver import VERSION
-from tests.cluster.living import ON_HAPROXY, Living
+from tests.cluster.living import MEASURED, Living
 from tests.lab import faults, hosts
 
-pytestmark = ON_HAPROXY
+pytestmark = MEASURED
 
 _MANIFEST = "/etc/kubernetes/manifests/local-haproxy.yaml"
 _GONE = "for i in $(seq 120); do crictl ps -q --name haproxy | grep -q . || exit 0; sleep 0.5; done; exit 1"

@@ -12,12 +12,12 @@ import pytest
 
 from tests.cluster.conftest import Up
 from tests.cluster.driver import kubectl, wait_for
-from tests.cluster.living import ON_UPDATER, Living
+from tests.cluster.living import MEASURED, Living
 from tests.cluster.probe import probing, show
 from tests.lab import hosts
 from tests.lab.hosts import LabHost
 
-pytestmark = ON_UPDATER
+pytestmark = MEASURED
 
 API, BALANCER = "apiserver.cluster.local", "10.77.9.40"
 LEADS_TO = {"haproxy": "127.0.0.1", "updater": "10.96.0.2", "external": BALANCER}

@@ -16,12 +16,12 @@ import pytest
 
 from kubeon.lb.updater import FOLDER, SCRIPT, SLICE, UPDATER
 from tests.cluster.driver import SLOW, VERSION, kubectl, wait_for
-from tests.cluster.living import ON_UPDATER, Living
+from tests.cluster.living import MEASURED, Living
 from tests.cluster.probe import probing, show
 from tests.lab import faults, hosts, mirror
 from tests.lab.hosts import LabHost
 
-pytestmark = ON_UPDATER
+pytestmark = MEASURED
 
 API, CLUSTER_IP = "apiserver.cluster.local", "10.96.0.2"
 NEW = "v1.20.15"

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import pytest
 
 from tests.cluster.driver import VERSION, kubectl
-from tests.cluster.living import ON_HAPROXY, Living
+from tests.cluster.living import MEASURED, Living
 from tests.cluster.pods import IMAGE
 from tests.cluster.probe import probing
 from tests.lab import hosts, mirror
 from tests.lab.hosts import LabHost
 
-pytestmark = ON_HAPROXY
+pytestmark = MEASURED
 
 NEW = "v1.20.15"
 # As PID 1 httpd takes no notice of SIGTERM: a pod that leaves answers until its last second.
