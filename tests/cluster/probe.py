@@ -27,7 +27,7 @@ import yaml
 from tests.lab import machine
 from tests.lab.hosts import LabHost
 
-RATE = 20  # requests a second, each stream
+RATE = 10  # requests a second, each stream: twenty from each host
 PATIENCE = 10.0  # seconds for a request
 PATH = "/api/v1/namespaces/default/serviceaccounts/default"  # one object, small, and read from a quorum of etcd
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.cluster.conftest import Up
-from tests.cluster.driver import kubectl, wait_for
+from tests.cluster.driver import kubectl
 from tests.cluster.living import MEASURED, Living
 from tests.cluster.probe import probing, show
 from tests.lab import hosts
@@ -30,6 +30,11 @@ FEW = 2
 REFUSED, SOME = "ConnectionRefusedError", 120
 # Which a busy machine has at any time, and no switch makes.
 ELECTION = "etcdserver: leader changed"
+_OF_THE_PROXY = f"""
+for pod in /var/lib/kubelet/pods/*/containers/kube-proxy; do
+    awk '$2 == "{API}" {{ print $1 }}' "${{pod%/containers/*}}/etc-hosts"
+done
+"""
 _CONFIG = """
 global
     maxconn 1000
@@ -64,10 +69,9 @@ class Switched(Living):
         """The API's address in a host's /etc/hosts."""
         return hosts.ssh(host, f"awk '$2 == \"{API}\" {{ print $1 }}' /etc/hosts").stdout.strip()
 
-    def proxies_lead_to(self, host: LabHost) -> set[str]:
-        """The same in the copies that pods in the host's network have."""
-        text = hosts.ssh(host, f"awk '$2 == \"{API}\" {{ print $1 }}' /var/lib/kubelet/pods/*/etc-hosts").stdout
-        return set(text.split())
+    def proxy_leads_to(self, host: LabHost) -> str:
+        """The same in the copy that kube-proxy has, whose pod is in the host's network."""
+        return hosts.ssh(host, _OF_THE_PROXY).stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +104,7 @@ def test_nobody_is_interrupted(cluster: Switched, old: str, mode: str) -> None:
     assert cluster.ready_since() == before
     for worker in cluster.workers:
         assert cluster.leads_to(worker) == LEADS_TO[mode]
-        # the folder of an updater's pod goes a while after its pod
-        wait_for(lambda at=worker: cluster.proxies_lead_to(at) == {LEADS_TO[mode]})  # type: ignore[misc]
+        assert cluster.proxy_leads_to(worker) == LEADS_TO[mode]
         assert left_of_others(worker, mode) == []
     service = kubectl(cluster.control_planes[0], "get service apiserver -n kube-system --ignore-not-found -o name")
     assert bool(service.strip()) is (mode == "updater")
