@@ -23,5 +23,9 @@ def render(package: str, template: str, values: Mapping[str, object]) -> str:
 
     Raises jinja2.UndefinedError when the template names a value that is not given.
     """
-    text = resources.files(package).joinpath(template).read_text(encoding="utf-8")
-    return _environment().from_string(text).render(values)
+    return _template(package, template).render(values)
+
+
+@cache  # compiling takes ten milliseconds, and each of hundreds of hosts asks for the same few
+def _template(package: str, name: str) -> jinja2.Template:
+    return _environment().from_string(resources.files(package).joinpath(name).read_text(encoding="utf-8"))

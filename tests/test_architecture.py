@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,9 +71,19 @@ def dotted(node: ast.expr) -> str:
     return ""
 
 
-def calls(module: Path) -> Iterator[tuple[int, str]]:
+@cache
+def tree_of(module: Path) -> ast.Module:
+    """Parsed once for all tests."""
+    return ast.parse(module.read_text(encoding="utf-8"))
+
+
+@cache
+def calls(module: Path) -> tuple[tuple[int, str], ...]:
     """(line, dotted name) of every call, with names imported one by one under their full name."""
-    tree = ast.parse(module.read_text(encoding="utf-8"))
+    return tuple(_calls(tree_of(module)))
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
     full = {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
         for node in ast.walk(tree)
@@ -85,9 +96,14 @@ def calls(module: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, full.get(name, name).removeprefix("datetime.datetime").lstrip(".") or name
 
 
-def imports(module: Path) -> Iterator[tuple[int, str]]:
+@cache
+def imports(module: Path) -> tuple[tuple[int, str], ...]:
     """(line, top-level name) of every imported module."""
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    return tuple(_imports(tree_of(module)))
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name.split(".")[0]) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -131,9 +147,7 @@ def test_a_module_can_be_read_at_once(module: Path) -> None:
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_a_module_says_what_it_is_for(module: Path) -> None:
     """In its first line; an empty __init__.py has nothing to say."""
-    assert not module.read_text(encoding="utf-8").strip() or ast.get_docstring(
-        ast.parse(module.read_text(encoding="utf-8"))
-    )
+    assert not module.read_text(encoding="utf-8").strip() or ast.get_docstring(tree_of(module))
 
 
 def test_layers_and_owners_of_libraries() -> None:

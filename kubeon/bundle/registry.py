@@ -62,7 +62,8 @@ class Registry:
         document = _document(manifest.path.read_bytes(), str(name))
         descriptors = [document["config"], *document["layers"]]
         blobs = {each["digest"]: self._blob(location, each) for each in descriptors}
-        self._store.remember(key, manifest)  # only now: an image is there with all its blobs or not at all
+        if self._store.recall(key) != manifest:
+            self._store.remember(key, manifest)  # only now: an image is there with all its blobs or not at all
         media_type = str(document.get("mediaType") or _MANIFESTS[1])
         return StoredImage(
             str(name), f"sha256:{manifest.sha256}", media_type, architecture, manifest, tuple(blobs.values())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from kubeon import quick_yaml
 from kubeon.errors import OperationError
 
 
@@ -20,7 +21,7 @@ class EtcdManifest:
 def parse_manifest(text: str) -> EtcdManifest:
     """Raises OperationError for a manifest that is not kubeadm's."""
     try:
-        container = yaml.safe_load(text)["spec"]["containers"][0]
+        container = quick_yaml.load(text)["spec"]["containers"][0]
         flags = dict(word.removeprefix("--").partition("=")[::2] for word in container["command"] if "=" in word)
         return EtcdManifest(
             container["image"], flags["name"], flags["initial-advertise-peer-urls"], flags["data-dir"].rstrip("/")

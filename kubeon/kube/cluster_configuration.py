@@ -4,8 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
-
+from kubeon import quick_yaml
 from kubeon.kube.kubectl import Kubectl
 
 _WHERE = ("configmap", "kubeadm-config", "--namespace", "kube-system")
@@ -20,7 +19,7 @@ def remember_certificates(
     that ConfigMap, which kubeadm did not make, is left so.
     """
     configmap = api.get(*_WHERE) or {}
-    document = yaml.safe_load(configmap.get("data", {}).get("ClusterConfiguration", ""))
+    document = quick_yaml.load(configmap.get("data", {}).get("ClusterConfiguration", ""))
     if not isinstance(document, dict):
         return False
     before = json.dumps(document, sort_keys=True)
@@ -32,7 +31,7 @@ def remember_certificates(
     section["extraArgs"] = _with_flags(section.get("extraArgs"), manager)
     if json.dumps(document, sort_keys=True) == before:
         return False
-    patch = json.dumps({"data": {"ClusterConfiguration": yaml.safe_dump(document, sort_keys=False)}})
+    patch = json.dumps({"data": {"ClusterConfiguration": quick_yaml.dump(document, sort_keys=False)}})
     api.run("patch", *_WHERE, "--type", "merge", "--patch", patch)
     return True
 

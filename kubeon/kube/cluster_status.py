@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-import yaml
-
+from kubeon import quick_yaml
 from kubeon.kube.kubectl import Kubectl
 
 _WHERE = ("configmap", "kubeadm-config", "--namespace", "kube-system")
@@ -30,10 +29,10 @@ def forget_control_plane(api: Kubectl, node: str) -> None:
 def _read(api: Kubectl) -> dict[str, Any]:
     """Empty where there is no such list."""
     configmap = api.get(*_WHERE) or {}
-    status = yaml.safe_load(configmap.get("data", {}).get("ClusterStatus", "")) or {}
+    status = quick_yaml.load(configmap.get("data", {}).get("ClusterStatus", "")) or {}
     return {**status, "apiEndpoints": status.get("apiEndpoints") or {}} if status else {}
 
 
 def _write(api: Kubectl, status: dict[str, Any]) -> None:
-    patch = json.dumps({"data": {"ClusterStatus": yaml.safe_dump(status)}})
+    patch = json.dumps({"data": {"ClusterStatus": quick_yaml.dump(status)}})
     api.run("patch", *_WHERE, "--type", "merge", "--patch", patch)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import yaml
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
+from kubeon import quick_yaml
 from kubeon.errors import StateError
 
 MARK = "kubeon"  # name of the extension that marks an entry as made by kubeon
@@ -168,7 +169,7 @@ def _decoded(data: str) -> bytes:
 def _compose(text: str, name: str) -> MappingNode:
     hint = "repair it or move it away; nothing was written"
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=quick_yaml.LOADER)
     except yaml.YAMLError as error:
         raise StateError(f"{name} is not valid YAML", why=str(error), hint=hint) from error
     if not isinstance(root, MappingNode):
@@ -184,7 +185,7 @@ def _compose(text: str, name: str) -> MappingNode:
 
 def _text(root: Node) -> str:
     # No folding: a wide line stays one line, as kubectl writes it.
-    return yaml.serialize(root, Dumper=yaml.SafeDumper, width=2**31, allow_unicode=True)
+    return yaml.serialize(root, Dumper=quick_yaml.DUMPER, width=2**31 - 1, allow_unicode=True)
 
 
 def _unless_same(user_text: str | None, before: str, root: MappingNode) -> str:
@@ -275,5 +276,5 @@ def _is_marked(content: MappingNode | None) -> bool:
 
 def _mark(content: MappingNode) -> None:
     if not _is_marked(content):
-        mark = yaml.compose(f"{{name: {MARK}, extension: {{managed-by: kubeon}}}}", Loader=yaml.SafeLoader)
+        mark = yaml.compose(f"{{name: {MARK}, extension: {{managed-by: kubeon}}}}", Loader=quick_yaml.LOADER)
         _entries(content, "extensions").value.append(mark)

@@ -4,8 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 
-import yaml
-
+from kubeon import quick_yaml
 from kubeon.errors import CommandError, OperationError
 from kubeon.kube.kubectl import Kubectl
 from kubeon.waiting import wait_until
@@ -24,14 +23,14 @@ SYSTEM = "kube-system"
 def publish_cluster_info(api: Kubectl, bundle: bytes) -> bool:
     """Put these CAs into cluster-info, for `kubeadm join`; says whether it changed. The controller manager signs it."""
     data = (api.get(*_CLUSTER_INFO) or {}).get("data", {})
-    document = yaml.safe_load(data.get("kubeconfig", ""))
+    document = quick_yaml.load(data.get("kubeconfig", ""))
     if not isinstance(document, dict) or not document.get("clusters"):
         return False
     cluster, wanted = document["clusters"][0]["cluster"], base64.b64encode(bundle).decode()
     if cluster.get("certificate-authority-data") == wanted:
         return False
     cluster["certificate-authority-data"] = wanted
-    patch = json.dumps({"data": {"kubeconfig": yaml.safe_dump(document)}})
+    patch = json.dumps({"data": {"kubeconfig": quick_yaml.dump(document)}})
     api.run("patch", *_CLUSTER_INFO, "--type", "merge", "--patch", patch)
     return True
 

@@ -5,8 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
+from kubeon import quick_yaml
 from kubeon.errors import OperationError
 from kubeon.kube.kubectl import Kubectl
 from kubeon.spec.versions import Version
@@ -28,7 +27,7 @@ def configured_version(api: Kubectl) -> Version | None:
     """What kubeadm takes the cluster's version to be; None where its ConfigMap is not there."""
     found = api.get("configmap", "kubeadm-config", "--namespace", "kube-system")
     text = (found or {}).get("data", {}).get("ClusterConfiguration")
-    return _release(yaml.safe_load(text)["kubernetesVersion"]) if text else None
+    return _release(quick_yaml.load(text)["kubernetesVersion"]) if text else None
 
 
 def _release(text: str) -> Version:

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import yaml
-
+from kubeon import quick_yaml
 from kubeon.kubeadm.components import kube_proxy_configuration, kubelet_configuration
 from kubeon.spec.model import ClusterSpec, ExtraArgs, Role
 from kubeon.spec.versions import ca_validity, image_repository, kubeadm_api, parse_duration, signing_duration_flag
@@ -191,4 +190,4 @@ def _type(spec: ClusterSpec, kind: str) -> dict[str, Any]:
 
 
 def _documents(*documents: Mapping[str, Any]) -> str:
-    return yaml.safe_dump_all(documents, sort_keys=False, default_flow_style=False, width=120)
+    return quick_yaml.dump(*documents, sort_keys=False, width=120)

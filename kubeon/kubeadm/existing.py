@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from kubeon import quick_yaml
 from kubeon.spec.versions import OLDEST, Version
 
 API_PORT = 6443
@@ -141,7 +142,7 @@ def _endpoint(text: str) -> str:
 
 def _mapping(text: str) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(text)
+        found = quick_yaml.load(text)
     except yaml.YAMLError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from kubeon import quick_yaml
 from kubeon.errors import KubeonError, StateError
 from kubeon.hosts.fleet import on_all
 from kubeon.operations.base import Options, visited
@@ -151,9 +152,9 @@ def _here(state: ClusterState, known: Sequence[Authorities], kubeconfig: Path | 
 def _context(path: Path, cluster: str) -> bytes:
     """A kubeconfig as if the cluster's context were the current one; empty where there is none."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = quick_yaml.load(path.read_text(encoding="utf-8"))
         if any(context["name"] == cluster for context in document["contexts"]):
-            return yaml.safe_dump(document | {"current-context": cluster}).encode()
+            return quick_yaml.dump(document | {"current-context": cluster}).encode()
     except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError):
         pass
     return b""

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from kubeon import quick_yaml
 from kubeon.errors import StateError
 
 CLUSTER_NAME = "kubernetes"  # kubeadm's default clusterName
@@ -47,13 +48,13 @@ def render(kubeconfig: Kubeconfig) -> bytes:
         "preferences": {},
         "users": [{"name": kubeconfig.user, "user": credentials}],
     }
-    return yaml.safe_dump(document, default_flow_style=False).encode()
+    return quick_yaml.dump(document).encode()
 
 
 def parse(text: bytes, name: str = "kubeconfig") -> Kubeconfig:
     """Read the current context of a kubeconfig. Raises StateError, naming the file `name`, when that cannot be."""
     try:
-        document = yaml.safe_load(text)
+        document = quick_yaml.load(text)
         context = _named(document, "contexts", document["current-context"])["context"]
         cluster = _named(document, "clusters", context["cluster"])["cluster"]
         user = _named(document, "users", context["user"])["user"]

@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import yaml
-
+from kubeon import quick_yaml
 from kubeon.kube import drain
 from kubeon.kube.tokens import detached_signature
 from tests.fakes.etcd import FakeEtcd
@@ -63,7 +62,7 @@ class FakeApi:
         """Answer a command line, without its --kubeconfig and --server."""
         with self._lock:
             if words == LOOK:
-                return "".join(f"{_full(each)}\n" for each in yaml.safe_load_all(stdin) if _key(each) in self.applied)
+                return "".join(f"{_full(each)}\n" for each in quick_yaml.load_all(stdin) if _key(each) in self.applied)
             return self._get(words[1:]) if words[0] == "get" else self._write(words, stdin)
 
     def _get(self, words: list[str]) -> str:  # noqa: PLR0911, PLR0912 - one line for each thing it knows
@@ -106,9 +105,9 @@ class FakeApi:
                 return json.dumps({"items": list(self.system_pods.values())})
             case ["configmap", "kubeadm-config", "--namespace", "kube-system", *_]:
                 known = {"ClusterStatus": self.cluster_status, "ClusterConfiguration": self.cluster_configuration}
-                data = {name: yaml.safe_dump(each) for name, each in known.items() if each is not None}
+                data = {name: quick_yaml.dump(each) for name, each in known.items() if each is not None}
                 if self.configured and self.cluster_configuration is None:
-                    data["ClusterConfiguration"] = yaml.safe_dump({"kubernetesVersion": self.configured})
+                    data["ClusterConfiguration"] = quick_yaml.dump({"kubernetesVersion": self.configured})
                 return json.dumps({"data": data | self.configmaps.get("kubeadm-config", {})})
             case ["configmap", name, "--namespace", "kube-system", *_] if name.startswith("kubelet-config"):
                 return json.dumps({"data": self.configmaps[name]}) if name in self.configmaps else ""
@@ -162,9 +161,9 @@ class FakeApi:
         self.writes.append(tuple(words))
         match words:
             case ["apply", "-f", "-"]:
-                return "".join(self._apply(each) for each in yaml.safe_load_all(stdin))
+                return "".join(self._apply(each) for each in quick_yaml.load_all(stdin))
             case ["create", "-f", "-"]:
-                objects = list(yaml.safe_load_all(stdin))
+                objects = list(quick_yaml.load_all(stdin))
                 there = [each for each in objects if _key(each) in self.applied]
                 self.applied |= {_key(each): each for each in objects if each not in there}
                 if there:
@@ -205,7 +204,7 @@ class FakeApi:
                     machine.start_proxy()
                 return ""
             case ["delete", "-f", "-", "--ignore-not-found"]:
-                gone = [_key(each) for each in yaml.safe_load_all(stdin) if each]
+                gone = [_key(each) for each in quick_yaml.load_all(stdin) if each]
                 return "".join(f"{name} deleted\n" for name in gone if self.applied.pop(name, None))
             case ["delete", "pods", *names, "--namespace", "kube-system", "--wait=false", "--ignore-not-found"]:
                 for name in names:
@@ -218,7 +217,7 @@ class FakeApi:
                 self.nodes[name]["spec"]["taints"] = taints
                 return ""
             case ["patch", "configmap", "kubeadm-config", "--namespace", "kube-system", "--type", "merge", _, text]:
-                data = {name: yaml.safe_load(each) for name, each in json.loads(text)["data"].items()}
+                data = {name: quick_yaml.load(each) for name, each in json.loads(text)["data"].items()}
                 self.cluster_status = data.get("ClusterStatus", self.cluster_status)
                 self.cluster_configuration = data.get("ClusterConfiguration", self.cluster_configuration)
                 return ""

@@ -19,8 +19,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
+from kubeon import quick_yaml
 from kubeon.cri import containerd
 from kubeon.errors import ConnectError
 from kubeon.hosts import host
@@ -84,10 +83,12 @@ class Machine:
         api.machines[address] = self
         self.around: Callable[[str], AbstractContextManager[None]] = lambda token: nullcontext()  # and around it
 
-    def snapshot(self) -> str:
-        """All its memory, to compare."""
-        state = (self.files, self.programs, self.images, self.units, self.settings, self.stamps, self.keys)
-        return repr((*state, self.snapshot_file))
+    def snapshot(self) -> tuple[object, ...]:
+        """All its memory, to compare. Every script does that twice: what cannot change is not copied."""
+        fixed = (self.files, self.programs, self.units, self.settings)
+        images = tuple((reference, *image) for reference, image in tuple(self.images.items()))
+        stamps, keys = frozenset(self.stamps), tuple(self.keys)
+        return (*(tuple(each.items()) for each in fixed), images, stamps, keys, self.snapshot_file)
 
     def run(self, script: str, stdin: Iterable[bytes], on_line: Callable[[str], None] | None) -> Result:
         """Run a script."""
@@ -419,7 +420,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         assert words[0] == "kubeadm"
         assert words[2] == "--config"
         self._preflight(set(flags.get("--ignore-preflight-errors", "").split(",")))
-        documents = {each["kind"]: each for each in yaml.safe_load_all(self.machine.files[words[3]][0])}
+        documents = {each["kind"]: each for each in quick_yaml.load_all(self.machine.files[words[3]][0])}
         self.say(f"[{words[1]}] begins")
         if words[1] == "init":
             self._init(documents)
@@ -769,4 +770,4 @@ def tls_answer(pem: str) -> bytes:
 def _cluster_info(ca: str) -> str:
     cluster = {"certificate-authority-data": base64.b64encode(ca.encode()).decode(), "server": "https://api:6443"}
     document = {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
-    return yaml.safe_dump(document)
+    return quick_yaml.dump(document)

@@ -8,8 +8,7 @@ import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from kubeon import quick_yaml
 from kubeon.etcd import snapshots
 from kubeon.phases.restoration import PARKED
 
@@ -30,7 +29,7 @@ def etcd_manifest(name: str, address: str) -> str:
     flags = {"name": name, "initial-advertise-peer-urls": f"https://{address}:2380", "data-dir": "/var/lib/etcd"}
     command = ["etcd", *(f"--{flag}={value}" for flag, value in flags.items())]
     container: dict[str, Any] = {"name": "etcd", "image": "k8s.gcr.io/etcd:3.4.13-0", "command": command}
-    return yaml.safe_dump({"kind": "Pod", "spec": {"containers": [container]}})
+    return quick_yaml.dump({"kind": "Pod", "spec": {"containers": [container]}})
 
 
 class EtcdTokens:

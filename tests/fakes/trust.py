@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-import yaml
-
+from kubeon import quick_yaml
 from kubeon.pki import kubeconfigs
 from kubeon.pki.authorities import Authority
 from kubeon.pki.inspect import split
@@ -80,4 +79,4 @@ def _etcd(member: Machine, control_planes: list[Machine]) -> Iterator[str]:
 @lru_cache(maxsize=64)
 def of_user(text: str, cluster: str) -> str:
     """The user's kubeconfig as if that cluster were the current one."""
-    return yaml.safe_dump(yaml.safe_load(text) | {"current-context": cluster}) if text else ""
+    return quick_yaml.dump(quick_yaml.load(text) | {"current-context": cluster}) if text else ""

@@ -344,9 +344,10 @@ class World:
         """(host, phase) of all that changed something in the last operation."""
         return [(host, phase) for host, phase, status in self.watcher.ended() if status.value == "changed"]
 
-    def snapshot(self) -> str:
+    def snapshot(self) -> tuple[object, ...]:
         """All machines' memories, and the API's."""
-        return "".join(each.snapshot() for each in self.machines.values()) + repr((self.api.nodes, self.api.applied))
+        machines = (each.snapshot() for each in self.machines.values())
+        return (*machines, repr((self.api.nodes, self.api.applied)))
 
     def _holders(self, reference: str) -> set[str]:
         return {machine.name for machine in self.machines.values() if reference in machine.images}
