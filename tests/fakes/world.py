@@ -73,7 +73,6 @@ PATIENCE = (
     (restore_etcd, "READY_WITHIN"),
     (upgrade_control_plane, "ANSWERS_WITHIN"),
     (upgrade_node, "READY_WITHIN"),
-    (proxy_hosts, "STARTS_WITHIN"),
     (switch_way, "ANSWERS_WITHIN"),
     (switch_way, "GONE_WITHIN"),
     (switch_way, "READY_WITHIN"),
@@ -81,9 +80,10 @@ PATIENCE = (
     (verify_cluster, "READY_WITHIN"),
     (verify_cluster, "PODS_WITHIN"),
 )
-# What refuses a few times before it is there, as an API server that is restarted, also on a machine that is busy.
+# What is there at a second look or a later one, as an API server that is restarted, also on a machine that is busy.
 MORE_PATIENCE = (
     (apply_load_balancer, "AVAILABLE_WITHIN"),
+    (proxy_hosts, "STARTS_WITHIN"),
     (renew_certificates, "SERVED_WITHIN"),
     (restart_components, "GONE_WITHIN"),
     (restart_components, "STARTS_WITHIN"),
