@@ -1,6 +1,7 @@
 """Captured answers of the facts script."""
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from kubeon.hosts.facts import Facts
@@ -10,6 +11,7 @@ SAMPLES = Path(__file__).parent.parent / "samples" / "facts"
 NOW = datetime.fromtimestamp(1_700_000_000, UTC)
 
 
+@cache
 def sample(name: str) -> str:
     """The text that a host of this kind answered."""
     return (SAMPLES / f"{name}.txt").read_text(encoding="utf-8")
