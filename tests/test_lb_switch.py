@@ -18,6 +18,7 @@ from kubeon.errors import (
 )
 from kubeon.lb import haproxy, updater
 from kubeon.phases import adopted
+from kubeon.pki.leaves import FILES
 from tests.conftest import MakeWorld
 from tests.fakes.world import World
 
@@ -64,7 +65,7 @@ def test_there_and_back(mode: str, other: str, world: MakeWorld) -> None:
 
 
 def test_certificates_get_the_new_names_once_and_kubeadm_remembers_them(world: MakeWorld) -> None:
-    """One control plane after the other; on the way back all are there already."""
+    """API servers take them without a restart; on the way back all are there already."""
     here = running(world, control_planes=3, workers=1)
     here.api.cluster_configuration = {"apiServer": {"certSANs": ["apiserver.cluster.local"]}}
 
@@ -72,11 +73,12 @@ def test_certificates_get_the_new_names_once_and_kubeadm_remembers_them(world: M
 
     for name in ("cp1", "cp2", "cp3"):
         assert {"10.0.9.9", "apiserver.cluster.local"} <= set(here[name].serves_names)
-        assert here[name].restarted == ["kube-apiserver"]
+        assert here[name].restarted == []
     assert here.api.cluster_configuration["apiServer"]["certSANs"] == ["apiserver.cluster.local", "10.0.9.9"]
+    before = here["cp1"].files[FILES["apiserver"]]
     here.switch("haproxy")
     here.switch("external", BALANCER)
-    assert here["cp1"].restarted == ["kube-apiserver"]
+    assert here["cp1"].files[FILES["apiserver"]] == before
 
 
 def test_kube_proxy_and_your_kubeconfig_follow(world: MakeWorld) -> None:
@@ -105,7 +107,6 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(world: MakeWorld)
     plan = here.plans[-1]
     assert plan.hosts["cp1"] == (
         "renew apiserver: lacks the names 10.0.9.9",
-        "restart kube-apiserver",
         f"apiserver.cluster.local leads to {BALANCER}, not to 10.0.0.1:6443 any more; kube-proxy follows",
     )
     assert plan.hosts["w1"] == (
@@ -116,7 +117,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(world: MakeWorld)
 
 CUTS = [
     *(("direct", "haproxy", token) for token in ("import", "pin", "file", "setting")),
-    *(("haproxy", "external", token) for token in ("file", "stop_container", "setting", "remove_files", "unpin")),
+    *(("haproxy", "external", token) for token in ("file", "served", "setting", "remove_files", "unpin")),
     *(("haproxy", "updater", token) for token in ("import", "unit", "setting", "remove_files")),
     *(("updater", "haproxy", token) for token in ("setting", "stop_units", "remove_files", "remove_folders", "unpin")),
 ]
@@ -288,7 +289,7 @@ def test_a_way_that_does_not_come_to_work(world: MakeWorld) -> None:
     here["w1"].hook = here["w2"].hook = here["cp1"].hook = lambda token: None
 
     def fails(token: str) -> None:
-        here.api.balancer_fails = "connection reset by peer" if token == "stop_container" else here.api.balancer_fails
+        here.api.balancer_fails = "connection reset by peer" if token == "served" else here.api.balancer_fails
 
     here["cp1"].hook = fails
     with pytest.raises((OperationError, HostErrors), match=r"connection reset by peer|1 of|3 of"):

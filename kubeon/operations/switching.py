@@ -125,8 +125,8 @@ def _look(
     place, remove = switch_steps(old)
     steps = (PlaceRenewed(lambda ctx, host: due.get(host.name, Due())), *place, *remove)
     header = [f"from {old.load_balancer.mode} to {spec.load_balancer.mode}, node by node; the old way stays until then"]
-    if any(each.restarts for each in due.values()):
-        header.append("API servers' certificates need more names: they are restarted one after the other")
+    if any(each.files for each in due.values()):
+        header.append("API servers' certificates need more names: they serve new ones within a minute, no restart")
     warnings = tuple(one for one in findings if one.severity is Severity.WARNING)
     plan = make_plan(_title(spec), ctx, steps, warnings, tuple(header))
     return ctx, due, plan, tuple(one.host for one in missing)
@@ -151,8 +151,6 @@ def _due(ctx: Cluster, old: ClusterSpec) -> Mapping[str, Due]:
 
 def _certificates(run: Run, ctx: Cluster, due: Mapping[str, Due], options: Options, interrupt: Interrupt) -> bool:
     """New names first: nobody is led to a server by a name that it does not bear."""
-    if not any(each.restarts for each in due.values()):
-        return False
     part = replace(ctx, hosts=tuple(host for host in ctx.hosts if ctx.is_control_plane(host)))
     steps = (PlaceRenewed(lambda ctx, host: due[host.name]), *one_after_the_other(part))
     return _walk(run, steps, part, options, interrupt, title=f"Renewing certificates of {ctx.spec.name}")

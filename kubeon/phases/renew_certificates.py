@@ -36,12 +36,13 @@ from kubeon.pki.authorities import Authorities
 from kubeon.pki.leaves import FILES, KUBELET_CLIENT_LINK, KUBELET_CLIENT_PEM, KUBELET_CONF, KUBERNETES, PKI, SUPER_ADMIN
 from kubeon.waiting import SYSTEM_CLOCK, wait_until
 
-SERVED_WITHIN = 90  # seconds until everything serves its new certificate
+SERVED_WITHIN = 150  # seconds until everything serves its new certificate; before v1.23 API servers look once a minute
 READY_WITHIN = 240  # seconds for nodes to be Ready again
 MANAGER = "kube-controller-manager"
 MANIFEST = f"{KUBERNETES}/manifests/{MANAGER}.yaml"
 SIGNING_CA = f"{PKI}/ca-signing.crt"  # while ca.crt holds two: the controller manager signs with exactly one
 # By the beginning of a path, what has to be restarted when the file changes; etcd's own before the rest of the folder.
+# API servers read their serving certificate again by themselves (since v1.17: kubernetes/kubernetes#84200).
 _USERS = {
     f"{PKI}/etcd/ca.": (ETCD, API_SERVER),
     f"{PKI}/etcd/server.": (ETCD,),
@@ -49,7 +50,8 @@ _USERS = {
     f"{PKI}/ca.crt": (KUBELET, API_SERVER, MANAGER),
     f"{PKI}/ca.key": (MANAGER,),
     SIGNING_CA: (MANAGER,),
-    f"{PKI}/apiserver": (API_SERVER,),
+    f"{PKI}/apiserver.": (),
+    f"{PKI}/apiserver-": (API_SERVER,),
     f"{PKI}/front-proxy-": (API_SERVER,),
     f"{KUBERNETES}/controller-manager.conf": (MANAGER,),
     f"{KUBERNETES}/scheduler.conf": ("kube-scheduler",),

@@ -609,7 +609,10 @@ class Run(EtcdTokens, Startup, Upgrading):
                 self.out += [line for line in lines if "client-key-data" not in line]
 
     def do_served(self, ports: str, mark: str, address: str, question: str) -> None:
-        """As what listens there has loaded it."""
+        """As what listens there has loaded it; API servers do so every minute (kubernetes/kubernetes#84200)."""
+        if api_server := self.machine.loaded.get("kube-apiserver"):
+            pair = (f"{KUBERNETES}/pki/apiserver.crt", f"{KUBERNETES}/pki/apiserver.key")
+            api_server.update({path: self.machine.files[path] for path in pair if path in self.machine.files})
         assert address == self.machine.address
         assert mark
         assert question

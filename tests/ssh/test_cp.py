@@ -241,7 +241,7 @@ def test_a_folder_to_many_hosts(kubeon: Kubeon, module_sshd: Sshd, tree: Path, t
     again = kubeon("cp", tree, f"many@all^w6:{tmp_path}/there/", "--output", "json")
 
     assert ran.code == 5
-    assert json.loads(ran.out)["error"].get("host") == "w6"
+    assert json.loads(ran.out)["error"].get("host") == "w6", ran.out.decode()
     assert "cannot be reached by SSH" in ran.out.decode()
     assert {host["copied"] for host in json.loads(again.out)["hosts"]} == {0}
     assert contents(tmp_path / "there" / "tree") == contents(tree)
