@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.lab import base, hosts, mirror
+from tests.lab import base, cache, hosts, mirror
 
 VERSION = "v1.20.2"
 TIMEOUT = 600  # seconds; a create takes about 45 on a quiet machine
@@ -60,9 +60,11 @@ class Kubeon:
             "KUBECONFIG": str(self.kubeconfig),
             "HOME": str(self.folder),  # no keys, agent or ssh configuration of whoever runs the tests
             "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPYCACHEPREFIX": str(cache.root() / "bytecode"),  # a quarter of a second each time
             **self.environment,
         }
-        environment.pop("SSH_AUTH_SOCK", None)
+        for name in ("SSH_AUTH_SOCK", "PYTHONDONTWRITEBYTECODE"):
+            environment.pop(name, None)
         if self.password is not None:
             environment["KUBEON_SSH_PASSWORD"] = self.password
         self.folder.mkdir(parents=True, exist_ok=True)
