@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from kubeon.state.home import Home
 from tests.cluster.driver import VERSION, Kubeon, nodes, sources
 from tests.lab import hosts
 from tests.lab.hosts import LabHost
@@ -42,12 +43,12 @@ class Living:
         """All members."""
         return [*self.control_planes, *self.workers]
 
-    def is_whole(self) -> bool:
+    def is_whole(self, mode: str) -> bool:
         """As the next module expects it."""
-        if (len(self.control_planes), len(self.workers)) != (3, 2):
+        spec = Home(self.kubeon.home).cluster(self.name).read_spec()
+        if (len(self.control_planes), len(self.workers)) != (3, 2) or not spec or spec.load_balancer.mode != mode:
             return False
-        again = self.kubeon.run("create", self.name, "--yes", "--output", "json")
-        return again.exit_code == 0
+        return self.kubeon.run("create", self.name, "--yes").exit_code == 0
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Keeper:
     def living(self, name: str, network: str, mode: str) -> Living:
         """The cluster of this name, whole; its hosts' addresses begin with `network`."""
         found = self.made.get(name)
-        if found is None or not found.is_whole():
+        if found is None or not found.is_whole(mode):
             self.remove(name)
             found = self.made[name] = self._make(name, network, mode)
         return found
