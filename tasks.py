@@ -15,7 +15,7 @@ from invoke.tasks import task
 HERE = Path(__file__).parent
 PYTHON = sys.executable
 PURE = "not lab and not bench"
-LAB = {"lab and not measured and not alone": 3, "lab and measured and not alone": 2, "lab and alone": 0}
+LAB = {"lab and not measured and not alone": 3, "lab and measured and not alone": 3, "lab and alone": 0}
 """What is run after each other, and how many modules of it at a time."""
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
+from tests.cluster.living import MEASURED
 from tests.lab import faults, hosts
 from tests.lab.hosts import LabHost
 
-pytestmark = pytest.mark.lab
+pytestmark = MEASURED
 
 OBJECTS = """
 apiVersion: v1
