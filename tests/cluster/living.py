@@ -15,7 +15,7 @@ from tests.lab import hosts
 from tests.lab.hosts import LabHost
 
 MakeKubeon = Callable[[], Kubeon]
-MEASURED = [pytest.mark.lab, pytest.mark.measured]  # requests that fail are counted, or it waits more than it works
+MEASURED = [pytest.mark.lab, pytest.mark.measured]
 SHARED = {
     "ha": ("test_certs", "test_high_availability", "test_info", "test_upgrade"),
     "ud": ("test_lb_switch", "test_updater"),

@@ -12,11 +12,10 @@ import pytest
 
 from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
-from tests.cluster.living import MEASURED
 from tests.lab import faults, hosts
 from tests.lab.hosts import LabHost
 
-pytestmark = MEASURED
+pytestmark = pytest.mark.lab
 
 OBJECTS = """
 apiVersion: v1

@@ -14,12 +14,11 @@ import pytest
 
 from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, Outcome, haproxy_servers, kubectl, nodes, sources, wait_for
-from tests.cluster.living import MEASURED
 from tests.cluster.probe import probing, show
 from tests.lab import hosts
 from tests.lab.hosts import LabHost
 
-pytestmark = MEASURED
+pytestmark = pytest.mark.lab
 
 PLACE = "10.77.2.140:8443"
 

@@ -5,13 +5,14 @@ Of a cluster with one control plane: others are upgraded by the same phases, whi
 
 import time
 
+import pytest
+
 from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, nodes, sources
-from tests.cluster.living import MEASURED
 from tests.cluster.test_upgrade import NEW, Upgraded
 from tests.lab import faults, mirror
 
-pytestmark = MEASURED
+pytestmark = pytest.mark.lab
 
 
 def test_cut_off_at_every_turn(up: Up, module_kubeon: Kubeon) -> None:
