@@ -1,4 +1,4 @@
-"""An upgrade that is cut off at every turn, and goes on by the same command.
+"""An upgrade that is cut off at every turn, and goes on by the same command. The tests go in order.
 
 Of a cluster with one control plane: others are upgraded by the same phases, which take minutes.
 """
@@ -15,33 +15,55 @@ from tests.lab import faults, mirror
 pytestmark = pytest.mark.lab
 
 
-def test_cut_off_at_every_turn(up: Up, module_kubeon: Kubeon) -> None:
-    """SIGKILL while files are brought, inside kubeadm upgrade apply, while a worker is drained; then a power cut."""
+@pytest.fixture(scope="module")
+def cut(up: Up, module_kubeon: Kubeon) -> Upgraded:
+    """One control plane, two workers, and something that people use."""
     mirror.prepare((VERSION, NEW))
     first, *workers = up("uc-m1", "uc-w1", "uc-w2")
     cluster = Upgraded(module_kubeon, "cut", [first], workers, [])
     module_kubeon.ok("create", cluster.name, VERSION, *nodes([first], workers), *sources(), "--yes")
     cluster.serves()
-    for moment in (
+    return cluster
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
         r"uc-w2.*bring-images.*: started|\[bring-images\]: started",
         r"\[upgrade/staticpods\] Preparing for \"kube-controller-manager\"",
         r"\[upgrade-workers\]: started",
-    ):
-        run = cluster.kubeon.watched(cluster.name, *cluster.upgrade())
-        run.reach(moment, patience=400)
-        time.sleep(1)
-        run.kill()
-    refused = cluster.kubeon.run("create", cluster.name, "--yes")
-    assert refused.exit_code == 6, refused.text
-    assert f"kubeon upgrade {cluster.name} {NEW} goes on with it" in refused.text
+    ],
+    ids=["files", "kubeadm", "drain"],
+)
+def test_killed(cut: Upgraded, moment: str) -> None:
+    """While files are brought, inside `kubeadm upgrade apply`, while a worker is drained."""
+    run = cut.kubeon.watched(cut.name, *cut.upgrade())
+    run.reach(moment, patience=400)
+    time.sleep(1)
+    run.kill()
 
-    run = cluster.kubeon.watched(cluster.name, *cluster.upgrade("--drain-timeout", "30"))  # nobody leaves a dead host
+
+def test_nothing_else_is_begun(cut: Upgraded) -> None:
+    """It says what goes on."""
+    refused = cut.kubeon.run("create", cut.name, "--yes")
+
+    assert refused.exit_code == 6, refused.text
+    assert f"kubeon upgrade {cut.name} {NEW} goes on with it" in refused.text
+
+
+def test_a_worker_without_power(cut: Upgraded) -> None:
+    """In the middle of its turn: the upgrade fails, and says so."""
+    run = cut.kubeon.watched(cut.name, *cut.upgrade("--drain-timeout", "30"))  # nobody leaves a dead host
     run.reach(r"\[upgrade-workers\]: started", patience=400)
-    busy = next(host for host in cluster.workers if cluster.kubelets()[host.name] == VERSION)
+    busy = next(host for host in cut.workers if cut.kubelets()[host.name] == VERSION)
     faults.power_off(busy)
     failed = run.end(patience=400)
-    assert failed.exit_code != 0, failed.text
     faults.power_on(busy)
 
-    cluster.kubeon.ok(*cluster.upgrade(), timeout=900)
-    cluster.check()
+    assert failed.exit_code != 0, failed.text
+
+
+def test_the_same_command_ends_it(cut: Upgraded) -> None:
+    """After all that everything has the new version."""
+    cut.kubeon.ok(*cut.upgrade(), timeout=900)
+    cut.check()
