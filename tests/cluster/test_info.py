@@ -80,7 +80,7 @@ def test_all_is_well(cluster: Looked) -> None:
     began = len(cluster.kubeon.logs(cluster.name))
     cluster.shows({"etcd": 3, "kube-apiserver": 3, "kube-proxy": 5, "local-haproxy": 2, "coredns": 2})
     value, _ = cluster.becomes("healthy")
-    outcome = cluster.kubeon.run("info", cluster.name)
+    outcome = cluster.kubeon.run("info", cluster.name, "--timeout", "30")
 
     assert outcome.exit_code == 0
     assert outcome.stdout.startswith(f"Cluster {cluster.name} is healthy")
