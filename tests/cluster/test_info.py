@@ -86,8 +86,8 @@ def test_all_is_well(cluster: Looked) -> None:
     assert outcome.stdout.startswith(f"Cluster {cluster.name} is healthy")
     print(outcome.stdout)
     assert len(cluster.kubeon.logs(cluster.name)) == began
-    # the disks are this machine's, and its clock is everybody's
-    assert {reason["check"] for reason in value["reasons"]} <= {"Disk"}
+    # Warnings: the disks are this machine's, which may be busy; and the modules before have restarted a lot.
+    assert {reason["check"] for reason in value["reasons"]} <= {"Disk", "Pods", "Slow"}
     for node in value["nodes"]:
         assert (node["answers"], node["marked"], node["ready"], node["kubelet"]) == (True, True, True, VERSION)
         assert node["units"] == {"kubelet": "active", "containerd": "active"}
