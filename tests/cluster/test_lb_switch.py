@@ -25,8 +25,8 @@ PAIRS = [("updater", "haproxy"), ("haproxy", "external"), ("external", "updater"
 TRACES = {"haproxy": "haproxy", "updater": "apiserver-"}  # in names of files and processes
 # Connections that are open just when what carries them ends, on each worker: its client opens them again.
 FEW = 2
-# An API server that is restarted for new names refuses connections until kube-proxy has heard that it is gone. haproxy
-# asks another one meanwhile.
+# From updater: an API server that ends meanwhile refuses connections until kube-proxy has heard of
+# it. haproxy asks another one. The switch itself restarts none any more, so the bound may become smaller.
 REFUSED, SOME = "ConnectionRefusedError", 120
 # Which a busy machine has at any time, and no switch makes.
 ELECTION = "etcdserver: leader changed"
