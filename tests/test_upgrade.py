@@ -119,6 +119,18 @@ def test_everything_is_brought_before_anything_is_touched(world: MakeWorld) -> N
     assert set(kubelets(here).values()) == {NEW}
 
 
+@pytest.mark.parametrize("name", ["cp1", "cp2", "w1"])
+def test_kubeadm_that_lost_its_api_server_is_run_again(name: str, world: MakeWorld) -> None:
+    """An API server stops answers for some seconds after kubeadm has seen its new pod."""
+    here = running(world)
+    here[name].fails["kubeadm_upgrade"] = f"FATAL post-upgrade error: dial tcp {name}:6443: connect: connection refused"
+
+    here.upgrade(NEW)
+
+    assert set(kubelets(here).values()) == {NEW}
+    assert sorted(each for _, each in here.api.upgraded) == ["cp1", "cp2", "cp3", "w1", "w2"]
+
+
 @pytest.mark.parametrize(
     ("name", "token"),
     [

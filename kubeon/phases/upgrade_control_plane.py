@@ -3,6 +3,7 @@
 So no kubelet is ever newer than an API server, whichever one it asks.
 """
 
+import re
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,6 +24,12 @@ from kubeon.waiting import wait_until
 UPGRADED = "/var/lib/kubeon/upgraded"  # the version to which kubeadm has come to its end here
 TIMEOUT = 1500  # seconds; kubeadm gives each of four static pods five minutes
 ANSWERS_WITHIN = 240  # seconds
+TRIES = 3
+# An API server that is told to stop answers for some seconds more (shutdown-delay-duration). kubeadm sees the new
+# static pod meanwhile, goes on, and does not try again what is refused a moment later. It can be run again at any time.
+_LOST = re.compile(
+    r"connection re(fused|set)|client connection (lost|force closed)|\bEOF\b|TLS handshake timeout|GOAWAY"
+)
 # kubeadm's output goes into a file: whoever loses its reader in the middle of moving manifests is killed by the next
 # line it prints. So it comes to its end whatever becomes of kubeon, and a new run waits for that end.
 _KUBEADM = """\
@@ -35,9 +42,27 @@ wait $kubeadm || {{ code=$?; tail -n 12 $log >&2; exit $code; }}
 """
 
 
-def kubeadm_upgrade_script(words: Sequence[str]) -> str:
-    """kubeadm as it is said, to its end even when the connection is lost."""
-    return _KUBEADM.format(words=shlex.join(words))
+def kubeadm_upgrade(ctx: Cluster, host: Host, words: Sequence[str], *, before: str, after: str = "") -> None:
+    """kubeadm between two scripts, to its end even when kubeon's connection is lost.
+
+    When it lost its API server on the way it is run again as soon as that one answers. Raises CommandError.
+    """
+    api = Kubectl(host) if ctx.is_control_plane(host) else ctx.api
+    script = before + _KUBEADM.format(words=shlex.join(words)) + after
+
+    def note(line: str) -> None:
+        if line.startswith("["):
+            ctx.reporter.note(line, host=host.name)
+
+    for left in reversed(range(TRIES)):
+        try:
+            host.change(script, timeout=TIMEOUT, what="kubeadm upgrade", on_line=note)
+        except CommandError as error:
+            if not left or not _LOST.search(error.why) or not wait_until(api.answers, seconds=ANSWERS_WITHIN):
+                raise
+            ctx.reporter.note("kubeadm lost the API server on its way: once more", host=host.name)
+        else:
+            return
 
 
 class UpgradeControlPlane(Step):
@@ -70,13 +95,9 @@ class UpgradeControlPlane(Step):
             wait_for_health(ctx)
             kubeadm = {a: ctx.store.members(a) for a in ctx.material(host).files if a.name == "kubeadm"}
             script = activate_script({path: m for members in kubeadm.values() for path, m in members.items()})
-            script += ensure_files_script(patch_files(ctx.spec.kubernetes)) + kubeadm_upgrade_script(_words(ctx, host))
-            host.change(
-                f"{script}echo {ctx.spec.version} >{UPGRADED}\n",
-                timeout=TIMEOUT,
-                what="kubeadm upgrade",
-                on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
-            )
+            script += ensure_files_script(patch_files(ctx.spec.kubernetes))
+            note = f"echo {ctx.spec.version} >{UPGRADED}\n"
+            kubeadm_upgrade(ctx, host, _words(ctx, host), before=script, after=note)
             _expect_answer(ctx, host)
             return (f"static pods {ctx.spec.version}",)
 

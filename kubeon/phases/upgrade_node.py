@@ -17,14 +17,13 @@ from kubeon.phases.context import Cluster, Step
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import place, wait_for_answer
 from kubeon.phases.start_runtime import StartRuntime
-from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade_script
+from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade
 from kubeon.phases.upgrade_files import careful
 from kubeon.phases.verify_cluster import VerifyCluster
 from kubeon.spec.releases import components
 from kubeon.waiting import wait_until
 
 READY_WITHIN = 240  # seconds
-TIMEOUT = 600  # seconds
 PURPOSE = "upgrade"
 _RUNTIME = ("containerd", "runc")
 
@@ -90,8 +89,7 @@ class _UpgradeNode(Step):
             kubeadm = {
                 p: m for artifact, each in members.items() if artifact.name == "kubeadm" for p, m in each.items()
             }
-            script = activate_script(kubeadm) + kubeadm_upgrade_script(upgrade_node_words())
-            host.change(script, timeout=TIMEOUT, what="kubeadm upgrade node")
+            kubeadm_upgrade(ctx, host, upgrade_node_words(), before=activate_script(kubeadm))
         runtime = {p for artifact, each in members.items() if artifact.name in _RUNTIME for p in each}
         everything = {path: member for each in members.values() for path, member in each.items()}
         # containers run on while their kubelet and containerd are exchanged
