@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.bench.report import Report
-from tests.bench.runs import PreparedKubeon
-from tests.cluster.driver import VERSION, nodes, sources
+from tests.cluster.driver import VERSION, Kubeon, nodes, sources
+from tests.cluster.prepared import BEFORE_KUBEADM, prepare
 from tests.lab import hosts, mirror, network
 
 _REPORT = Report()
 Up = Callable[..., list[hosts.LabHost]]
-Control = Callable[..., PreparedKubeon]
+Control = Callable[..., Kubeon]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -72,8 +72,8 @@ def up() -> Iterator[Up]:
 def store(up: Up, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Material on the control machine, as after the first cluster."""
     (host,) = up("bench-first")
-    machine = PreparedKubeon(tmp_path_factory.mktemp("first"))
-    machine.prepare("first", VERSION, *nodes([host], []), *sources())
+    machine = Kubeon(tmp_path_factory.mktemp("first"))
+    prepare(machine, BEFORE_KUBEADM, "first", VERSION, *nodes([host], []), *sources())
     return machine.home / "store"
 
 
@@ -81,8 +81,8 @@ def store(up: Up, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def control(tmp_path: Path, store: Path) -> Control:
     """Control machines by name, each new to its hosts; with the material unless `warm` is False."""
 
-    def machine(name: str, *, warm: bool = True) -> PreparedKubeon:
-        made = PreparedKubeon(tmp_path / name)
+    def machine(name: str, *, warm: bool = True) -> Kubeon:
+        made = Kubeon(tmp_path / name)
         made.home.mkdir(parents=True, mode=0o700)
         if warm:
             (made.home / "store").symlink_to(store)

@@ -5,7 +5,6 @@ import os
 import re
 import resource
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,32 +38,6 @@ class Run:
     cpu: float = 0.0  # of the control machine's process
     steps: Mapping[str, float] = field(default_factory=dict)
     table: Sequence[str] = ()
-
-
-@dataclass
-class PreparedKubeon(Kubeon):
-    """A control machine that can also stop before kubeadm."""
-
-    def prepare(self, *words: str) -> None:
-        """Run `create` up to where kubeadm would begin."""
-        environment = {
-            **os.environ,
-            "KUBEON_HOME": str(self.home),
-            "HOME": str(self.folder),
-            "KUBEON_SSH_PASSWORD": self.password or "",
-        }
-        words = ("-m", "tests.bench.prepare", "create", *words, "--no-kubeconfig", "--yes")
-        done = subprocess.run(
-            [sys.executable, *words],
-            env=environment,
-            cwd=HERE.parents[1],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def kubeon_create(

@@ -7,8 +7,9 @@ import pytest
 from tests.bench import example
 from tests.bench.conftest import Control, Up
 from tests.bench.report import Report, ratio
-from tests.bench.runs import PreparedKubeon, Run, bare_kubeadm, example_cluster, in_turn, kubeon_create
-from tests.cluster.driver import VERSION, nodes, sources
+from tests.bench.runs import Run, bare_kubeadm, example_cluster, in_turn, kubeon_create
+from tests.cluster.driver import VERSION, Kubeon, nodes, sources
+from tests.cluster.prepared import BEFORE_KUBEADM, prepare
 from tests.lab import hosts
 
 pytestmark = [pytest.mark.bench, pytest.mark.lab]
@@ -23,10 +24,10 @@ cat >/etc/haproxy/haproxy.cfg && systemctl restart haproxy
 def test_with_everything_on_the_hosts(up: Up, control: Control, tmp_path: Path, rounds: int, report: Report) -> None:
     """1 + 2 nodes; programs, images, runtime and network configuration are there for both."""
 
-    def prepared(name: str) -> tuple[PreparedKubeon, list[hosts.LabHost], list[hosts.LabHost]]:
+    def prepared(name: str) -> tuple[Kubeon, list[hosts.LabHost], list[hosts.LabHost]]:
         cp, *workers = up("bench-1", "bench-2", "bench-3")
         machine = control(name)
-        machine.prepare(name, VERSION, *nodes([cp], workers), *sources())
+        prepare(machine, BEFORE_KUBEADM, name, VERSION, *nodes([cp], workers), *sources())
         return machine, [cp], workers
 
     def kubeon(number: int) -> Run:

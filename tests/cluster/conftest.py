@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cluster.driver import Kubeon
 from tests.cluster.living import Keeper, Living
+from tests.cluster.prepared import snapshot
 from tests.lab import hosts, mirror, network
 
 Up = Callable[..., list[hosts.LabHost]]
@@ -25,14 +27,14 @@ def lab() -> None:
 
 @pytest.fixture(scope="module")
 def up(lab: None) -> Iterator[Up]:
-    """Start fresh hosts (names as in hosts.up); they are gone when the module ends."""
+    """Start fresh hosts (arguments as in hosts.up); they are gone when the module ends."""
     started: list[str] = []
 
-    def start(*names: str, base: str = "debian-12", memory: str | None = None) -> list[hosts.LabHost]:
+    def start(*names: str, **flags: Any) -> list[hosts.LabHost]:
         plain = [name.partition("=")[0] for name in names]
         hosts.down([host.name for host in hosts.known() if host.name in plain])
         started.extend(plain)
-        return hosts.up(names, base=base, memory=memory)
+        return hosts.up(names, **flags)
 
     yield start
     hosts.down([host.name for host in hosts.known() if host.name in started])
@@ -45,6 +47,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "store"
     place.mkdir(exist_ok=True)
     return place
+
+
+@pytest.fixture(scope="session")
+def prepared(lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path) -> hosts.Snapshot:
+    """For hosts that need no material any more: `up(..., like=prepared)`."""
+    return snapshot(control_machine(tmp_path_factory.mktemp("prepared"), store))
 
 
 @pytest.fixture
@@ -60,9 +68,9 @@ def module_kubeon(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Kube
 
 
 @pytest.fixture(scope="session")
-def keeper(lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[Keeper]:
+def keeper(prepared: hosts.Snapshot, tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[Keeper]:
     """Of the clusters that modules hand on."""
-    found = Keeper(lambda: control_machine(tmp_path_factory.mktemp("living"), store))
+    found = Keeper(lambda: control_machine(tmp_path_factory.mktemp("living"), store), prepared)
     yield found
     for name in found.made:
         found.remove(name)

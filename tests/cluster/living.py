@@ -12,7 +12,7 @@ import pytest
 from kubeon.state.home import Home
 from tests.cluster.driver import VERSION, Kubeon, nodes, sources
 from tests.lab import hosts
-from tests.lab.hosts import LabHost
+from tests.lab.hosts import LabHost, Snapshot
 
 MakeKubeon = Callable[[], Kubeon]
 MEASURED = [pytest.mark.lab, pytest.mark.measured]
@@ -56,6 +56,7 @@ class Keeper:
     """Makes them when they are asked for, and again when they are not whole."""
 
     make_kubeon: MakeKubeon
+    like: Snapshot
     made: dict[str, Living] = field(default_factory=dict)
 
     def living(self, name: str, network: str, mode: str) -> Living:
@@ -74,7 +75,7 @@ class Keeper:
         addresses = {f"{name}-m{number}": f"{network}.1{number}" for number in (1, 2, 3)}
         addresses |= {f"{name}-w{number}": f"{network}.2{number}" for number in (1, 2)}
         addresses[f"{name}-x1"] = f"{network}.31"
-        members = hosts.up([f"{host}={address}" for host, address in addresses.items()])
+        members = hosts.up([f"{host}={address}" for host, address in addresses.items()], like=self.like)
         found = Living(self.make_kubeon(), name, members[:3], members[3:5], members[5:])
         flags = [*nodes(found.control_planes, found.workers), "--lb-mode", mode, *sources()]
         found.kubeon.ok("create", name, VERSION, *flags, "--yes")

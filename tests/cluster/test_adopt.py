@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.bench.runs import PreparedKubeon, bare_kubeadm
+from tests.bench.runs import bare_kubeadm
 from tests.cluster.conftest import Up, control_machine
 from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
+from tests.cluster.prepared import BEFORE_KUBEADM, prepare
 from tests.lab import base, hosts
-from tests.lab.hosts import LabHost
+from tests.lab.hosts import LabHost, Snapshot
 
 pytestmark = pytest.mark.lab
 
@@ -64,14 +65,14 @@ class Adopted:
 
 
 @pytest.fixture(scope="module")
-def here(up: Up, module_kubeon: Kubeon, tmp_path_factory: pytest.TempPathFactory) -> Adopted:
+def here(up: Up, prepared: Snapshot, module_kubeon: Kubeon, tmp_path_factory: pytest.TempPathFactory) -> Adopted:
     """kubeadm init and join by hand, on hosts that have all it takes."""
-    control_plane, worker, new = up("ad-1", "ad-2", "ad-3")
+    control_plane, worker, new = up("ad-1", "ad-2", "ad-3", like=prepared)
     folder = tmp_path_factory.mktemp("builder")
-    builder = PreparedKubeon(folder)
+    builder = Kubeon(folder)
     builder.home.mkdir(parents=True, mode=0o700)
     (builder.home / "store").symlink_to((module_kubeon.home / "store").resolve())
-    builder.prepare("builder", VERSION, *nodes([control_plane], [worker]), *sources())
+    prepare(builder, BEFORE_KUBEADM, "builder", VERSION, *nodes([control_plane], [worker]), *sources())
     for host in (control_plane, worker):
         hosts.ssh(host, DISGUISE)
     bare_kubeadm([control_plane], [worker], folder)

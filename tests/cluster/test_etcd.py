@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
 from tests.lab import faults, hosts
-from tests.lab.hosts import LabHost
+from tests.lab.hosts import LabHost, Snapshot
 
 pytestmark = pytest.mark.lab
 
@@ -117,9 +117,9 @@ class Eta:
 
 
 @pytest.fixture(scope="module")
-def eta(up: Up, module_kubeon: Kubeon) -> Eta:
+def eta(up: Up, prepared: Snapshot, module_kubeon: Kubeon) -> Eta:
     """Three control planes and a worker, with something in it; and two more hosts."""
-    one, two, three, worker, four, five = up("et-1", "et-2", "et-3", "et-w", "et-4", "et-5")
+    one, two, three, worker, four, five = up("et-1", "et-2", "et-3", "et-w", "et-4", "et-5", like=prepared)
     module_kubeon.ok("create", "eta", VERSION, *nodes([one, two, three], [worker]), *sources(), "--yes")
     kubectl(one, "apply -f -", stdin=OBJECTS)
     kubectl(one, "rollout status deployment kept -n kept --timeout 120s")

@@ -14,7 +14,7 @@ import pytest
 from tests.cluster.conftest import Up, control_machine
 from tests.cluster.driver import VERSION, Kubeon, Outcome, Run, kubectl, sources
 from tests.lab import base, faults, hosts
-from tests.lab.hosts import LabHost
+from tests.lab.hosts import LabHost, Snapshot
 
 pytestmark = pytest.mark.lab
 
@@ -117,10 +117,10 @@ class Mu:
 
 
 @pytest.fixture(scope="module")
-def mu(up: Up, module_kubeon: Kubeon) -> Mu:
-    """Seven bare hosts with a second interface, and an operator whose password is also sudo's."""
+def mu(up: Up, prepared: Snapshot, module_kubeon: Kubeon) -> Mu:
+    """Seven hosts with a second interface, and an operator whose password is also sudo's."""
     machines = {**CONTROL_PLANES, **WORKERS}
-    started = up(*machines.values())
+    started = up(*machines.values(), like=prepared)
     module_kubeon.password = base.OPERATOR_PASSWORD
     for number, host in enumerate(started, 1):
         second = f"ip link add second0 type bridge && ip addr add 172.31.7.{number}/24 dev second0"

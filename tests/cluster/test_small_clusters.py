@@ -16,7 +16,7 @@ from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, Outcome, haproxy_servers, kubectl, nodes, sources, wait_for
 from tests.cluster.probe import probing, show
 from tests.lab import hosts
-from tests.lab.hosts import LabHost
+from tests.lab.hosts import LabHost, Snapshot
 
 pytestmark = pytest.mark.lab
 
@@ -47,12 +47,15 @@ class Small:
 
 
 @pytest.fixture(scope="module")
-def waiting(up: Up, module_kubeon: Kubeon) -> "Iterator[tuple[Small, LabHost, subprocess.Popen[str]]]":
+def waiting(
+    up: Up, prepared: Snapshot, module_kubeon: Kubeon
+) -> "Iterator[tuple[Small, LabHost, subprocess.Popen[str]]]":
     """A cluster that is to become one, its load balancer, which is down, and the `create` that waits for it.
 
     It waits for minutes, so it does while the other test runs.
     """
-    balancer, first, worker = up(f"sm-lb={PLACE.partition(':')[0]}", "sm-x1", "sm-x2")
+    (balancer,) = up(f"sm-lb={PLACE.partition(':')[0]}")
+    first, worker = up("sm-x1", "sm-x2", like=prepared)
     hosts.ssh(balancer, "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y haproxy")
     hosts.ssh(balancer, "cat >/etc/haproxy/haproxy.cfg", stdin=_BALANCER.format(address=first.address))
     hosts.ssh(balancer, "systemctl stop haproxy")
@@ -65,9 +68,11 @@ def waiting(up: Up, module_kubeon: Kubeon) -> "Iterator[tuple[Small, LabHost, su
         process.communicate()
 
 
-def test_a_second_control_plane_and_what_is_new_then(up: Up, module_kubeon: Kubeon, waiting: object) -> None:
+def test_a_second_control_plane_and_what_is_new_then(
+    up: Up, prepared: Snapshot, module_kubeon: Kubeon, waiting: object
+) -> None:
     """kubernetes/kubernetes#97294: every API server hears of a Service that is made after etcd has grown from one."""
-    first, worker, second = up("sm-g1", "sm-g2", "sm-g3")
+    first, worker, second = up("sm-g1", "sm-g2", "sm-g3", like=prepared)
     grown = Small(module_kubeon, "sm-grown", first, worker)
     module_kubeon.ok(*grown.command())
 

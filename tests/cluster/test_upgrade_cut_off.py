@@ -11,15 +11,16 @@ from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, nodes, sources
 from tests.cluster.test_upgrade import NEW, Upgraded
 from tests.lab import faults, mirror
+from tests.lab.hosts import Snapshot
 
 pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module")
-def cut(up: Up, module_kubeon: Kubeon) -> Upgraded:
+def cut(up: Up, prepared: Snapshot, module_kubeon: Kubeon) -> Upgraded:
     """One control plane, two workers, and something that people use."""
     mirror.prepare((VERSION, NEW))
-    first, *workers = up("uc-m1", "uc-w1", "uc-w2")
+    first, *workers = up("uc-m1", "uc-w1", "uc-w2", like=prepared)
     cluster = Upgraded(module_kubeon, "cut", [first], workers, [])
     module_kubeon.ok("create", cluster.name, VERSION, *nodes([first], workers), *sources(), "--yes")
     cluster.serves()

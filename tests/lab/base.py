@@ -92,7 +92,7 @@ def ensure(name: str) -> str:
     """Build the image and its apt repository unless they are there; return the image's name."""
     wanted = image(name)
     stamp = repository(name) / ".image"
-    if stamp.exists() and stamp.read_text() == wanted and _has_image(wanted):
+    if stamp.exists() and stamp.read_text() == wanted and has_image(wanted):
         return wanted
     print(f"lab: building {wanted}", flush=True)
     work = cache.root() / "tmp" / f"base-{name}-{os.getpid()}"
@@ -111,7 +111,7 @@ def ensure(name: str) -> str:
         (work / "debs").rename(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    _remove_older(name, wanted)
+    remove_older(name, wanted)
     return wanted
 
 
@@ -173,11 +173,13 @@ def _index(folder: Path) -> None:
     (folder / "Release").write_text(run(["apt-ftparchive", "release", "."], cwd=folder).stdout)
 
 
-def _has_image(name: str) -> bool:
+def has_image(name: str) -> bool:
+    """Whether podman has it."""
     return run(["podman", "image", "exists", name], check=False, env=machine.podman_env()).returncode == 0
 
 
-def _remove_older(name: str, keep: str) -> None:
+def remove_older(name: str, keep: str) -> None:
+    """All but this one of a name's images."""
     listed = machine.podman("images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"label={LABEL}=image")
     for old in listed.split():
         if old.startswith(f"localhost/kubeon-lab/{name}:") and old != keep:

@@ -15,10 +15,24 @@ from tests.lab import machine, mirror, network
 from tests.lab.command import LabError, run
 
 LABEL = bases.LABEL
+_TAKEN = "snapshot"
 DEFAULT_MEMORY = "3g"
 FIRST_ADDRESS = "10.77.0.11"
 _AT_ONCE = 4  # more only wait for each other in podman's locks
 _PATIENCE = 120.0  # seconds for a host to answer; it takes 1-2 s where nothing else runs
+# What the first boot of a host makes is made again by that of each copy (firstboot/lab-firstboot).
+_FORGET = "rm -f /etc/.lab-booted /etc/ssh/ssh_host_* /var/lib/dbus/machine-id; : >/etc/machine-id"
+# containerd never writes to layers and blobs that it has taken in, only to its databases: hosts share the former.
+_COPY_VAR = """
+set -e
+find "$2" -mindepth 1 -delete
+mkdir "$2/lib"
+tar -C "$1" --exclude ./lib/containerd -cf - . | tar -C "$2" -xpf -
+if [ -d "$1/lib/containerd" ]; then
+    cp -al "$1/lib/containerd" "$2/lib/"
+    find "$2/lib/containerd" -name '*.db' -exec cp -p {} {}.lab \\; -exec mv {}.lab {} \\;
+fi
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,19 +54,59 @@ class LabHost:
         return f"kubeon-lab-{self.name}-var"
 
 
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """What a host had on its disks once. New hosts can begin with it (see `up`)."""
+
+    name: str
+    key: str
+    base: str
+
+    @property
+    def image(self) -> str:
+        """All but /var, in podman."""
+        return f"localhost/kubeon-lab/{self.name}:{self.key}"
+
+    @property
+    def volume(self) -> str:
+        """/var."""
+        return f"kubeon-lab-{self.name}-{self.key}"
+
+    def exists(self) -> bool:
+        """Has it been taken, to the end?"""
+        volumes = machine.podman("volume", "ls", "-q", "--filter", f"label={LABEL}={_TAKEN}").split()
+        return self.volume in volumes and bases.has_image(self.image)
+
+    def take(self, host: LabHost) -> None:
+        """Of this host, which is shut down and removed. Snapshots of the same name before it are removed, too."""
+        ssh(host, _FORGET)
+        machine.podman("stop", "-t", "60", host.container)
+        for volume in machine.podman("volume", "ls", "-q", "--filter", f"label={LABEL}={_TAKEN}").split():
+            if volume.startswith(f"kubeon-lab-{self.name}-"):
+                _remove_volume(volume)
+        machine.podman("volume", "create", "--label", f"{LABEL}={_TAKEN}", self.volume)
+        _copy_var(host.volume, self.volume)
+        machine.podman("commit", "-q", "--change", f"LABEL {LABEL}=image", host.container, self.image)
+        bases.remove_older(self.name, self.image)
+        _remove(host)
+
+
 def up(
     names: int | Iterable[str],
     *,
     base: str = "debian-12",
+    like: Snapshot | None = None,
     memory: str | None = None,
     start_address: str = FIRST_ADDRESS,
 ) -> list[LabHost]:
     """Start hosts that are not up yet and wait until each lets root and everybody else log in.
 
     `names`: how many (n1, n2, ...), or their names, each as NAME or NAME=ADDRESS; names without an address get the
-    first free one from `start_address` on. `memory`: limit of each host in podman's words, such as 3g. Returned in
-    the order asked for. A host that exists keeps its address, base and memory.
+    first free one from `start_address` on. `like`: what new ones have on their disks; without it they are fresh
+    servers of `base`. `memory`: limit of each host in podman's words, such as 3g. Returned in the order asked for. A
+    host that exists keeps its address, base and memory.
     """
+    base = like.base if like else base
     wanted = [f"n{number}" for number in range(1, names + 1)] if isinstance(names, int) else list(names)
     bases.find(base)
     with machine.lock():
@@ -65,7 +119,7 @@ def up(
 
         def start(host: LabHost) -> None:
             if host not in states:
-                _create(host, memory or DEFAULT_MEMORY)
+                _create(host, memory or DEFAULT_MEMORY, like)
             elif states[host] != "running":
                 machine.podman("start", host.container)
 
@@ -207,7 +261,7 @@ def wait_for_login(host: LabHost, patience: float = _PATIENCE) -> None:
         time.sleep(0.1)
 
 
-def _create(host: LabHost, memory: str) -> None:
+def _create(host: LabHost, memory: str, like: Snapshot | None) -> None:
     labels = {LABEL: "host", f"{LABEL}.name": host.name, f"{LABEL}.address": host.address, f"{LABEL}.base": host.base}
     words = ["run", "-d", "--name", host.container, "--hostname", host.name, "--network", network.NAME]
     words += ["--ip", host.address, "--mac-address", network.mac(host.address), "--dns", str(network.GATEWAY)]
@@ -223,10 +277,16 @@ def _create(host: LabHost, memory: str) -> None:
     words += ["--restart", "unless-stopped"]
     # containerd's snapshots are overlays, which do not stack on the container's own overlay
     machine.podman("volume", "create", "--label", f"{LABEL}={host.name}", host.volume, check=False)
+    if like:
+        _copy_var(like.volume, host.volume)
     words += ["--volume", f"{host.volume}:/var:dev,suid,exec"]
     if Path("/lib/modules").is_dir():
         words += ["--volume", "/lib/modules:/lib/modules:ro"]
-    machine.podman(*words, bases.image(host.base), *bases.command(host.base))
+    machine.podman(*words, like.image if like else bases.image(host.base), *bases.command(host.base))
+
+
+def _copy_var(source: str, target: str) -> None:
+    run(["sh", "-c", _COPY_VAR, "sh", *map(_place, (source, target))])
 
 
 def _remove(host: LabHost) -> None:
@@ -243,8 +303,12 @@ def _remove_volumes() -> None:
         _remove_volume(volume)
 
 
+def _place(volume: str) -> str:
+    return machine.podman("volume", "inspect", "-f", "{{.Mountpoint}}", volume, check=False).strip()
+
+
 def _remove_volume(volume: str) -> None:
-    place = machine.podman("volume", "inspect", "-f", "{{.Mountpoint}}", volume, check=False).strip()
+    place = _place(volume)
     if place:
         # a host that was killed may leave mounts of its kubelet and containerd; the innermost goes first
         mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]

@@ -219,6 +219,28 @@ class TestHosts:
         assert spare[0].volume not in machine.podman("volume", "ls", "-q").split()
         assert str(network.GATEWAY) in run(["ip", "-4", "addr", "show", network.BRIDGE]).stdout
 
+    def test_hosts_begin_with_what_another_one_had(self, pair: list[LabHost]) -> None:
+        names = ["self4", "self5", "self6"]
+        blob, database = "/var/lib/containerd/blobs/kept", "/var/lib/containerd/meta.db"
+        snapshot = hosts.Snapshot("self", "0", pair[0].base)
+        try:
+            (old,) = hosts.up(names[:1], base=pair[0].base, start_address="10.77.254.11")
+            said(old, f"mkdir -p /var/lib/containerd/blobs; echo kept | tee /etc/kept {blob} {database} >/var/kept")
+            assert not snapshot.exists()
+            snapshot.take(old)
+            assert snapshot.exists()
+            assert old not in hosts.known()
+            one, two = hosts.up(names[1:], like=snapshot, start_address="10.77.254.11")
+            said(one, f"rm {blob}; echo changed >>{database}")
+            assert said(two, f"cat /etc/kept /var/kept {blob} {database} | uniq -c") == "4 kept"
+            for path in ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub"):
+                assert len({said(host, f"cat {path}") for host in (one, two)}) == 2
+            assert said(two, "systemctl is-system-running --wait") == "running"
+        finally:
+            hosts.down(names)
+            machine.podman("volume", "rm", "-f", snapshot.volume)
+            machine.podman("rmi", "-f", snapshot.image)
+
 
 NAMESPACE = """
 import socket

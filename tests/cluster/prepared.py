@@ -1,0 +1,42 @@
+"""Hosts that have Kubernetes, its runtime and its images already: to bring them takes as long as all that follows."""
+
+import fcntl
+from pathlib import Path
+
+from tests.cluster.driver import VERSION, Kubeon, nodes, sources
+from tests.lab import base, cache, hosts, mirror
+from tests.lab.hosts import Snapshot
+
+MATERIAL = ("install-packages", "install-files", "start-runtime", "import-images")
+"""Phases that say nothing of a cluster."""
+
+BEFORE_KUBEADM = ("authorize-key", "prepare-host", *MATERIAL, "configure-network")
+_ROOT = Path(__file__).parents[2]
+_SOURCES = [_ROOT / name for name in ("kubeon", "haproxy", "updater", "systemd")]
+_NAME = "prepared"
+
+
+def prepare(kubeon: Kubeon, phases: tuple[str, ...], *words: str) -> None:
+    """Run only these phases of `create`."""
+    process = kubeon.start(
+        ",".join(phases), "create", *words, "--no-kubeconfig", "--yes", module="tests.cluster.prepare"
+    )
+    stdout, stderr = process.communicate(timeout=600)
+    assert process.returncode == 0, stdout + stderr
+
+
+def snapshot(kubeon: Kubeon) -> Snapshot:
+    """A control plane of mode updater before anything of a cluster is there; made by whoever asks first."""
+    kind = "debian-12"
+    found = Snapshot(_NAME, cache.key(*_SOURCES, base.image(kind), repr(mirror.versions())), kind)
+    with (cache.root() / "prepared.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not found.exists():
+            hosts.down([_NAME])
+            (host,) = hosts.up([_NAME])
+            prepare(kubeon, MATERIAL, _NAME, VERSION, *nodes([host], []), "--lb-mode", "updater", *sources())
+            hosts.ssh(
+                host, "systemctl disable -q kubelet.service"
+            )  # else it is started over and over until it is needed
+            found.take(host)
+    return found
