@@ -8,17 +8,12 @@ from tests.bench import example
 from tests.bench.conftest import Control, Up
 from tests.bench.report import Report, ratio
 from tests.bench.runs import Run, bare_kubeadm, example_cluster, in_turn, kubeon_create
+from tests.cluster.balancer import start_haproxy
 from tests.cluster.driver import VERSION, Kubeon, nodes, sources
 from tests.cluster.prepared import BEFORE_KUBEADM, prepare
 from tests.lab import hosts
 
 pytestmark = [pytest.mark.bench, pytest.mark.lab]
-
-HAPROXY = """
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq && apt-get install -y -qq --no-install-recommends haproxy >/dev/null 2>&1 || exit
-cat >/etc/haproxy/haproxy.cfg && systemctl restart haproxy
-"""
 
 
 def test_with_everything_on_the_hosts(up: Up, control: Control, tmp_path: Path, rounds: int, report: Report) -> None:
@@ -72,7 +67,7 @@ def test_from_bare_hosts(up: Up, control: Control, rounds: int, report: Report, 
         balancer = [f"bench-lb={example.BALANCER}"] if control_planes > 1 else []
         found = up(*cps, *others, *balancer)
         if balancer:
-            hosts.ssh(found[-1], HAPROXY, stdin=haproxy(places[0]))
+            start_haproxy(found[-1], places[0])
         return found[: len(cps)], found[len(cps) : len(cps) + len(others)]
 
     def kubeon(number: int, *, warm: bool = True) -> Run:
@@ -100,12 +95,3 @@ def test_from_bare_hosts(up: Up, control: Control, rounds: int, report: Report, 
     assert max(one.value for one in ratios[:2]) < 0.8
     # Kubelets before 1.21 notice 60 to 90 s late that a control plane's startup probe went well; neither can help it.
     assert all(one.value < 1 for one in ratios[2:])
-
-
-def haproxy(addresses: list[str]) -> str:
-    """A balancer as the example sets it up, and as a user of `--lb-mode external` would."""
-    servers = "".join(f"  server {address.rpartition('.')[2]} {address}:6443\n" for address in addresses)
-    return (
-        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n"
-        "listen api\n  bind *:6443\n  option tcp-check\n  default-server check inter 1s\n" + servers
-    )

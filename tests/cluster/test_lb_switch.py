@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.cluster.balancer import start_haproxy
 from tests.cluster.conftest import Up
 from tests.cluster.driver import kubectl
 from tests.cluster.living import MEASURED, Living
@@ -34,20 +35,6 @@ _OF_THE_PROXY = f"""
 for pod in /var/lib/kubelet/pods/*/containers/kube-proxy; do
     awk '$2 == "{API}" {{ print $1 }}' "${{pod%/containers/*}}/etc-hosts"
 done
-"""
-_CONFIG = """
-global
-    maxconn 1000
-defaults
-    mode tcp
-    timeout connect 2s
-    timeout client 1h
-    timeout server 1h
-frontend api
-    bind :6443
-    default_backend apiservers
-backend apiservers
-{servers}
 """
 
 
@@ -78,10 +65,7 @@ class Switched(Living):
 def cluster(ud: Living, up: Up) -> Switched:
     """Handed on in mode updater, and a load balancer beside it."""
     (balancer,) = up(f"ud-lb={BALANCER}")
-    hosts.ssh(balancer, "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y haproxy")
-    servers = "".join(f"    server {each.name} {each.address}:6443 check inter 1s\n" for each in ud.control_planes)
-    hosts.ssh(balancer, "cat >/etc/haproxy/haproxy.cfg", stdin=_CONFIG.format(servers=servers))
-    hosts.ssh(balancer, "systemctl restart haproxy")
+    start_haproxy(balancer, [each.address for each in ud.control_planes])
     return Switched(**vars(ud))
 
 

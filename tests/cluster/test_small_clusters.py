@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.cluster.balancer import start_haproxy
 from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, Outcome, haproxy_servers, kubectl, nodes, sources, wait_for
 from tests.cluster.probe import probing, show
@@ -56,8 +57,7 @@ def waiting(
     """
     (balancer,) = up(f"sm-lb={PLACE.partition(':')[0]}")
     first, worker = up("sm-x1", "sm-x2", like=prepared)
-    hosts.ssh(balancer, "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y haproxy")
-    hosts.ssh(balancer, "cat >/etc/haproxy/haproxy.cfg", stdin=_BALANCER.format(address=first.address))
+    start_haproxy(balancer, [first.address], port=int(PLACE.partition(":")[2]))
     hosts.ssh(balancer, "systemctl stop haproxy")
     cluster = Small(module_kubeon, "sm-ext", first, worker, ("--lb-mode", "external", "--lb-address", PLACE))
     process = module_kubeon.start(*cluster.command())
@@ -130,20 +130,6 @@ metadata: {name: fresh, namespace: kube-system}
 spec:
   selector: {k8s-app: kube-dns}
   ports: [{port: 53, protocol: UDP}]
-"""
-_BALANCER = """
-global
-    maxconn 1000
-defaults
-    mode tcp
-    timeout connect 2s
-    timeout client 1h
-    timeout server 1h
-frontend api
-    bind :8443
-    default_backend apiservers
-backend apiservers
-    server only {address}:6443 check inter 1s
 """
 
 
