@@ -51,17 +51,27 @@ rm -rf "$stage"
 mkdir -p "$stage"
 tar --no-same-owner -xzf - -C "$stage"
 """
-_IS_THERE = """\
-is_there() {
-    if [ "$(stat -c %a "$3" 2>/dev/null)" != "$2" ] || [ "$(sha256sum <"$3" | cut -d' ' -f1)" != "$1" ]; then
+# With the processor's instructions for it openssl is five times faster than coreutils; not every host has it.
+_CHECKSUM = """\
+if command -v openssl >/dev/null; then
+    checksum() { openssl dgst -sha256 -r | cut -d' ' -f1; }
+else
+    checksum() { sha256sum | cut -d' ' -f1; }
+fi
+"""
+_IS_THERE = f"""\
+{_CHECKSUM}
+is_there() {{
+    if [ "$(stat -c %a "$3" 2>/dev/null)" != "$2" ] || [ "$(checksum <"$3")" != "$1" ]; then
         printf '%s\\n' "$3"
     fi
-}
+}}
 """
 
 # Written beside its place, on the same file system, checked there, and renamed: nobody ever sees half a program.
 _PLACE = f"""\
 set -e
+{_CHECKSUM}
 umask 022
 stage=$root{STAGE}
 new=
@@ -75,7 +85,7 @@ place() {{
     fi
     new=$target.kubeon-new
     if [ "$3" != "$target.kubeon-new" ]; then cp "$3" "$target.kubeon-new"; fi
-    if [ "$(sha256sum <"$target.kubeon-new" | cut -d' ' -f1)" != "$1" ]; then
+    if [ "$(checksum <"$target.kubeon-new")" != "$1" ]; then
         rm -f "$target.kubeon-new"
         echo "$4 came damaged" >&2
         exit 1
@@ -86,7 +96,7 @@ place() {{
 """
 _ACTIVATE = f"""\
 activate() {{
-    if [ "$(stat -c %a "$3" 2>/dev/null)" != "$2" ] || [ "$(sha256sum <"$3" | cut -d' ' -f1)" != "$1" ]; then
+    if [ "$(stat -c %a "$3" 2>/dev/null)" != "$2" ] || [ "$(checksum <"$3")" != "$1" ]; then
         place "$1" "$2" "{WAITING}$3" "$3"
         printf '%s\\n' "$3"
     fi

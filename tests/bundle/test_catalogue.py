@@ -113,7 +113,8 @@ def test_where_kubeadm_does_not_run_the_table_answers(tmp_path: Path, monkeypatc
         material(a_spec("v1.99.0"), "amd64", store)
 
 
-def test_installing_is_asked_for_done_and_then_not_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", ["", "command() { false; }\n"], ids=["openssl", "coreutils"])
+def test_installing_is_asked_for_done_and_then_not_asked_for(tmp_path: Path, before: str) -> None:
     """The scripts on this machine, run twice; what lay there before is kept aside, and the path is on record."""
     root = tmp_path / "root"
     artifact = an_artifact(installs=(Install("", "/bin/program"),))
@@ -124,7 +125,7 @@ def test_installing_is_asked_for_done_and_then_not_asked_for(tmp_path: Path) -> 
     (root / "bin/program").write_text("somebody else's")
 
     def sh(script: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(["sh", "-c", script], input=stdin, capture_output=True, check=False)
+        return subprocess.run(["sh", "-c", before + script], input=stdin, capture_output=True, check=False)
 
     damaged = {"/bin/program": Member("0" * 64, 0o755, 1)}
     refused = sh(install_script(artifact, damaged, root=str(root)), packed)
@@ -134,6 +135,9 @@ def test_installing_is_asked_for_done_and_then_not_asked_for(tmp_path: Path) -> 
         assert sh(install_script(artifact, members, root=str(root)), packed).returncode == 0
     there = {f"{root}{path}": member for path, member in members.items()}
     assert sh(lacking_script(there)).stdout == b""
+    with (root / "bin/program").open("a") as file:
+        file.write("tampered")
+    assert sh(lacking_script(there)).stdout.decode() == f"{root}/bin/program\n"
     assert (root / "var/lib/kubeon/installed").read_text() == "/bin/program\n"
     assert (root / "var/lib/kubeon/found/files/bin/program").read_text() == "somebody else's"
 

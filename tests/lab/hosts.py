@@ -224,6 +224,8 @@ def ssh_words(host: LabHost, user: str = "root") -> list[str]:
         "UserKnownHostsFile": "/dev/null",
         "LogLevel": "ERROR",
         "ConnectTimeout": "5",
+        # ten times cheaper than the default, which takes a tenth of a second of a busy machine at each login
+        "KexAlgorithms": "curve25519-sha256",
     }
     flags = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
     return ["ssh", "-F", "none", *flags, f"{user}@{host.address}"]

@@ -28,6 +28,10 @@ login root /root
 login operator /home/operator
 login nosudo /home/nosudo
 
+# one user manager for good, not one that comes and goes with each login: half of what a login costs
+mkdir -p "$root/var/lib/systemd/linger"
+touch "$root/var/lib/systemd/linger/root" "$root/var/lib/systemd/linger/operator"
+
 install -m 755 "$files/lab-firstboot" "$root/usr/local/sbin/lab-firstboot"
 install -m 644 "$files/lab-firstboot.service" "$root/etc/systemd/system/lab-firstboot.service"
 install -m 644 "$files/sshd.conf" "$root/etc/ssh/sshd_config.d/lab.conf"
