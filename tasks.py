@@ -17,7 +17,7 @@ PYTHON = sys.executable
 PURE = "not lab and not bench"
 LAB = {
     "lab and not measured and not alone": 3,
-    "lab and measured and not long": 2,
+    "lab and measured": 2,
     "lab and alone": 0,
 }
 """What is run after each other, and how many modules of it at a time."""
@@ -75,14 +75,10 @@ def layers(_: Context) -> None:
     python("pytest", "-q", "tests/test_architecture.py")
 
 
-@task(help={"quick": "only what needs no lab", "long": "only those that take too long for a check"})
-def test(_: Context, quick: bool = False, long: bool = False) -> None:
+@task(help={"quick": "only what needs no lab"})
+def test(_: Context, quick: bool = False) -> None:
     """Run the tests: pure ones, then those on the lab, then those that must be alone there."""
     python("tests.programs")
-    if long:
-        python("tests.lab.material")
-        python("pytest", "-m", "long", "-v", "-s")
-        return
     if not quick:
         python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
     python("pytest", "--numprocesses", "2", "--dist", "worksteal", "-m", PURE)

@@ -150,7 +150,6 @@ def test_all_are_renewed_while_the_api_answers(ce: Ce) -> None:
     ce.works()
 
 
-@pytest.mark.long
 def test_new_cas_while_the_api_answers(ce: Ce, tmp_path: Path) -> None:
     """First both are trusted, then, after kubeon was killed in the middle, only the new ones."""
     old = ce.authorities()
