@@ -35,8 +35,6 @@ def snapshot(kubeon: Kubeon) -> Snapshot:
             hosts.down([_NAME])
             (host,) = hosts.up([_NAME])
             prepare(kubeon, MATERIAL, _NAME, VERSION, *nodes([host], []), "--lb-mode", "updater", *sources())
-            hosts.ssh(
-                host, "systemctl disable -q kubelet.service"
-            )  # else it is started over and over until it is needed
+            hosts.ssh(host, "systemctl disable -q kubelet.service")  # it would be started over and over
             found.take(host)
     return found

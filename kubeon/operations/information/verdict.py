@@ -18,7 +18,9 @@ from kubeon.operations.information.reasons import Reason, Severity, ago, folded,
 
 DEFAULT_QUOTA = 2 * 1024**3  # bytes; etcd's own, where --quota-backend-bytes is not given
 QUOTA_WARNING = 0.8
-YOUNG = timedelta(seconds=90)  # so long a pod may take to become ready
+# So long a pod may take to become ready: kubelets before 1.21 see 60 to 90 s late that a control plane's startup probe
+# went well.
+YOUNG = timedelta(seconds=150)
 RESTARTS, RECENT = 5, timedelta(minutes=10)
 _HOPELESS = ("CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
 
