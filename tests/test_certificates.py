@@ -118,6 +118,18 @@ def test_all_are_renewed_and_everything_restarted(world: MakeWorld) -> None:
     )
 
 
+def test_who_has_started_again_by_itself_is_left_alone(world: MakeWorld) -> None:
+    """A scheduler that loses its lead ends; asked to end once more, it would wait for its turn."""
+    here = created(world)
+    here["cp2"].falls = ("kube-scheduler",)
+
+    here.renew("all")
+
+    assert "kube-scheduler" not in here["cp2"].restarted
+    assert "kube-scheduler" in here["cp1"].restarted
+    assert here.inspect().ok
+
+
 def test_only_what_was_named_is_renewed_and_only_what_uses_it_restarted(world: MakeWorld) -> None:
     """By kubeadm's names."""
     here = created(world)

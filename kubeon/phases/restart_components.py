@@ -97,7 +97,10 @@ def restart_control_plane(ctx: Cluster, host: Host, components: Collection[str],
     wait_for_api_server(host)
     managers = [component for component in MANAGERS if component in components]
     for component in managers:
-        host.change(ctx.cri.stop_script(component), what=f"restart {component}")
+        # One that lost its lead with its API server has ended and started by itself. Asked to end once more it would
+        # look like one that crashes: the kubelet lets it wait for 20 seconds.
+        if running[component] & _running(ctx, host, component):
+            host.change(ctx.cri.stop_script(component), what=f"restart {component}")
     for component in managers:
         _wait_for_start(ctx, host, component, running[component])
         _wait_for_manager(host, component)

@@ -25,6 +25,9 @@ pytestmark = MEASURED
 
 API, CLUSTER_IP = "apiserver.cluster.local", "10.96.0.2"
 LEASE = 15  # seconds
+# Seconds until every worker's kube-proxy has the list without a dead control plane. One whose connection led there
+# gives it up after 45 (HTTP/2 pings of client-go), and may be led there again when it connects anew.
+HEARD_WITHIN = 90
 WRITER = "apiserver-updater\\.kubeon/writer"
 
 
@@ -192,36 +195,39 @@ def test_a_control_plane_without_power(cluster: Updated) -> None:
     """Requests through the cluster IP; a worker boots meanwhile, and another one joins: by another control plane."""
     victim, booted = cluster.control_planes[0], cluster.workers[1]
     admin = cluster.kubeon.home / "clusters" / cluster.name / "admin.conf"
-    with probing(cluster.workers[:1], admin, address=CLUSTER_IP) as end:
-        time.sleep(3)
-        off = time.monotonic()
-        cluster.off.add(victim.name)
-        faults.cut(victim)  # or the kernel below would close the connections of what is killed
-        faults.power_off(victim)
-        wait_for(lambda: cluster.endpoints() == cluster.living())
-        print(f"endpoints without it after {time.monotonic() - off:.0f} s")
-        time.sleep(5)
-        faults.power_off(booted)
-        began = time.monotonic()
-        faults.power_on(booted)
-        wait_for(lambda: way(booted) == "")
-        print(f"a worker that booted meanwhile is back at the cluster IP after {time.monotonic() - began:.0f} s")
-        began = time.monotonic()
-        new = cluster.bare.pop()
-        cluster.kubeon.ok("add", cluster.name, "-w", f"{new.name}={new.address}", "--yes")
-        cluster.workers.append(new)
-        print(f"another worker has joined meanwhile, in {time.monotonic() - began:.0f} s")
-        reports = end()
+    try:
+        with probing(cluster.workers[:1], admin, address=CLUSTER_IP) as end:
+            time.sleep(3)
+            off = time.monotonic()
+            cluster.off.add(victim.name)
+            faults.cut(victim)  # or the kernel below would close the connections of what is killed
+            faults.power_off(victim)
+            wait_for(lambda: cluster.endpoints() == cluster.living())
+            print(f"endpoints without it after {time.monotonic() - off:.0f} s")
+            time.sleep(5)
+            faults.power_off(booted)
+            began = time.monotonic()
+            faults.power_on(booted)
+            wait_for(lambda: way(booted) == "")
+            print(f"a worker that booted meanwhile is back at the cluster IP after {time.monotonic() - began:.0f} s")
+            began = time.monotonic()
+            new = cluster.bare.pop()
+            cluster.kubeon.ok("add", cluster.name, "-w", f"{new.name}={new.address}", "--yes")
+            cluster.workers.append(new)
+            print(f"another worker has joined meanwhile, in {time.monotonic() - began:.0f} s")
+            time.sleep(max(0, off + HEARD_WITHIN + 15 - time.monotonic()))
+            reports = end()
 
-    for report in reports:
-        show(report, off)
-        for stream in (report.kept, report.new):
-            assert stream.done > 100
-            assert [why for _, ended, why in stream.failed if ended > off + 60] == []
-    cluster.works()
-    faults.restore(victim)
-    faults.power_on(victim)
-    cluster.off.discard(victim.name)
+        for report in reports:
+            show(report, off)
+            for stream in (report.kept, report.new):
+                assert stream.done > 100
+                assert [why for _, ended, why in stream.failed if ended > off + HEARD_WITHIN] == []
+        cluster.works()
+    finally:
+        faults.restore(victim)
+        faults.power_on(victim)
+        cluster.off.discard(victim.name)
     cluster.works()
 
 

@@ -63,6 +63,7 @@ class Machine:
         self.settings: dict[str, None] = {}  # calls of the preparation, in order
         self.stamps: set[str] = set()
         self.restarted: list[str] = []  # containers that were asked to end
+        self.falls: tuple[str, ...] = ()  # containers that end by themselves with the API server
         self.snapshot_file = b""  # in the folder for snapshots
         self.clock = 0.0  # seconds that it is ahead
         self.disk_used = 40  # % of its one file system
@@ -577,6 +578,8 @@ class Run(EtcdTokens, Startup, Upgrading):
         self.machine.start(container)  # by the kubelet, at once
         if container == "kube-apiserver":
             self.machine.refuses = 2
+            for other in self.machine.falls:
+                self.machine.start(other)
 
     def do_running(self, container: str) -> None:
         if self.machine.kubelet_runs and container in self.machine.containers:
