@@ -77,8 +77,21 @@ def test_certificates_get_the_new_names_once_and_kubeadm_remembers_them(world: M
     assert here.api.cluster_configuration["apiServer"]["certSANs"] == ["apiserver.cluster.local", "10.0.9.9"]
     before = here["cp1"].files[FILES["apiserver"]]
     here.switch("haproxy")
+    # kubeadm would refuse a new control plane, whose certificate has no name of a way that is gone
+    assert here.api.cluster_configuration["apiServer"]["certSANs"] == ["apiserver.cluster.local"]
     here.switch("external", BALANCER)
     assert here["cp1"].files[FILES["apiserver"]] == before
+
+
+def test_a_control_plane_joins_after_a_way_is_gone(world: MakeWorld) -> None:
+    """kubeadm refuses a certificate that lacks a name that kubeadm-config has."""
+    here = running(world, "external", control_planes=3, workers=1)
+    here.api.cluster_configuration = {"apiServer": {"certSANs": ["apiserver.cluster.local", "10.0.9.9"]}}
+    here.switch("updater")
+
+    here.add({"address": "10.0.0.9", "role": "control-plane", "name": "cp9"})
+
+    assert "10.0.9.9" not in here["cp9"].serves_names
 
 
 def test_kube_proxy_and_your_kubeconfig_follow(world: MakeWorld) -> None:

@@ -11,9 +11,16 @@ _WHERE = ("configmap", "kubeadm-config", "--namespace", "kube-system")
 
 
 def remember_certificates(
-    api: Kubectl, *, sans: Sequence[str], periods: Mapping[str, str], manager: Mapping[str, str]
+    api: Kubectl,
+    *,
+    sans: Sequence[str],
+    without: Sequence[str] = (),
+    periods: Mapping[str, str],
+    manager: Mapping[str, str],
 ) -> bool:
     """Add names of the API server's certificate, set validity periods and flags of the controller manager.
+
+    Names `without` go, unless they are among `sans`: `kubeadm join` refuses a certificate that lacks one of those here.
 
     `periods` are top-level fields, of releases that have them. Says whether anything was changed. A cluster without
     that ConfigMap, which kubeadm did not make, is left so.
@@ -23,9 +30,11 @@ def remember_certificates(
     if not isinstance(document, dict):
         return False
     before = json.dumps(document, sort_keys=True)
-    names = document.get("apiServer", {}).get("certSANs") or []
-    if missing := [name for name in sans if name not in names]:
-        document.setdefault("apiServer", {})["certSANs"] = [*names, *missing]
+    found = document.get("apiServer", {}).get("certSANs") or []
+    names = [name for name in found if name in sans or name not in without]
+    names += [name for name in sans if name not in names]
+    if names != found:
+        document.setdefault("apiServer", {})["certSANs"] = names
     document |= periods
     section = document.setdefault("controllerManager", {})
     section["extraArgs"] = _with_flags(section.get("extraArgs"), manager)

@@ -191,14 +191,15 @@ def one_after_the_other(ctx: Cluster) -> tuple[Step, ...]:
     return (RestartControlPlane(_leader(ctx), broken), RestartKubelet(), VerifyCertificates())
 
 
-def remember_settings(ctx: Cluster) -> None:
-    """What kubeadm is to know when it upgrades."""
+def remember_settings(ctx: Cluster, *, without: Sequence[str] = ()) -> None:
+    """What kubeadm is to know when it upgrades or joins; names `without` were those of another way to the API."""
     spec, life = ctx.spec, parse_duration(ctx.spec.certificates.validity)
     validity, of_ca = go_duration(life), go_duration(ca_validity(life))
     new = kubeadm_api(spec.kubernetes) == "v1beta4"
     remember_certificates(
         ctx.api,
         sans=(*spec.certificates.sans, *ctx.lb.sans(spec)),
+        without=without,
         periods={"certificateValidityPeriod": validity, "caCertificateValidityPeriod": of_ca} if new else {},
         manager={signing_duration_flag(spec.kubernetes): validity},
     )

@@ -95,7 +95,7 @@ def switch(
         changed = _certificates(run, ctx, due, options, interrupt)
         place, remove = switch_steps(old)
         changed |= _walk(run, place, ctx, options, interrupt, title=f"Taking the new way in {name}")
-        remember_settings(ctx)
+        remember_settings(ctx, without=mode_of(old).sans(old))
         changed |= _walk(run, remove, ctx, options, interrupt, title=f"Removing the old way from {name}")
         kubeconfig = commit(ctx, spec, options)
         nodes = node_results(ctx, ctx.hosts)

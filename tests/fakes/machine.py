@@ -470,6 +470,11 @@ class Run(EtcdTokens, Startup, Upgrading):
         assert document["nodeRegistration"]["name"] == self.machine.name
         if "controlPlane" in document:
             assert f"{KUBERNETES}/pki/ca.key" in self.machine.files
+            wanted = (self.machine.api.cluster_configuration or {}).get("apiServer", {}).get("certSANs", ())
+            lacking = set(wanted) - set(
+                describe(self.machine.files[f"{KUBERNETES}/pki/apiserver.crt"][0].encode()).names
+            )
+            assert not lacking, f"kubeadm refuses a certificate without {lacking}"
             assert self.kubelet_server == discovery["apiServerEndpoint"], "the API server beside it is not there yet"
             self._start_control_plane()
         self._start_kubelet()
