@@ -83,6 +83,12 @@ def ha(keeper: Keeper) -> Living:
 
 
 @pytest.fixture(scope="module")
+def old(keeper: Keeper) -> Living:
+    """One that is left with another version."""
+    return keeper.living("up", "10.77.6", "haproxy")
+
+
+@pytest.fixture(scope="module")
 def ud(keeper: Keeper) -> Living:
     """The one in mode updater."""
     return keeper.living("ud", "10.77.9", "updater")

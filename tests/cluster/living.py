@@ -1,4 +1,4 @@
-"""Two clusters of three control planes and two workers that modules hand on to each other: a create takes a minute.
+"""Clusters of three control planes and two workers that modules hand on to each other: a create takes a minute.
 
 Each leaves it as it was: three control planes, two workers, the same mode. One that did not gets a new one made for the
 next. One process runs those that share one, in the order of their names (see tests/conftest.py).
@@ -17,8 +17,9 @@ from tests.lab.hosts import LabHost, Snapshot
 MakeKubeon = Callable[[], Kubeon]
 MEASURED = [pytest.mark.lab, pytest.mark.measured]
 SHARED = {
-    "ha": ("test_certs", "test_high_availability", "test_info", "test_upgrade"),
+    "ha": ("test_certs", "test_high_availability", "test_info"),
     "ud": ("test_lb_switch", "test_updater"),
+    "up": ("test_upgrade",),  # by itself: two processes have about as long with all of them
 }
 """Modules by the cluster that they share."""
 

@@ -121,10 +121,10 @@ class Upgraded(Living):
 
 
 @pytest.fixture(scope="module")
-def cluster(ha: Living) -> Upgraded:
-    """Handed on, for the last time: what comes after has another version."""
+def cluster(old: Living) -> Upgraded:
+    """Its own: what would come after has another version."""
     mirror.prepare((VERSION, NEW))
-    found = Upgraded(**vars(ha))
+    found = Upgraded(**vars(old))
     found.serves()
     return found
 
