@@ -16,7 +16,7 @@ from kubeon.errors import (
     SpecError,
     StateError,
 )
-from kubeon.lb import haproxy, updater
+from kubeon.lb import LBS, haproxy, updater
 from kubeon.phases import adopted
 from kubeon.pki.leaves import FILES
 from tests.conftest import MakeWorld
@@ -34,6 +34,8 @@ def running(world: MakeWorld, mode: str = "haproxy", control_planes: int = 1, wo
     here = world(control_planes=control_planes, workers=workers, load_balancer=way, **fields)
     here.api.balancers.add(BALANCER)
     here.create()
+    names = list(LBS[mode].sans(here.state.read_spec()))
+    here.api.cluster_configuration = {"kubernetesVersion": here.api.configured, "apiServer": {"certSANs": names}}
     watch(here)
     return here
 
@@ -180,6 +182,9 @@ def settled(here: World, mode: str) -> None:
     """The cluster is as if it had been made so, and nothing is left to do."""
     assert here.state.read_spec().load_balancer.mode == mode
     assert here.state.read_proposed() is None
+    assert here.api.cluster_configuration
+    names = here.api.cluster_configuration["apiServer"]["certSANs"]
+    assert set(names) == set(LBS[mode].sans(here.state.read_spec())), "kubeadm refuses to join without one of them"
     assert (haproxy.POD in here["w1"].files) is (mode == "haproxy")
     assert (updater.SCRIPT in here["w1"].files) is (updater.STARTUP in here["w1"].units) is (mode == "updater")
     assert any(updater.UPDATER in each for each in here.api.applied) is (mode == "updater")
