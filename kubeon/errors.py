@@ -7,8 +7,9 @@ KubeonError          1
 ├── SpecError        3    cluster.yaml or the flags describe something impossible; carries every problem at once
 ├── PreflightError   4    a host or the network is not fit; nothing was changed
 ├── HostError        5    a host cannot be reached, refuses the login, or a command on it failed
-│   ├── ConnectError      unreachable, the connection was lost
-│   │   └── LoginError    it answers and does not let us in: wrong password, changed host key, no sudo
+│   ├── ConnectError      unreachable, or no answer in time
+│   │   ├── LoginError    it answers and does not let us in: wrong password, changed host key, no sudo
+│   │   └── LostError     the connection ended in the middle of a script, and nobody had closed it
 │   ├── CommandError      a command ended with a non-zero exit code
 │   └── HostErrors        several hosts at once
 ├── StateError       6    ~/.kubeon cannot be used: locked, damaged, another cluster's
@@ -86,6 +87,10 @@ class ConnectError(HostError):
 
 class LoginError(ConnectError):
     """The machine is up, and does not let kubeon in, or not as root."""
+
+
+class LostError(ConnectError):
+    """The connection ended while a script ran, of which nobody knows how far it came. A new one may be had."""
 
 
 class CommandError(HostError):

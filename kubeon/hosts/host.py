@@ -3,9 +3,9 @@
 import base64
 import shlex
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from kubeon.errors import CommandError, ConnectError
+from kubeon.errors import CommandError, ConnectError, LostError
 from kubeon.hosts.facts import Facts
 from kubeon.hosts.files import File, ensure_files_script
 from kubeon.spec.model import NodeSpec
@@ -56,18 +56,24 @@ class Host:
         *,
         timeout: float = 60,
         what: str = "",
-        stdin: Iterable[bytes] = (),
+        stdin: Sequence[bytes] = (),
         wait: bool = True,
         on_line: Callable[[str], None] | None = None,
     ) -> str:
         """Run a script that changes nothing on the host itself and return its standard output.
 
         With `wait` it waits for the end of whatever changes the host just now. `on_line` gets each line as it comes.
+        When the connection is lost it is run once more, over a new one; not with `on_line`, which has had lines.
         Raises CommandError when it fails.
         """
         if wait:
             script, timeout = _LOCK.format(mode="-s", seconds=LOCK_WAIT) + script, timeout + LOCK_WAIT
-        return self._run(script, stdin, timeout, what, on_line)
+        try:
+            return self._run(script, stdin, timeout, what, on_line)
+        except LostError:
+            if on_line:
+                raise
+            return self._run(script, stdin, timeout, what, on_line)
 
     def change(
         self,

@@ -26,8 +26,8 @@ class Kubectl:
         """Run kubectl; `manifest` is its standard input. Raises CommandError with kubectl's own words.
 
         It asks this node's own API server, not the endpoint of all, which may still wait for its load balancer. When
-        etcd is just choosing its leader it is asked again: whatever kubeon says to kubectl may be said twice. Not with
-        `patient` off: for those who have no time.
+        etcd is just choosing its leader it is asked again; not with `patient` off: for those who have no time. So it is
+        once when the connection was lost: whatever kubeon says to kubectl may be said twice.
         """
         for pause in _PAUSES if patient else ():
             try:
@@ -63,9 +63,9 @@ class Kubectl:
         return {item["metadata"]["name"]: item for item in (self.get("nodes") or {"items": []})["items"]}
 
     def answers(self) -> bool:
-        """Does this control plane's API server say that it is ready?"""
+        """Does this control plane's API server say that it is ready, within 10 seconds?"""
         try:
-            return self.run("get", "--raw", "/readyz", timeout=15).strip() == "ok"
+            return self.run("get", "--raw", "/readyz", "--request-timeout=10s").strip() == "ok"
         except CommandError:
             return False
 

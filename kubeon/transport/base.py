@@ -59,7 +59,8 @@ class Transport(Protocol):
 
         The script reaches the machine on standard input, so nothing in it shows in a process list; `stdin` follows it
         and is the script's own standard input. `timeout` is in seconds. `on_line` gets each line of standard output as
-        it comes. A non-zero exit code is a Result. Raises ConnectError when the connection is lost or the time is over.
+        it comes. A non-zero exit code is a Result. Raises LostError when the connection is lost, ConnectError when
+        there is none or the time is over.
         """
 
     def close(self) -> None:
@@ -84,7 +85,7 @@ class Followed(Protocol):
 
         After `timeout` seconds, or when `stop` says so, standard input ends, or the output is not read any more: the
         script has to take that for its end. With `lifeline` standard input does not end before that. `own` keeps the
-        login's environment. Memory is bounded whatever the output: what is not read is not sent. Raises ConnectError
+        login's environment. Memory is bounded whatever the output: what is not read is not sent. Raises LostError
         when the connection is lost; what `on_output` and `stdin` raise has to be a KubeonError.
         """
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 import paramiko
 
 from kubeon.transport.base import Ended
+from kubeon.transport.running import exit_code
 from kubeon.waiting import SYSTEM_CLOCK
 
 BLOCK = 1 << 17
@@ -62,10 +63,7 @@ class Following:
                 channel.status_event.wait(GLANCE)
             else:
                 poll.poll(GLANCE * 1000)
-        if not channel.exit_status_ready() or channel.exit_status < 0:
-            msg = "it ended without an exit code"
-            raise EOFError(msg)
-        return Ended(channel.exit_status, self._timed_out, self._stopped)
+        return Ended(exit_code(channel), self._timed_out, self._stopped)
 
     def _send(self, block: bytes) -> bool:
         stalled = SYSTEM_CLOCK.monotonic() + STALLED

@@ -10,6 +10,7 @@ from kubeon.waiting import SYSTEM_CLOCK
 
 BLOCK = 1 << 17
 STALLED = 60  # seconds in which a host takes none of what it is sent
+SIGNALLED = 255  # paramiko keeps no signal's name; ssh(1) ends with the same
 
 
 class Lines:
@@ -62,7 +63,18 @@ def receive(channel: paramiko.Channel, deadline: float, lines: Lines | None) -> 
             break
         if channel.closed or not channel.get_transport().is_active():
             break
-    if not channel.exit_status_ready() or channel.exit_status < 0:
-        msg = "it ended without an exit code"
-        raise EOFError(msg)
-    return Result(stdout.decode(errors="replace"), stderr.decode(errors="replace"), channel.exit_status)
+    code = exit_code(channel)
+    if code == SIGNALLED:
+        stderr += b"a signal may have ended it\n"
+    return Result(stdout.decode(errors="replace"), stderr.decode(errors="replace"), code)
+
+
+def exit_code(channel: paramiko.Channel) -> int:
+    """Of a script whose channel has ended; SIGNALLED when a signal ended it, EOFError when the connection did."""
+    if channel.exit_status_ready() and channel.exit_status >= 0:
+        return channel.exit_status
+    transport = channel.get_transport()
+    transport.join(1.0)  # a transport that ends closes its channels first
+    if transport.is_alive():
+        return SIGNALLED
+    raise EOFError(str(transport.saved_exception or "") or "it ended without an exit code")

@@ -17,7 +17,7 @@ from typing import Any
 import fabric
 import paramiko
 
-from kubeon.errors import ConnectError, LoginError
+from kubeon.errors import ConnectError, LoginError, LostError
 from kubeon.transport.base import Ended, Result
 from kubeon.transport.following import AfterMark, Following
 from kubeon.transport.host_keys import HostKeys, UnknownHostKeyError, fingerprint
@@ -64,13 +64,14 @@ class SSH:
         self.used_password = False
         self._connection: fabric.Connection | None = None
         self._logging_in: fabric.Connection | None = None  # for whoever cuts it meanwhile
-        self._opening = threading.Lock()  # lanes that use one control plane's kubectl share its connection
+        self._closed = 0  # times; what fails after that has not lost its connection
+        self._opening = threading.RLock()  # lanes that use one control plane's kubectl share its connection
         self._sudo = False
         self._sudo_password: str | None = None
 
     def open(self) -> None:
         """Log in and become able to act as root. Raises ConnectError that says why it cannot be."""
-        self.close()
+        self._leave()
         passwords = [None] if self.target.secrets.ssh_password is None else [None, self.target.secrets.ssh_password]
         for password in passwords:
             try:
@@ -122,10 +123,8 @@ class SSH:
 
     def close(self) -> None:
         """See transport.base.Transport."""
-        both, self._connection, self._logging_in = (self._connection, self._logging_in), None, None
-        for connection in both:
-            if connection is not None:
-                _close(connection)
+        self._closed += 1
+        self._leave()
 
     # -- logging in ----------------------------------------------------------------------------------------------
 
@@ -249,7 +248,7 @@ class SSH:
     @contextmanager
     def _channel(self, timeout: float = DEAD_AFTER) -> Iterator[paramiko.Channel]:
         """A session; paramiko's errors end here. `timeout` is what an error says."""
-        connection = self._connection
+        connection, closed = self._connection, self._closed
         try:
             if connection is None:
                 raise EOFError("it was closed")
@@ -258,11 +257,20 @@ class SSH:
                 yield channel
             finally:
                 channel.close()
-        except TimeoutError as error:
-            raise self._failed(f"no answer within {timeout:.0f} s", hint=self._where()) from error
+        except TimeoutError as error:  # other lanes' scripts go on over this connection
+            raise self._error(f"no answer within {timeout:.0f} s", hint=self._where()) from error
         except (OSError, EOFError, paramiko.SSHException) as error:
-            self.close()
-            raise self._failed("the connection was lost", why=_reason(error), hint=self._where()) from error
+            with self._opening:  # another lane may have noticed before, and have opened a new one
+                if self._connection is connection:
+                    self._leave()
+            kind = LostError if closed == self._closed else ConnectError
+            raise self._error("the connection was lost", why=_reason(error), hint=self._where(), kind=kind) from error
+
+    def _leave(self) -> None:
+        both, self._connection, self._logging_in = (self._connection, self._logging_in), None, None
+        for connection in both:
+            if connection is not None:
+                _close(connection)
 
     # -- words ---------------------------------------------------------------------------------------------------
 
@@ -275,7 +283,12 @@ class SSH:
     def _failed(
         self, what: str, *, why: str = "", hint: str = "", kind: type[ConnectError] = ConnectError
     ) -> ConnectError:
-        self.close()
+        self._leave()
+        return self._error(what, why=why, hint=hint, kind=kind)
+
+    def _error(
+        self, what: str, *, why: str = "", hint: str = "", kind: type[ConnectError] = ConnectError
+    ) -> ConnectError:
         return kind(what, why=why, hint=hint, host=self.target.name or self.target.address)
 
     def _refused(self, password_tried: bool) -> ConnectError:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 
-from kubeon.errors import ConnectError
+from kubeon.errors import ConnectError, LostError
 from kubeon.transport.base import Result
 from tests.fakes.machine import Machine
 
@@ -38,7 +38,7 @@ class FakeConnection:
         """See transport.base.Transport."""
         assert timeout > 0
         if not self._sessions.acquire(blocking=False):
-            raise ConnectError("the connection was lost", why="MaxSessions of sshd", host=self.machine.name)
+            raise LostError("the connection was lost", why="MaxSessions of sshd", host=self.machine.name)
         try:
             return self.machine.run(script, stdin, on_line)
         finally:

@@ -21,7 +21,7 @@ from typing import Any
 
 from kubeon import quick_yaml
 from kubeon.cri import containerd
-from kubeon.errors import ConnectError
+from kubeon.errors import LostError
 from kubeon.hosts import host
 from kubeon.lb import haproxy
 from kubeon.phases import adopted, init_control_plane, look_at_certificates
@@ -266,7 +266,7 @@ class Run(EtcdTokens, Startup, Upgrading):
             getattr(self, f"do_{name}")(**match.groupdict())
         if name in machine.cuts:
             machine.cuts.remove(name)
-            raise ConnectError("the connection was lost", host=machine.name)
+            raise LostError("the connection was lost", host=machine.name)
 
     def say(self, line: str) -> None:
         """To standard output."""

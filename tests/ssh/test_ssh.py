@@ -10,12 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from kubeon.errors import ConnectError, LoginError
+from kubeon.errors import ConnectError, LoginError, LostError
 from kubeon.hosts.fleet import on_all
+from kubeon.hosts.host import Host
+from kubeon.spec.model import NodeSpec
 from kubeon.transport.ssh import SSH
 from tests.ssh.conftest import Sshd, keygen
 
 pytestmark = pytest.mark.ssh
+
+
+@pytest.fixture
+def host(ssh: SSH) -> Host:
+    """The machine behind the throw-away sshd."""
+    return Host(NodeSpec.model_validate({"role": "worker", "address": "127.0.0.1"}), "one", ssh)
 
 
 def test_a_script_gives_output_and_exit_code(ssh: SSH) -> None:
@@ -154,8 +162,73 @@ def test_a_lost_connection_is_opened_again(sshd: Sshd, ssh: SSH) -> None:
 
 def test_a_connection_cut_in_the_middle_is_an_error(ssh: SSH) -> None:
     """A server that dies while a script runs is noticed."""
-    with pytest.raises(ConnectError, match="lost"):
+    with pytest.raises(LostError, match="lost"):
         ssh.run("kill -9 $PPID\nsleep 5\n", timeout=20)
+
+
+def test_a_script_that_a_signal_ends_has_lost_no_connection(ssh: SSH) -> None:
+    """It has an exit code like any other, and the connection goes on."""
+    ssh.open()
+    connection = ssh._connection
+
+    result = ssh.run("kill -9 $$\n", timeout=20)
+
+    assert result.exit_code == 255
+    assert "signal" in result.stderr
+    assert ssh._connection is connection
+
+
+def test_what_is_asked_is_asked_again_when_the_connection_is_lost(sshd: Sshd, host: Host) -> None:
+    """Once, over a new connection; a script that changes the host is not, for nobody knows how far it came."""
+    once = sshd.folder / "asked"
+
+    answer = host.ask(f"[ -e {once} ] || {{ touch {once}; kill -9 $PPID; sleep 5; }}; echo yes\n", wait=False)
+
+    assert answer == "yes\n"
+    with pytest.raises(LostError):
+        host.ask("kill -9 $PPID; sleep 5\n", wait=False)
+    changes = sshd.folder / "changes"
+    with pytest.raises(LostError):
+        host.change(f"echo one >>{changes}; kill -9 $PPID; sleep 5\n")
+    assert changes.read_text() == "one\n"
+
+
+def test_all_lanes_go_on_over_one_new_connection(sshd: Sshd, host: Host) -> None:
+    """The last one to notice that the old one was lost leaves the new one alone."""
+    folder = sshd.folder
+    script = f"touch {folder}/$1; until [ -e {folder}/go ]; do sleep 0.05; done; echo $PPID"
+
+    def lane(number: int) -> str:
+        return host.ask(f"set -- {number}\n{script}\n", wait=False)
+
+    def cut(_: int) -> str:
+        while len(list(folder.glob("[0-5]"))) < 6:
+            time.sleep(0.02)
+        host.ask(f"[ -e {folder}/go ] || {{ touch {folder}/go; kill -9 $PPID; sleep 5; }}\n", wait=False)
+        return ""
+
+    answers = on_all(list(range(7)), lambda number: cut(number) if number == 6 else lane(number), parallel=7)
+
+    assert all(isinstance(answer, str) for answer in answers.values()), answers
+    assert len(set(answers.values()) - {""}) <= 2
+
+
+def test_a_connection_that_is_closed_on_purpose_is_not_opened_again(host: Host) -> None:
+    """Whoever cuts what runs wants its end."""
+    threading.Timer(0.5, host.transport.close).start()
+
+    with pytest.raises(ConnectError) as caught:
+        host.ask("sleep 20\n", wait=False)
+
+    assert not isinstance(caught.value, LostError)
+
+
+def test_a_timeout_leaves_other_lanes_alone(host: Host) -> None:
+    """One script is given up, the one beside it goes on over the same connection."""
+    answers = on_all([1, 3], lambda seconds: host.ask("sleep 2; echo end\n", timeout=seconds, wait=False))
+
+    assert isinstance(answers[1], ConnectError)
+    assert answers[3] == "end\n"
 
 
 def test_a_jump_host_leads_there(sshd: Sshd) -> None:
