@@ -102,15 +102,15 @@ class Etcd:
     def defragment(self, member: Member, *, seconds: int) -> None:
         """Give the free pages of a member's file back to the disk. It serves nobody meanwhile."""
         limits = ("--dial-timeout", "5s", "--command-timeout", f"{seconds}s")
-        self._run(member.client_urls[0], "defrag", *limits, timeout=seconds + 30)
+        self._run(member.client_urls[0], "defrag", *limits, timeout=seconds + 30, again=False)
 
     def move_leader(self, leader: Member, to: Member) -> None:
         """Hand the lead over, so that the leader can go without an election that holds up every write."""
-        self._run(leader.client_urls[0], "move-leader", f"{to.id:x}")
+        self._run(leader.client_urls[0], "move-leader", f"{to.id:x}", again=False)
 
     def remove(self, member: Member) -> None:
         """Take a member out, by its ID."""
-        self._run(_LOCAL, "member", "remove", f"{member.id:x}")
+        self._run(_LOCAL, "member", "remove", f"{member.id:x}", again=False)
 
     def _healthy(self, urls: Sequence[str]) -> set[str]:
         """etcdctl fails when one of them does, and says of each in its output how it is."""
@@ -130,11 +130,11 @@ class Etcd:
             host=self.host.name,
         )
 
-    def _run(self, endpoints: str, *words: str, tolerant: bool = False, timeout: float = 60) -> str:
+    def _run(self, endpoints: str, *words: str, tolerant: bool = False, timeout: float = 60, again: bool = True) -> str:
         script = self.inside(*_ETCDCTL, "--endpoints", endpoints, *words)
         if tolerant:
             script += "true\n"
-        return self.host.ask(script, timeout=timeout, what="etcdctl " + " ".join(words[:2]), wait=False)
+        return self.host.ask(script, timeout=timeout, what="etcdctl " + " ".join(words[:2]), wait=False, again=again)
 
 
 def _member(listed: dict[str, Any]) -> Member:

@@ -58,12 +58,14 @@ class Host:
         what: str = "",
         stdin: Sequence[bytes] = (),
         wait: bool = True,
+        again: bool = True,
         on_line: Callable[[str], None] | None = None,
     ) -> str:
         """Run a script that changes nothing on the host itself and return its standard output.
 
         With `wait` it waits for the end of whatever changes the host just now. `on_line` gets each line as it comes.
-        When the connection is lost it is run once more, over a new one; not with `on_line`, which has had lines.
+        When the connection is lost it is run once more, over a new one, unless `again` is off; not with `on_line`,
+        which has had lines.
         Raises CommandError when it fails.
         """
         if wait:
@@ -71,7 +73,7 @@ class Host:
         try:
             return self._run(script, stdin, timeout, what, on_line)
         except LostError:
-            if on_line:
+            if on_line or not again:
                 raise
             return self._run(script, stdin, timeout, what, on_line)
 

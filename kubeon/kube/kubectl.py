@@ -36,9 +36,9 @@ class Kubectl:
                 if not any(passing in error.why for passing in _PASSING):
                     raise
             self._clock.sleep(pause)
-        return self._once(words, manifest, timeout)
+        return self._once(words, manifest, timeout, again=patient)
 
-    def _once(self, words: Sequence[str], manifest: str, timeout: float) -> str:
+    def _once(self, words: Sequence[str], manifest: str, timeout: float, *, again: bool = True) -> str:
         line = shlex.join(["kubectl", "--kubeconfig", ADMIN_CONF, "--server", self._server(), *words])
         return self.host.ask(
             line + "\n",
@@ -46,6 +46,7 @@ class Kubectl:
             timeout=timeout,
             what="kubectl " + " ".join(words[:3]),
             wait=False,
+            again=again,
         )
 
     def get(self, *words: str) -> Any:
@@ -65,7 +66,7 @@ class Kubectl:
     def answers(self) -> bool:
         """Does this control plane's API server say that it is ready, within 10 seconds?"""
         try:
-            return self.run("get", "--raw", "/readyz", "--request-timeout=10s").strip() == "ok"
+            return self.run("get", "--raw", "/readyz", "--request-timeout=10s", timeout=15).strip() == "ok"
         except CommandError:
             return False
 

@@ -36,9 +36,10 @@ MANIFESTS = frozenset(
 HEALTHY_WITHIN = 30  # seconds etcd may take to be whole again
 
 # A member whose kubelet has its configuration needs no second join, only a kubelet that runs.
-_START_KUBELET = """
-[ -e /var/lib/kubelet/config.yaml ] && [ -e /var/lib/kubelet/kubeadm-flags.env ] || exit 3
-systemctl is-active --quiet kubelet || { systemctl start kubelet && echo "kubelet started"; }
+_UNCONFIGURED = 3
+_START_KUBELET = f"""
+[ -e /var/lib/kubelet/config.yaml ] && [ -e /var/lib/kubelet/kubeadm-flags.env ] || exit {_UNCONFIGURED}
+systemctl is-active --quiet kubelet || {{ systemctl start kubelet && echo "kubelet started"; }}
 """
 # kubeadm waits for the kubelet to register before it starts etcd, so the API server beside it is not there yet: the
 # kubelet goes to another one meanwhile. A detour in /etc/hosts would stay in pods that start during the join.
@@ -62,8 +63,11 @@ class _Join(Step):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing for a member; else `kubeadm join`, after clearing away a join that was cut off."""
         if self.is_member(ctx, host):
-            with contextlib.suppress(CommandError):
+            try:
                 return host.change(_START_KUBELET, what="start the kubelet").splitlines()
+            except CommandError as error:
+                if error.command_exit_code != _UNCONFIGURED:
+                    raise
         cleared = self.clear(ctx, host)
         self.join(ctx, host)
         ctx.joined = True

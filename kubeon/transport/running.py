@@ -28,11 +28,10 @@ class Lines:
             self.begun = self.begun or line == self.mark
 
 
-def send(channel: paramiko.Channel, payload: bytes, stdin: Iterable[bytes]) -> None:
+def send(channel: paramiko.Channel, stdin: Iterable[bytes]) -> None:
     """Send everything; a script that ends before it has read all of it is not an error here, its exit code tells."""
     channel.settimeout(STALLED)  # for one block
     try:
-        channel.sendall(payload)
         for block in stdin:
             for start in range(0, len(block), BLOCK):
                 channel.sendall(block[start : start + BLOCK])
@@ -74,7 +73,6 @@ def exit_code(channel: paramiko.Channel) -> int:
     if channel.exit_status_ready() and channel.exit_status >= 0:
         return channel.exit_status
     transport = channel.get_transport()
-    transport.join(1.0)  # a transport that ends closes its channels first
-    if transport.is_alive():
+    if channel.eof_received and transport.is_active():  # closed by sshd
         return SIGNALLED
     raise EOFError(str(transport.saved_exception or "") or "it ended without an exit code")

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -64,26 +65,36 @@ class SSH:
         self.used_password = False
         self._connection: fabric.Connection | None = None
         self._logging_in: fabric.Connection | None = None  # for whoever cuts it meanwhile
-        self._closed = 0  # times; what fails after that has not lost its connection
-        self._opening = threading.RLock()  # lanes that use one control plane's kubectl share its connection
+        self._closed = False  # for good: what is cut on purpose must not log in again
+        self._opening = threading.Lock()  # lanes that use one control plane's kubectl share its connection
+        self._replacing = threading.Lock()
+        self._refusal: ConnectError | None = None  # of the last login
         self._sudo = False
         self._sudo_password: str | None = None
 
     def open(self) -> None:
         """Log in and become able to act as root. Raises ConnectError that says why it cannot be."""
-        self._leave()
+        self._drop(self._connection)
         passwords = [None] if self.target.secrets.ssh_password is None else [None, self.target.secrets.ssh_password]
         for password in passwords:
             try:
-                self._connection = self._login(password)
+                connection = self._login(password)
             except paramiko.AuthenticationException as error:
                 if password is passwords[-1]:
                     raise self._refused(password is not None) from error
             else:
                 self.used_password = password is not None
                 break
-        if self._root:
-            self._become_root()
+        try:
+            if self._root:
+                self._become_root(connection)
+        except BaseException:
+            self._drop(connection)
+            raise
+        with self._replacing:
+            self._connection, self._logging_in = connection, None
+        if self._closed:  # meanwhile
+            self._drop(connection)
 
     def run(
         self,
@@ -94,10 +105,10 @@ class SSH:
         on_line: Callable[[str], None] | None = None,
     ) -> Result:
         """See transport.base.Transport."""
-        self._ensure_open()
+        connection = self._ensure_open()
         parcel = pack(script, sudo=self._sudo, sudo_password=self._sudo_password)
         lines = Lines(parcel.mark, on_line) if on_line else None
-        result = self._execute(parcel.command, parcel.payload, stdin, timeout, lines)
+        result = self._execute(connection, parcel.command, chain((parcel.payload,), stdin), timeout, lines)
         return Result(parcel.output(result.stdout), result.stderr, result.exit_code)
 
     def follow(
@@ -112,9 +123,9 @@ class SSH:
         stop: Callable[[], bool] = lambda: False,
     ) -> Ended:
         """See transport.base.Followed."""
-        self._ensure_open()
+        connection = self._ensure_open()
         parcel = pack(script, sudo=self._sudo, sudo_password=self._sudo_password, own=own)
-        with self._channel() as channel:
+        with self._channel(connection) as channel:
             channel.exec_command(parcel.command)
             following = Following(channel, timeout, stop)
             following.send((parcel.payload,))
@@ -122,14 +133,18 @@ class SSH:
             return following.receive(AfterMark(parcel.mark, on_output, both=own), lifeline=lifeline)
 
     def close(self) -> None:
-        """See transport.base.Transport."""
-        self._closed += 1
-        self._leave()
+        """See transport.base.Transport. Safe from any thread; what runs is cut, and there is no login after that."""
+        self._closed = True
+        self._drop(self._connection)
+        self._drop(self._logging_in)
 
     # -- logging in ----------------------------------------------------------------------------------------------
 
     def _login(self, password: str | None) -> fabric.Connection:
+        """A connection; it is `_logging_in` until it is of use."""
         target = self.target
+        if self._closed:
+            raise self._failed("the connection was closed")
         keys = [str(key) for key in (target.own_key, target.key) if key is not None and key.exists()]
         connection = _connection(
             target,
@@ -140,13 +155,14 @@ class SSH:
                 "allow_agent": password is None,
                 "banner_timeout": target.connect_timeout * 3,
                 "auth_timeout": target.connect_timeout * 3,
+                "channel_timeout": target.connect_timeout,  # at a jump host; paramiko's own is an hour
                 "transport_factory": _fast_transport,
             },
             gateway=self._gateway(),
         )
         self._logging_in = connection
         try:
-            _open(connection, wanted=lambda: self._logging_in is connection)
+            _open(connection, wanted=lambda: not self._closed)
         except paramiko.BadHostKeyException as error:
             raise self._failed(
                 "its host key has changed",
@@ -156,7 +172,6 @@ class SSH:
                 "if not, somebody may be in between",
             ) from error
         except paramiko.AuthenticationException:
-            _close(connection)
             raise
         except UnknownHostKeyError as error:
             raise self._failed(
@@ -166,12 +181,9 @@ class SSH:
                 hint=f"add it to {target.known_hosts}, or leave out --strict-host-keys",
             ) from error
         except (OSError, EOFError, paramiko.SSHException) as error:
-            _close(connection)
             if "No authentication methods available" in str(error):
                 raise paramiko.AuthenticationException(str(error)) from error
             raise self._failed("cannot be reached by SSH", why=_reason(error), hint=self._where()) from error
-        finally:
-            self._logging_in = None
         _keep_alive(connection)
         return connection
 
@@ -201,15 +213,12 @@ class SSH:
                 continue
         raise gateway._refused(jump.secrets.ssh_password is not None)
 
-    def _become_root(self) -> None:
+    def _become_root(self, connection: fabric.Connection) -> None:
         """Find out how to be root: as root, by sudo without a password, or by sudo with one."""
-        self._sudo, self._sudo_password = False, None
-        probe = self._execute("sh -c 'id -u; sudo -n true 2>/dev/null && echo sudo'", b"", (), 30, None)
+        probe = self._execute(connection, "sh -c 'id -u; sudo -n true 2>/dev/null && echo sudo'", (), 30)
         words = probe.stdout.split()
-        if "0" in words:
-            return
-        self._sudo = True
-        if "sudo" in words:
+        if "0" in words or "sudo" in words:
+            self._sudo, self._sudo_password = "0" not in words, None
             return
         # the login password also where the cluster's own key has taken its place: it is the same account
         password = self.target.secrets.sudo_password or self.target.secrets.ssh_password
@@ -219,7 +228,7 @@ class SSH:
                 kind=LoginError,
                 hint="give it: --ask-sudo-password, --sudo-password-file or KUBEON_SUDO_PASSWORD",
             )
-        check = self._execute("sudo -k -S -p '' true", password.encode() + b"\n", (), 30, None)
+        check = self._execute(connection, "sudo -k -S -p '' true", [password.encode() + b"\n"], 30)
         if check.exit_code:
             raise self._failed(
                 f"{self._user()} cannot become root by sudo",
@@ -227,66 +236,80 @@ class SSH:
                 why=(check.stderr.strip().splitlines() or ["sudo said nothing"])[-1],
                 hint="check the sudo password and that the user may use sudo",
             )
-        self._sudo_password = password
+        self._sudo, self._sudo_password = True, password
 
     # -- running -------------------------------------------------------------------------------------------------
 
     def _execute(
-        self, command: str, payload: bytes, stdin: Iterable[bytes], timeout: float, lines: "Lines | None"
+        self,
+        connection: fabric.Connection,
+        command: str,
+        stdin: Iterable[bytes],
+        timeout: float,
+        lines: "Lines | None" = None,
     ) -> Result:
         deadline = SYSTEM_CLOCK.monotonic() + timeout
-        with self._channel(timeout) as channel:
+        with self._channel(connection, timeout) as channel:
             channel.exec_command(command)
-            send(channel, payload, stdin)
+            send(channel, stdin)
             return receive(channel, deadline, lines)
 
-    def _ensure_open(self) -> None:
+    def _ensure_open(self) -> fabric.Connection:
+        """Whoever has waited for a login that was refused does not try another one."""
+        before = self._refusal
         with self._opening:
-            if self._connection is None or not self._connection.is_connected:
+            connection = self._connection
+            if connection is not None and connection.is_connected:
+                return connection
+            if self._refusal is not before and self._refusal is not None:
+                error = self._refusal
+                raise type(error)(error.what, why=error.why, hint=error.hint, host=error.host)
+            try:
                 self.open()
+            except ConnectError as error:
+                self._refusal = error
+                raise
+            if self._connection is None:
+                raise self._failed("the connection was closed")
+            return self._connection
 
     @contextmanager
-    def _channel(self, timeout: float = DEAD_AFTER) -> Iterator[paramiko.Channel]:
+    def _channel(self, connection: fabric.Connection, timeout: float = DEAD_AFTER) -> Iterator[paramiko.Channel]:
         """A session; paramiko's errors end here. `timeout` is what an error says."""
-        connection, closed = self._connection, self._closed
         try:
-            if connection is None:
-                raise EOFError("it was closed")
             channel = connection.transport.open_session(timeout=DEAD_AFTER)
             try:
                 yield channel
             finally:
                 channel.close()
-        except TimeoutError as error:  # other lanes' scripts go on over this connection
-            raise self._error(f"no answer within {timeout:.0f} s", hint=self._where()) from error
+        except TimeoutError as error:
+            self._drop(connection)
+            raise self._failed(f"no answer within {timeout:.0f} s", hint=self._where()) from error
         except (OSError, EOFError, paramiko.SSHException) as error:
-            with self._opening:  # another lane may have noticed before, and have opened a new one
-                if self._connection is connection:
-                    self._leave()
-            kind = LostError if closed == self._closed else ConnectError
-            raise self._error("the connection was lost", why=_reason(error), hint=self._where(), kind=kind) from error
+            self._drop(connection)
+            kind = ConnectError if self._closed else LostError
+            raise self._failed("the connection was lost", why=_reason(error), hint=self._where(), kind=kind) from error
 
-    def _leave(self) -> None:
-        both, self._connection, self._logging_in = (self._connection, self._logging_in), None, None
-        for connection in both:
-            if connection is not None:
-                _close(connection)
+    def _drop(self, connection: fabric.Connection | None) -> None:
+        """Close this one; another lane may have opened a new one since."""
+        with self._replacing:
+            if self._connection is connection:
+                self._connection = None
+            if self._logging_in is connection:
+                self._logging_in = None
+        if connection is not None:
+            _close(connection)
 
     # -- words ---------------------------------------------------------------------------------------------------
 
     def _user(self) -> str:
-        return self._connection.user if self._connection else (self.target.user or "root")
+        connection = self._connection or self._logging_in
+        return connection.user if connection else (self.target.user or "root")
 
     def _where(self) -> str:
         return f"try: ssh -p {self.target.port or 22} {self.target.user or 'root'}@{self.target.address}"
 
     def _failed(
-        self, what: str, *, why: str = "", hint: str = "", kind: type[ConnectError] = ConnectError
-    ) -> ConnectError:
-        self._leave()
-        return self._error(what, why=why, hint=hint, kind=kind)
-
-    def _error(
         self, what: str, *, why: str = "", hint: str = "", kind: type[ConnectError] = ConnectError
     ) -> ConnectError:
         return kind(what, why=why, hint=hint, host=self.target.name or self.target.address)
@@ -318,7 +341,17 @@ def _connection(
 
 
 def _open(connection: fabric.Connection, wanted: Callable[[], bool]) -> None:
-    """Log in; again where sshd dropped the connection, as it does when too many come at once."""
+    """Log in; again where sshd dropped the connection, as it does when too many come at once. What fails is closed."""
+    try:
+        _knock(connection, wanted)
+        if not wanted():
+            raise EOFError("it was closed")
+    except BaseException:
+        _close(connection)
+        raise
+
+
+def _knock(connection: fabric.Connection, wanted: Callable[[], bool]) -> None:
     for pause in (*AGAIN_AFTER, None):
         began = SYSTEM_CLOCK.monotonic()
         try:

@@ -75,7 +75,8 @@ class Machine:
         self.refuses = 0  # so many calls of kubectl, after which the API server is there again
         self.keys: list[str] = []  # authorized_keys
         self.fails: dict[str, str] = {}  # token: what it says; once
-        self.cuts: set[str] = set()  # tokens after which the connection is lost; once
+        self.cuts: set[str] = set()  # tokens after which the connection is lost; twice where kubeon asks once more
+        self.cut_before: set[str] = set()
         self.told: list[str] = []  # tokens, in order
         self.changed: list[str] = []  # those that are not reads
         self.hook: Callable[[str], None] = lambda token: None  # called before each token
@@ -265,7 +266,9 @@ class Run(EtcdTokens, Startup, Upgrading):
             machine.hook(name)
             getattr(self, f"do_{name}")(**match.groupdict())
         if name in machine.cuts:
-            machine.cuts.remove(name)
+            if self.lock == "x" or name in machine.cut_before:
+                machine.cuts.remove(name)
+            machine.cut_before.add(name)  # what only asks is asked once more
             raise LostError("the connection was lost", host=machine.name)
 
     def say(self, line: str) -> None:

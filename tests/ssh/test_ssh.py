@@ -6,8 +6,10 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
+import fabric
 import pytest
 
 from kubeon.errors import ConnectError, LoginError, LostError
@@ -74,8 +76,9 @@ def test_half_a_script_is_never_run(sshd: Sshd) -> None:
 
     original = ssh._execute
 
-    def cut(command: str, payload: bytes, *rest: object) -> object:
-        return original(command, payload[: len(payload) // 2], *rest)  # type: ignore[arg-type]
+    def cut(connection: fabric.Connection, command: str, stdin: Iterable[bytes], *rest: object) -> object:
+        payload = b"".join(stdin)
+        return original(connection, command, [payload[: len(payload) // 2]], *rest)  # type: ignore[arg-type]
 
     ssh._execute = cut  # type: ignore[method-assign, assignment]
     result = ssh.run(f"touch {marker}\n" + "true\n" * 1000, timeout=10)
@@ -221,10 +224,32 @@ def test_a_connection_that_is_closed_on_purpose_is_not_opened_again(host: Host) 
         host.ask("sleep 20\n", wait=False)
 
     assert not isinstance(caught.value, LostError)
+    with pytest.raises(ConnectError, match="closed"):
+        host.ask("echo back\n", wait=False)
 
 
-def test_a_timeout_leaves_other_lanes_alone(host: Host) -> None:
-    """One script is given up, the one beside it goes on over the same connection."""
+def test_a_login_that_is_refused_is_not_tried_by_all_lanes(sshd: Sshd, host: Host) -> None:
+    """Those who waited for it get the same error."""
+    host.ask("true\n", wait=False)
+    sshd.stop()
+    connects = []
+
+    def open_session(self: fabric.Connection) -> None:
+        connects.append(self)
+        time.sleep(0.5)
+        raise OSError("nobody there")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fabric.Connection, "open", open_session)
+        host.transport._connection.transport.close()  # type: ignore[attr-defined]
+        answers = on_all(range(8), lambda _: host.ask("true\n", wait=False), parallel=8)
+
+    assert {str(answer) for answer in answers.values()} == {"one: cannot be reached by SSH: nobody there"}
+    assert len(connects) == 1
+
+
+def test_a_timeout_is_no_end_for_other_lanes(host: Host) -> None:
+    """One script is given up, and the connection with it; what was asked beside it is asked again."""
     answers = on_all([1, 3], lambda seconds: host.ask("sleep 2; echo end\n", timeout=seconds, wait=False))
 
     assert isinstance(answers[1], ConnectError)
