@@ -81,7 +81,7 @@ def test(_: Context, quick: bool = False) -> None:
     python("tests.programs")
     if not quick:
         python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
-    python("pytest", "--numprocesses", "2", "--dist", "worksteal", "-m", PURE)
+    python("pytest", "--numprocesses", "4", "--dist", "worksteal", "-m", PURE)
     if quick:
         return
     for marks, at_once in LAB.items():

@@ -43,8 +43,9 @@ class Asked:
     def __init__(self, **answers: str) -> None:
         self.answers, self.scripts = answers, list[str]()
 
-    def ask(self, script: str, *, what: str, wait: bool, timeout: float) -> str:
+    def ask(self, script: str, *, what: str, wait: bool, timeout: float, again: bool) -> str:
         assert not wait
+        assert again is not any(word in what for word in ("remove", "move-leader", "defrag"))
         assert timeout >= 60
         self.scripts.append(script)
         answer = self.answers[what.removeprefix("etcdctl ").replace(" ", "_")]

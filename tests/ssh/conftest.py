@@ -17,6 +17,7 @@ from kubeon import cli
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.home import Home
 from kubeon.transport.ssh import SSH, Target
+from tests.lab.mirror.services import free_port
 from tests.ssh import loopback
 
 _CONFIG = """\
@@ -107,9 +108,7 @@ def serving(folder: Path) -> Iterator[Sshd]:
     if not shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin"):
         pytest.skip("sshd is not installed (apt-get install openssh-server)")
     Path("/run/sshd").mkdir(exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     keygen(folder / "host_key")
     keygen(folder / "key")
     (folder / "authorized_keys").write_bytes((folder / "key.pub").read_bytes())
