@@ -9,7 +9,8 @@ KubeonError          1
 ├── HostError        5    a host cannot be reached, refuses the login, or a command on it failed
 │   ├── ConnectError      unreachable, or no answer in time
 │   │   ├── LoginError    it answers and does not let us in: wrong password, changed host key, no sudo
-│   │   └── LostError     the connection ended in the middle of a script, and nobody had closed it
+│   │   ├── LostError     the connection ended in the middle of a script, and nobody had closed it
+│   │   └── ClosedError   it was closed on purpose: a second Ctrl-C
 │   ├── CommandError      a command ended with a non-zero exit code
 │   └── HostErrors        several hosts at once
 ├── StateError       6    ~/.kubeon cannot be used: locked, damaged, another cluster's
@@ -91,6 +92,10 @@ class LoginError(ConnectError):
 
 class LostError(ConnectError):
     """The connection ended while a script ran, of which nobody knows how far it came. A new one may be had."""
+
+
+class ClosedError(ConnectError):
+    """The connection was closed on purpose, and is not opened again: whoever waits for the host has to give up."""
 
 
 class CommandError(HostError):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeon.errors import HostErrors, KubeonError, PreflightError, SpecError, StateError, UsageError
+from kubeon.engine.interrupt import Interrupt
+from kubeon.errors import HostErrors, Interrupted, KubeonError, PreflightError, SpecError, StateError, UsageError
 from kubeon.operations import Pods
 from kubeon.phases.prepare_hosts import MARKER
 from kubeon.phases.renew_certificates import users_of
@@ -116,6 +117,26 @@ def test_all_are_renewed_and_everything_restarted(world: MakeWorld) -> None:
     assert describe(of_user(here.kubeconfig.read_text(), "demo").encode()).fingerprint == (
         describe(admin.encode()).fingerprint
     )
+
+
+def test_a_second_ctrl_c_while_things_restart(world: MakeWorld) -> None:
+    """Nobody waits for anybody any more; what is still owed is made up for by the same command."""
+    here, interrupt = created(world), Interrupt()
+
+    def twice(token: str) -> None:
+        if token == "stop_container":
+            interrupt.request()
+            interrupt.request()
+            SYSTEM_CLOCK.sleep(1.0)
+
+    here["cp2"].hook = twice
+    with pytest.raises(Interrupted):
+        here.renew("all", interrupt=interrupt)
+
+    assert here.state.journal.entries()[-1].status == "interrupted"
+    here["cp2"].hook = lambda token: None
+    here.renew()
+    assert here.inspect().ok
 
 
 def test_who_has_started_again_by_itself_is_left_alone(world: MakeWorld) -> None:

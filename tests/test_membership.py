@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import (
     CommandError,
     HostErrors,
+    Interrupted,
     KubeonError,
     OperationError,
     PreflightError,
@@ -19,6 +21,7 @@ from kubeon.errors import (
 )
 from kubeon.lb import haproxy
 from kubeon.phases import init_control_plane
+from kubeon.waiting import SYSTEM_CLOCK
 from tests.conftest import MakeWorld
 from tests.fakes.etcd import FakeMember
 from tests.fakes.machine import Machine
@@ -255,6 +258,31 @@ def test_one_of_two_that_are_added_fails_and_the_other_is_a_member(world: MakeWo
     assert [node.name for node in here.state.read_spec().nodes] == ["cp1", "w1", "w2"]
     assert here.create(here.home.known("demo")).changed
     assert sorted(here.api.nodes) == ["cp1", "w1", "w2", "w3"]
+
+
+def test_a_second_ctrl_c_while_nodes_leave(world: MakeWorld) -> None:
+    """Connections are closed at once; who has left by then is not in the record, and the same command goes on."""
+    here, interrupt = world(control_planes=1, workers=3), Interrupt()
+    here.create()
+
+    def twice(token: str) -> None:
+        if token == "clean":
+            while "w2" in here.api.nodes or here["w2"].files.keys() & {"/etc/kubernetes/kubelet.conf"}:
+                SYSTEM_CLOCK.sleep(0.05)
+            SYSTEM_CLOCK.sleep(0.5)
+            interrupt.request()
+            interrupt.request()
+            SYSTEM_CLOCK.sleep(1.0)
+
+    here["w3"].hook = twice
+    with pytest.raises(Interrupted):
+        here.remove("@w2", "@w3", interrupt=interrupt)
+
+    assert [node.name for node in here.state.read_spec().nodes] == ["cp1", "w1", "w3"]
+    assert here.state.journal.entries()[-1].status == "interrupted"
+    here["w3"].hook = lambda token: None
+    here.remove("@w3")
+    assert [node.name for node in here.state.read_spec().nodes] == ["cp1", "w1"]
 
 
 @pytest.mark.parametrize("mode", ["direct", "haproxy"])

@@ -121,7 +121,8 @@ def renew(
         placed.raise_if_failed(AGAIN)
         outcome = run.walk(restarts(ctx), ctx, options, interrupt, f"Restarting what uses them, in {name}")
         kubeconfig = None
-        if ctx.api.answers():  # also when a worker failed: the administrator is not to wait for it
+        cut = interrupt is not None and interrupt.now  # connections are closed
+        if not cut and ctx.api.answers():  # also when a worker failed: the administrator is not to wait for it
             remember_settings(ctx)
             kubeconfig = commit(ctx, spec, options)
             if pending:

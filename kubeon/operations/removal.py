@@ -94,7 +94,10 @@ def remove(
         for node in left:
             forget_host(run.state.known_hosts, str(node.address))
         if left:
-            commit(ctx, stored.without(left), options)
+            if interrupt and interrupt.now:  # connections are closed
+                run.state.write_spec(stored.without(left))
+            else:
+                commit(ctx, stored.without(left), options)
             # begun by somebody else, and not over: nodes that are being added, or an upgrade
             if pending and (pending.without((*stored.nodes, *left)).nodes or pending.version != stored.version):
                 run.state.write_proposed(pending.without(left))

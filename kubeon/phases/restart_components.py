@@ -8,7 +8,7 @@ made up for by the next, and a reboot pays everything.
 import contextlib
 from collections.abc import Collection, Iterable
 
-from kubeon.errors import CommandError, OperationError
+from kubeon.errors import ClosedError, CommandError, OperationError
 from kubeon.etcd.members import Etcd, Member, member_at
 from kubeon.etcd.quorum import quorum_of, without
 from kubeon.hosts.fleet import on_all
@@ -176,6 +176,9 @@ def wait_until_settled(ctx: Cluster, hosts: Iterable[Host], *, clock: Clock = SY
     def settled() -> bool:
         nonlocal since
         answers = on_all(asked, lambda host: control_plane_problem(ctx, host))
+        for problem in answers.values():
+            if isinstance(problem, ClosedError):
+                raise problem
         problems.clear()
         problems.update({host.name: str(problem) for host, problem in answers.items() if problem})
         since = -1.0 if problems else since if since >= 0 else clock.monotonic()

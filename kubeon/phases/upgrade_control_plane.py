@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from kubeon.bundle.install import activate_script
-from kubeon.errors import CommandError, KubeonError, OperationError
+from kubeon.errors import ClosedError, CommandError, KubeonError, OperationError
 from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
@@ -119,9 +119,12 @@ def _words(ctx: Cluster, host: Host) -> tuple[str, ...]:
 
 def _expect_answer(ctx: Cluster, host: Host) -> None:
     def answers() -> bool:
-        with suppress(KubeonError):
+        try:
             return Kubectl(host).answers() and api_version(Kubectl(host)) == ctx.spec.kubernetes
-        return False
+        except ClosedError:
+            raise
+        except KubeonError:
+            return False
 
     if not wait_until(answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=1.0):
         raise OperationError(

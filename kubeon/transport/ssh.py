@@ -18,7 +18,7 @@ from typing import Any
 import fabric
 import paramiko
 
-from kubeon.errors import ConnectError, LoginError, LostError
+from kubeon.errors import ClosedError, ConnectError, LoginError, LostError
 from kubeon.transport.base import Ended, Result
 from kubeon.transport.following import AfterMark, Following
 from kubeon.transport.host_keys import HostKeys, UnknownHostKeyError, fingerprint
@@ -37,6 +37,13 @@ LOGINS = 8  # at once, at one jump host
 _JUMPS: dict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(LOGINS))
 # Its threads log the traceback of whatever goes wrong, a login that we cut included; without a handler that is printed.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+_CLOSED = "the connection was closed"
+
+
+class _NotWantedError(Exception):
+    """Closed while logging in."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +150,6 @@ class SSH:
     def _login(self, password: str | None) -> fabric.Connection:
         """A connection; it is `_logging_in` until it is of use."""
         target = self.target
-        if self._closed:
-            raise self._failed("the connection was closed")
         keys = [str(key) for key in (target.own_key, target.key) if key is not None and key.exists()]
         connection = _connection(
             target,
@@ -161,6 +166,8 @@ class SSH:
             gateway=self._gateway(),
         )
         self._logging_in = connection
+        if self._closed:
+            raise self._failed(_CLOSED, kind=ClosedError)
         try:
             _open(connection, wanted=lambda: not self._closed)
         except paramiko.BadHostKeyException as error:
@@ -184,7 +191,8 @@ class SSH:
             if "No authentication methods available" in str(error):
                 raise paramiko.AuthenticationException(str(error)) from error
             raise self._failed("cannot be reached by SSH", why=_reason(error), hint=self._where()) from error
-        _keep_alive(connection)
+        except _NotWantedError as error:
+            raise self._failed(_CLOSED, kind=ClosedError) from error
         return connection
 
     def _gateway(self) -> fabric.Connection | None:
@@ -208,6 +216,8 @@ class SSH:
         for password in (None, jump.secrets.ssh_password):
             try:
                 with _JUMPS[self.target.jump]:
+                    if self._closed:
+                        raise self._failed(_CLOSED, kind=ClosedError)
                     return gateway._login(password)
             except paramiko.AuthenticationException:
                 continue
@@ -269,9 +279,10 @@ class SSH:
             except ConnectError as error:
                 self._refusal = error
                 raise
-            if self._connection is None:
-                raise self._failed("the connection was closed")
-            return self._connection
+            self._refusal, connection = None, self._connection
+            if connection is None:
+                raise self._failed(_CLOSED, kind=ClosedError)
+            return connection
 
     @contextmanager
     def _channel(self, connection: fabric.Connection, timeout: float = DEAD_AFTER) -> Iterator[paramiko.Channel]:
@@ -287,8 +298,11 @@ class SSH:
             raise self._failed(f"no answer within {timeout:.0f} s", hint=self._where()) from error
         except (OSError, EOFError, paramiko.SSHException) as error:
             self._drop(connection)
-            kind = ConnectError if self._closed else LostError
-            raise self._failed("the connection was lost", why=_reason(error), hint=self._where(), kind=kind) from error
+            if self._closed:
+                raise self._failed(_CLOSED, kind=ClosedError) from error
+            raise self._failed(
+                "the connection was lost", why=_reason(error), hint=self._where(), kind=LostError
+            ) from error
 
     def _drop(self, connection: fabric.Connection | None) -> None:
         """Close this one; another lane may have opened a new one since."""
@@ -344,21 +358,27 @@ def _open(connection: fabric.Connection, wanted: Callable[[], bool]) -> None:
     """Log in; again where sshd dropped the connection, as it does when too many come at once. What fails is closed."""
     try:
         _knock(connection, wanted)
-        if not wanted():
-            raise EOFError("it was closed")
-    except BaseException:
+        _keep_alive(connection)
+    except BaseException as error:
         _close(connection)
+        if isinstance(error, Exception) and not wanted():  # paramiko stumbles in many ways then
+            raise _NotWantedError from error
         raise
+    if not wanted():
+        _close(connection)
+        raise _NotWantedError
 
 
 def _knock(connection: fabric.Connection, wanted: Callable[[], bool]) -> None:
     for pause in (*AGAIN_AFTER, None):
+        if not wanted():
+            raise _NotWantedError
         began = SYSTEM_CLOCK.monotonic()
         try:
             connection.open()
         except (EOFError, ConnectionResetError, paramiko.SSHException) as error:
             dropped = not isinstance(error, paramiko.SSHException) or "banner" in str(error)
-            if pause is None or not dropped or not wanted() or SYSTEM_CLOCK.monotonic() - began > DROPPED_WITHIN:
+            if pause is None or not dropped or SYSTEM_CLOCK.monotonic() - began > DROPPED_WITHIN:
                 raise
             SYSTEM_CLOCK.sleep(pause)
         else:

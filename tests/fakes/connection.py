@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 
-from kubeon.errors import ConnectError, LostError
+from kubeon.errors import ClosedError, ConnectError, LostError
 from kubeon.transport.base import Result
 from tests.fakes.machine import Machine
 
@@ -18,6 +18,7 @@ class FakeConnection:
         self.used_password = False
         self._own_key, self._given = own_key, password
         self._sessions = threading.Semaphore(self.MOST)
+        self._closed = False
 
     def open(self) -> None:
         """Log in: with the key that is authorized, or else the password."""
@@ -37,12 +38,20 @@ class FakeConnection:
     ) -> Result:
         """See transport.base.Transport."""
         assert timeout > 0
+        self._expect_open()
         if not self._sessions.acquire(blocking=False):
             raise LostError("the connection was lost", why="MaxSessions of sshd", host=self.machine.name)
         try:
-            return self.machine.run(script, stdin, on_line)
+            result = self.machine.run(script, stdin, on_line)
+            self._expect_open()
+            return result
         finally:
             self._sessions.release()
 
     def close(self) -> None:
         """See transport.base.Transport."""
+        self._closed = True
+
+    def _expect_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the connection was closed", host=self.machine.name)

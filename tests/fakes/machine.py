@@ -268,7 +268,9 @@ class Run(EtcdTokens, Startup, Upgrading):
         if name in machine.cuts:
             if self.lock == "x" or name in machine.cut_before:
                 machine.cuts.remove(name)
-            machine.cut_before.add(name)  # what only asks is asked once more
+                machine.cut_before.discard(name)
+            else:  # it is asked once more
+                machine.cut_before.add(name)
             raise LostError("the connection was lost", host=machine.name)
 
     def say(self, line: str) -> None:

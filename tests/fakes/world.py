@@ -189,6 +189,7 @@ class World:
 
     def remove(self, *selectors: str, yes: bool = True, **how: Any) -> RemoveResult:
         """`kubeon del`."""
+        interrupt: Interrupt | None = how.pop("interrupt", None)
         self.watcher = Watcher()
         return operations.remove(
             self.spec.name,
@@ -197,6 +198,7 @@ class World:
             self.watcher,
             partial(self._confirm, yes),
             selectors=selectors,
+            interrupt=interrupt,
         )
 
     @property
@@ -239,6 +241,7 @@ class World:
 
     def renew(self, *what: str, yes: bool = True, warn_days: int | None = None, **how: Any) -> RenewResult:
         """`kubeon certs renew`."""
+        interrupt: Interrupt | None = how.pop("interrupt", None)
         self.watcher = Watcher()
         settings = {name: how.pop(name) for name in ("sans", "validity") if name in how}
         return operations.renew_certificates(
@@ -248,6 +251,7 @@ class World:
             self.watcher,
             partial(self._confirm, yes),
             wanted=operations.wanted_certificates(what, warn_days=warn_days),
+            interrupt=interrupt,
             **settings,
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import fabric
 import pytest
 
-from kubeon.errors import ConnectError, LoginError, LostError
+from kubeon.errors import ClosedError, ConnectError, LoginError, LostError
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.spec.model import NodeSpec
@@ -220,11 +220,9 @@ def test_a_connection_that_is_closed_on_purpose_is_not_opened_again(host: Host) 
     """Whoever cuts what runs wants its end."""
     threading.Timer(0.5, host.transport.close).start()
 
-    with pytest.raises(ConnectError) as caught:
+    with pytest.raises(ClosedError):
         host.ask("sleep 20\n", wait=False)
-
-    assert not isinstance(caught.value, LostError)
-    with pytest.raises(ConnectError, match="closed"):
+    with pytest.raises(ClosedError):
         host.ask("echo back\n", wait=False)
 
 
@@ -250,10 +248,10 @@ def test_a_login_that_is_refused_is_not_tried_by_all_lanes(sshd: Sshd, host: Hos
 
 def test_a_timeout_is_no_end_for_other_lanes(host: Host) -> None:
     """One script is given up, and the connection with it; what was asked beside it is asked again."""
-    answers = on_all([1, 3], lambda seconds: host.ask("sleep 2; echo end\n", timeout=seconds, wait=False))
+    answers = on_all([1, 30], lambda seconds: host.ask("sleep 2; echo end\n", timeout=seconds, wait=False))
 
     assert isinstance(answers[1], ConnectError)
-    assert answers[3] == "end\n"
+    assert answers[30] == "end\n"
 
 
 def test_a_jump_host_leads_there(sshd: Sshd) -> None:
