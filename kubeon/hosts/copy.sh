@@ -41,9 +41,16 @@ check_file() { # number path size sha256 mode mtime
 sweep() { # folder
     for old in "$1"/.kubeon-new-*; do
         [ -e "$old" ] || [ -L "$old" ] || continue
-        # one of a moment ago may be just about to be locked
-        [ -n "$(find "$old" -mmin +1)" ] || continue
-        if [ -L "$old" ]; then rm -f -- "$old"; else flock -n "$old" rm -f -- "$old"; fi
+        if [ -L "$old" ]; then
+            [ -z "$(find "$old" -mmin +1)" ] || rm -f -- "$old"
+            continue
+        fi
+        # By its descriptor: it may get its name meanwhile, and its owner go on with the next one under this name. One of
+        # a moment ago may be just about to be locked.
+        (
+            exec 7<"$old" && [ -n "$(find -L /proc/self/fd/7 -mmin +1)" ] && flock -n 7 &&
+                [ "$(stat -L -c %i /proc/self/fd/7)" = "$(stat -c %i -- "$old")" ] && rm -f -- "$old"
+        ) 2>/dev/null
     done
 }
 

@@ -86,7 +86,8 @@ class Copying:
         if ended.exit_code:
             lines = errors.decode(errors="replace").strip().splitlines()[-ERROR_LINES:]
             why = "\n".join(_SHELL.sub("", line) for line in lines)
-            raise CommandError(f"{what} failed", command_exit_code=ended.exit_code, why=why, hint=_hint(why))
+            what = f"{what} failed (exit code {ended.exit_code})"
+            raise CommandError(what, command_exit_code=ended.exit_code, why=why, hint=_hint(why))
         return bytes(output)
 
 

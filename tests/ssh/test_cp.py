@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeon.hosts import copying
 from tests.ssh.conftest import Ran, Sshd
 
 pytestmark = pytest.mark.ssh
@@ -226,6 +227,20 @@ def test_what_is_cut_off_leaves_whole_files_only(kubeon: Kubeon, tmp_path: Path,
     assert kubeon("cp", tmp_path / "big", f"many@cp1:{there}/big").code == 0
     assert [path.name for path in there.iterdir()] == ["big"]
     shutil.rmtree(there)
+
+
+def test_who_sweeps_leaves_those_alone_who_write(tmp_path: Path) -> None:
+    """Two hosts that share a disk: files that get their old times and their names in the same moment are no leftovers."""
+    library = (Path(copying.__file__).parent / "copy.sh").read_text()
+    sweeper = subprocess.Popen(["sh", "-c", f"{library}\nwhile [ ! -e stop ]; do sweep .; done"], cwd=tmp_path)
+    put = f"{library}\ntoken=mine\nfor name in 1 2 3 4 5; do echo hello | put_file 0 ./$name 6 644 1000000000; done"
+    try:
+        for _ in range(60):
+            done = subprocess.run(["sh", "-c", put], cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stderr) == (0, "")
+    finally:
+        (tmp_path / "stop").touch()
+        sweeper.wait(timeout=30)
 
 
 LONG = pytest.param(300, marks=[pytest.mark.lab, pytest.mark.alone])  # the length; it needs no lab
