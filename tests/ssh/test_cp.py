@@ -230,7 +230,7 @@ def test_what_is_cut_off_leaves_whole_files_only(kubeon: Kubeon, tmp_path: Path,
 
 
 def test_who_sweeps_leaves_those_alone_who_write(tmp_path: Path) -> None:
-    """Two hosts that share a disk: files that get their old times and their names in the same moment are no leftovers."""
+    """Two hosts that share a disk: files that get their old times and then their names are no leftovers."""
     library = (Path(copying.__file__).parent / "copy.sh").read_text()
     sweeper = subprocess.Popen(["sh", "-c", f"{library}\nwhile [ ! -e stop ]; do sweep .; done"], cwd=tmp_path)
     put = f"{library}\ntoken=mine\nfor name in 1 2 3 4 5; do echo hello | put_file 0 ./$name 6 644 1000000000; done"
