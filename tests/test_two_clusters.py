@@ -12,7 +12,7 @@ from kubeon.errors import KubeonError
 from kubeon.operations import Options, base
 from kubeon.phases.look import look
 from kubeon.pki.authorities import Authorities
-from kubeon.transport.ssh import Target
+from kubeon.transport.login import Target
 from tests.fakes.world import World
 from tests.specs import a_spec
 

@@ -18,7 +18,7 @@ from kubeon.phases.look import target_of
 from kubeon.spec.selectors import select
 from kubeon.state.home import Home
 from kubeon.transport.base import Followed
-from kubeon.transport.ssh import Target
+from kubeon.transport.login import Target
 from kubeon.waiting import SYSTEM_CLOCK
 
 

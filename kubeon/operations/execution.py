@@ -19,7 +19,8 @@ from kubeon.spec.model import NodeSpec
 from kubeon.spec.selectors import select
 from kubeon.state.home import Home
 from kubeon.transport.base import Ended, Followed
-from kubeon.transport.ssh import SSH, Target
+from kubeon.transport.login import Target
+from kubeon.transport.ssh import SSH
 from kubeon.waiting import SYSTEM_CLOCK
 
 BLOCK = 1 << 20

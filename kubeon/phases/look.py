@@ -15,8 +15,9 @@ from kubeon.hosts.gather import facts_script, parse_facts
 from kubeon.hosts.host import Host
 from kubeon.spec.model import ClusterSpec, NodeSpec
 from kubeon.state.cluster import ClusterState
+from kubeon.transport.login import Target
 from kubeon.transport.secrets import Secrets
-from kubeon.transport.ssh import SSH, Target
+from kubeon.transport.ssh import SSH
 from kubeon.waiting import SYSTEM_CLOCK
 
 FACTS_TIMEOUT = 60  # seconds

@@ -4,16 +4,11 @@ Three defaults of fabric are not used: it accepts any host key, it reads standar
 its exceptions print whole command lines.
 """
 
-import logging
-import socket
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
-from typing import Any
 
 import fabric
 import paramiko
@@ -21,46 +16,24 @@ import paramiko
 from kubeon.errors import ClosedError, ConnectError, LoginError, LostError
 from kubeon.transport.base import Ended, Result
 from kubeon.transport.following import AfterMark, Following
-from kubeon.transport.host_keys import HostKeys, UnknownHostKeyError, fingerprint
+from kubeon.transport.host_keys import UnknownHostKeyError, fingerprint
+from kubeon.transport.login import (
+    DEAD_AFTER,
+    NotWantedError,
+    Target,
+    close,
+    connection_to,
+    log_in,
+    reason_of,
+)
 from kubeon.transport.running import Lines, receive, send
 from kubeon.transport.script import pack
 from kubeon.transport.secrets import Secrets
 from kubeon.waiting import SYSTEM_CLOCK
 
-KEEPALIVE = 10  # seconds between two signs of life on an idle connection
-DEAD_AFTER = 30  # seconds without any answer of the network after which a connection is lost
-# sshd drops connections at random while more than ten are logging in (MaxStartups 10:30:100), and with a jump host they
-# all do so there. A dropped one is tried again after these seconds.
-AGAIN_AFTER = (0.5, 1.0, 2.0)
-DROPPED_WITHIN = 3.0  # seconds; what takes longer is no drop
 LOGINS = 8  # at once, at one jump host
 _JUMPS: dict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(LOGINS))
-# Its threads log the traceback of whatever goes wrong, a login that we cut included; without a handler that is printed.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-
 _CLOSED = "the connection was closed"
-
-
-class _NotWantedError(Exception):
-    """Closed while logging in."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where and how to log in. `own_key` is the cluster's own key, `keys` what the user named."""
-
-    address: str
-    known_hosts: Path
-    user: str | None = None
-    port: int | None = None
-    own_key: Path | None = None
-    key: Path | None = None
-    jump: str | None = None
-    strict_host_keys: bool = False
-    connect_timeout: float = 10.0  # seconds
-    secrets: Secrets = field(default_factory=Secrets)
-    name: str = ""  # what errors call it
 
 
 class SSH:
@@ -151,7 +124,7 @@ class SSH:
         """A connection; it is `_logging_in` until it is of use."""
         target = self.target
         keys = [str(key) for key in (target.own_key, target.key) if key is not None and key.exists()]
-        connection = _connection(
+        connection = connection_to(
             target,
             connect_kwargs={
                 "key_filename": keys,
@@ -161,7 +134,6 @@ class SSH:
                 "banner_timeout": target.connect_timeout * 3,
                 "auth_timeout": target.connect_timeout * 3,
                 "channel_timeout": target.connect_timeout,  # at a jump host; paramiko's own is an hour
-                "transport_factory": _fast_transport,
             },
             gateway=self._gateway(),
         )
@@ -169,7 +141,7 @@ class SSH:
         if self._closed:
             raise self._failed(_CLOSED, kind=ClosedError)
         try:
-            _open(connection, wanted=lambda: not self._closed)
+            log_in(connection, wanted=lambda: not self._closed)
         except paramiko.BadHostKeyException as error:
             raise self._failed(
                 "its host key has changed",
@@ -190,8 +162,8 @@ class SSH:
         except (OSError, EOFError, paramiko.SSHException) as error:
             if "No authentication methods available" in str(error):
                 raise paramiko.AuthenticationException(str(error)) from error
-            raise self._failed("cannot be reached by SSH", why=_reason(error), hint=self._where()) from error
-        except _NotWantedError as error:
+            raise self._failed("cannot be reached by SSH", why=reason_of(error), hint=self._where()) from error
+        except NotWantedError as error:
             raise self._failed(_CLOSED, kind=ClosedError) from error
         return connection
 
@@ -301,7 +273,7 @@ class SSH:
             if self._closed:
                 raise self._failed(_CLOSED, kind=ClosedError) from error
             raise self._failed(
-                "the connection was lost", why=_reason(error), hint=self._where(), kind=LostError
+                "the connection was lost", why=reason_of(error), hint=self._where(), kind=LostError
             ) from error
 
     def _drop(self, connection: fabric.Connection | None) -> None:
@@ -312,7 +284,7 @@ class SSH:
             if self._logging_in is connection:
                 self._logging_in = None
         if connection is not None:
-            _close(connection)
+            close(connection)
 
     # -- words ---------------------------------------------------------------------------------------------------
 
@@ -333,83 +305,3 @@ class SSH:
         hint = "give a key with --key, or a password with --ask-password, --password-file or KUBEON_SSH_PASSWORD"
         user = self.target.user or "root"
         return self._failed(f"the login as {user} was refused", why=f"tried {tried}", hint=hint, kind=LoginError)
-
-
-def _connection(
-    target: Target, connect_kwargs: dict[str, object], gateway: fabric.Connection | None
-) -> fabric.Connection:
-    # A Config of its own for each connection: one shared by 300 threads failed in its attribute look-up.
-    connection = fabric.Connection(
-        target.address,
-        user=target.user,
-        port=target.port,
-        gateway=gateway,
-        connect_timeout=max(1, round(target.connect_timeout)),
-        connect_kwargs=connect_kwargs,
-        config=fabric.Config(overrides={"user": "root"}),
-    )
-    if target.known_hosts.exists():
-        connection.client.load_host_keys(str(target.known_hosts))
-    connection.client.set_missing_host_key_policy(HostKeys(target.known_hosts, strict=target.strict_host_keys))
-    return connection
-
-
-def _open(connection: fabric.Connection, wanted: Callable[[], bool]) -> None:
-    """Log in; again where sshd dropped the connection, as it does when too many come at once. What fails is closed."""
-    try:
-        _knock(connection, wanted)
-        _keep_alive(connection)
-    except BaseException as error:
-        _close(connection)
-        if isinstance(error, Exception) and not wanted():  # paramiko stumbles in many ways then
-            raise _NotWantedError from error
-        raise
-    if not wanted():
-        _close(connection)
-        raise _NotWantedError
-
-
-def _knock(connection: fabric.Connection, wanted: Callable[[], bool]) -> None:
-    for pause in (*AGAIN_AFTER, None):
-        if not wanted():
-            raise _NotWantedError
-        began = SYSTEM_CLOCK.monotonic()
-        try:
-            connection.open()
-        except (EOFError, ConnectionResetError, paramiko.SSHException) as error:
-            dropped = not isinstance(error, paramiko.SSHException) or "banner" in str(error)
-            if pause is None or not dropped or SYSTEM_CLOCK.monotonic() - began > DROPPED_WITHIN:
-                raise
-            SYSTEM_CLOCK.sleep(pause)
-        else:
-            return
-
-
-def _fast_transport(sock: socket.socket, **arguments: Any) -> paramiko.Transport:
-    """AES-GCM first: it needs no MAC besides, so one machine sends half as much again to its hosts."""
-    transport = paramiko.Transport(sock, **arguments)
-    options = transport.get_security_options()
-    options.ciphers = sorted(options.ciphers, key=lambda cipher: "gcm" not in cipher)
-    return transport
-
-
-def _close(connection: fabric.Connection) -> None:
-    """Close without waiting for a dead peer, the jump host's connection too."""
-    connection.client.close()
-    if isinstance(connection.gateway, fabric.Connection):
-        connection.gateway.client.close()
-
-
-def _keep_alive(connection: fabric.Connection) -> None:
-    connection.transport.set_keepalive(KEEPALIVE)
-    # A cut cable is noticed by the kernel: no acknowledgement within that time ends the connection (tcp(7), Linux).
-    if isinstance(connection.transport.sock, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
-        connection.transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER * 1000)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
-        return "; ".join(str(cause) for cause in error.errors.values())
-    return str(error) or type(error).__name__

@@ -53,8 +53,8 @@ from kubeon.phases.look import look
 from kubeon.pki.authorities import Authorities
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.home import Home
+from kubeon.transport.login import Target
 from kubeon.transport.secrets import Secrets
-from kubeon.transport.ssh import Target
 from tests.engine.test_runner import Watcher
 from tests.fakes.api import READY, FakeApi
 from tests.fakes.connection import FakeConnection

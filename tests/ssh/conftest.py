@@ -16,7 +16,8 @@ import pytest
 from kubeon import cli
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.home import Home
-from kubeon.transport.ssh import SSH, Target
+from kubeon.transport.login import Target
+from kubeon.transport.ssh import SSH
 from tests.lab.mirror.services import free_port
 from tests.ssh import loopback
 

@@ -11,7 +11,7 @@ import pytest
 from kubeon import cli
 from kubeon.operations import copying, execution
 from kubeon.phases.look import target_of
-from kubeon.transport.ssh import Target
+from kubeon.transport.login import Target
 
 
 def redirected(*given: Any) -> Target:
