@@ -20,7 +20,8 @@ DEAD_AFTER = 30  # seconds without any answer of the network after which a conne
 # all do so there. A dropped one is tried again after these seconds.
 AGAIN_AFTER = (0.5, 1.0, 2.0)
 DROPPED_WITHIN = 3.0  # seconds; what takes longer is no drop
-# Paramiko's threads log the traceback of whatever goes wrong, a login that we cut included; without a handler that is printed.
+# Paramiko's threads log the traceback of whatever goes wrong, a login that we cut included; without a handler it is
+# printed.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
