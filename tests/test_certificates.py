@@ -125,9 +125,10 @@ def test_a_second_ctrl_c_while_things_restart(world: MakeWorld) -> None:
 
     def twice(token: str) -> None:
         if token == "stop_container":
+            here["cp2"].closed.clear()
             interrupt.request()
             interrupt.request()
-            SYSTEM_CLOCK.sleep(1.0)
+            assert here["cp2"].closed.wait(30)
 
     here["cp2"].hook = twice
     with pytest.raises(Interrupted):

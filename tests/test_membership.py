@@ -267,12 +267,12 @@ def test_a_second_ctrl_c_while_nodes_leave(world: MakeWorld) -> None:
 
     def twice(token: str) -> None:
         if token == "clean":
-            while "w2" in here.api.nodes or here["w2"].files.keys() & {"/etc/kubernetes/kubelet.conf"}:
+            while "clean-host" not in here.ended_by("w2"):
                 SYSTEM_CLOCK.sleep(0.05)
-            SYSTEM_CLOCK.sleep(0.5)
+            here["w3"].closed.clear()
             interrupt.request()
             interrupt.request()
-            SYSTEM_CLOCK.sleep(1.0)
+            assert here["w3"].closed.wait(30)
 
     here["w3"].hook = twice
     with pytest.raises(Interrupted):

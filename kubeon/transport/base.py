@@ -64,7 +64,7 @@ class Transport(Protocol):
         """
 
     def close(self) -> None:
-        """End the connection. Safe to call twice."""
+        """End the connection, for good. Safe to call twice, and from another thread."""
 
 
 class Followed(Protocol):
@@ -90,4 +90,4 @@ class Followed(Protocol):
         """
 
     def close(self) -> None:
-        """End the connection. Safe to call twice, and from another thread."""
+        """End the connection, for good. Safe to call twice, and from another thread."""

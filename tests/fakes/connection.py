@@ -51,6 +51,7 @@ class FakeConnection:
     def close(self) -> None:
         """See transport.base.Transport."""
         self._closed = True
+        self.machine.closed.set()
 
     def _expect_open(self) -> None:
         if self._closed:

@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 import tarfile
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -77,6 +78,7 @@ class Machine:
         self.fails: dict[str, str] = {}  # token: what it says; once
         self.cuts: set[str] = set()  # tokens after which the connection is lost; twice where kubeon asks once more
         self.cut_before: set[str] = set()
+        self.closed = threading.Event()  # kubeon has closed a connection to it
         self.told: list[str] = []  # tokens, in order
         self.changed: list[str] = []  # those that are not reads
         self.hook: Callable[[str], None] = lambda token: None  # called before each token
