@@ -1,7 +1,8 @@
 """What several levels of tests share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
@@ -11,6 +12,7 @@ from kubeon.spec.versions import ca_validity
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.cluster.living import sharing
 from tests.fakes.world import World
+from tests.measured import hand_over, summary
 from tests.pki.factories import CENTURY
 from tests.specs import a_spec
 
@@ -32,6 +34,19 @@ class Together(LoadFileScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together | None:
     """For those who ask for modules; the others share out tests."""
     return Together(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What was measured goes with it."""
+    report = yield
+    hand_over(report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """And is shown."""
+    summary(terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ MakeKubeon = Callable[[], Kubeon]
 MEASURED = [pytest.mark.lab, pytest.mark.measured]
 SHARED = {
     "ha": ("test_certs", "test_high_availability", "test_info"),
-    "ud": ("test_lb_switch", "test_updater"),
+    "ud": ("test_lb_switch", "test_updater", "test_upgrade_cut_off"),
     "up": ("test_upgrade",),  # by itself: two processes have about as long with all of them
 }
 """Modules by the cluster that they share."""

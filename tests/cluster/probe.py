@@ -26,6 +26,7 @@ import yaml
 
 from tests.lab import machine
 from tests.lab.hosts import LabHost
+from tests.measured import measured
 
 RATE = 10  # requests a second, each stream: twenty from each host
 PATIENCE = 10.0  # seconds for a request
@@ -75,15 +76,17 @@ class Report:
 
 def show(report: Report, began: float) -> None:
     """Print what a probe found; times count from `began`."""
-    print(report)
+    measured(report)
     for name, stream in (("kept", report.kept), ("new", report.new)):
         for at, ended, why in stream.failed[:5]:
-            print(f"  {name}: {at - began:.2f} to {ended - began:.2f} s: {why}")
+            measured(f"  {name}: {at - began:.2f} to {ended - began:.2f} s: {why}")
         if stream.failed:
-            print(f"  {name}: the last failure ended {max(each[1] for each in stream.failed) - began:.1f} s after it")
+            measured(
+                f"  {name}: the last failure ended {max(each[1] for each in stream.failed) - began:.1f} s after it"
+            )
         for what, moments in (("reconnects", stream.reconnects), ("sent again", [at for at, _ in stream.resent])):
             if moments:
-                print(f"  {name}: {what} at {[round(at - began, 1) for at in moments[:10]]}")
+                measured(f"  {name}: {what} at {[round(at - began, 1) for at in moments[:10]]}")
 
 
 class Closed(Exception):  # noqa: N818 - it is an answer, too

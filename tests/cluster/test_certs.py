@@ -1,5 +1,5 @@
 """Certificates of a cluster of three control planes and two workers: shown, renewed, expired and brought back, and CAs
-rotated, while clients ask twenty times a second. The tests go in order; what was measured is printed (pytest -s).
+rotated, while clients ask twenty times a second. The tests go in order; what was measured is in pytest's summary.
 """
 
 import base64
@@ -28,6 +28,7 @@ from tests.cluster.driver import kubectl
 from tests.cluster.living import MEASURED, Living
 from tests.cluster.probe import probing
 from tests.lab import hosts
+from tests.measured import measured
 from tests.pki.expiry import aged
 
 pytestmark = MEASURED
@@ -73,9 +74,9 @@ class Ce(Living):
             yield
             taken = time.monotonic() - began
             reports = end()
-        print(f"\n{what}: {taken:.0f} s")
+        measured(f"{what}: {taken:.0f} s")
         for report in reports:
-            print(f"  {report}")
+            measured(f"  {report}")
             for name, stream in (("kept", report.kept), ("new", report.new)):
                 seconds = Counter((round(at - began), why[:150]) for at, _, why in stream.failed)
                 print("".join(f"    {name} at {at} s, {n} times: {why}\n" for (at, why), n in seconds.items()), end="")
@@ -198,7 +199,7 @@ def test_an_expired_cluster_comes_back(ce: Ce) -> None:
     began = time.monotonic()
     ce.kubeon.ok("certs", "renew", ce.name, "--yes")
 
-    print(f"\nan expired cluster was back after {time.monotonic() - began:.0f} s")
+    measured(f"an expired cluster was back after {time.monotonic() - began:.0f} s")
     ce.is_sound()
     ce.works()
 

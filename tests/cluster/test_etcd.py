@@ -14,6 +14,7 @@ from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
 from tests.lab import faults, hosts
 from tests.lab.hosts import LabHost, Snapshot
+from tests.measured import measured
 
 pytestmark = pytest.mark.lab
 
@@ -78,7 +79,7 @@ class Eta:
         run.kill()
         began = time.monotonic()
         outcome = self.kubeon.ok(*command)
-        print(f"\nthe restore that went on took {time.monotonic() - began:.0f} s")
+        measured(f"the restore that went on took {time.monotonic() - began:.0f} s")
         assert "continues the restore" in outcome.text, outcome.text
 
     def status(self) -> Any:
@@ -174,7 +175,7 @@ def test_two_of_three_are_lost_and_nothing_else(eta: Eta) -> None:
     _wait(lambda: eta.status()["quorum"]["lost"])
     began = time.monotonic()
     said = eta.kubeon.run(*eta.etcd("status", eta.name))
-    print(f"\nstatus of a lost quorum took {time.monotonic() - began:.0f} s\n{said.stdout}")
+    measured(f"status of a lost quorum took {time.monotonic() - began:.0f} s")
     assert said.exit_code == 1
     assert "quorum is lost" in said.stdout
 

@@ -1,6 +1,6 @@
 """What clients notice when control planes fail, come and go.
 
-The tests go in order; what was measured is printed (pytest -s).
+The tests go in order; what was measured is in pytest's summary.
 """
 
 import json
@@ -16,6 +16,7 @@ from tests.cluster.living import MEASURED, Living
 from tests.cluster.probe import Report, Stream, probing, show
 from tests.lab import faults, hosts, machine
 from tests.lab.hosts import LabHost
+from tests.measured import measured
 
 pytestmark = MEASURED
 
@@ -52,7 +53,7 @@ def test_a_control_plane_without_power(ha: Living) -> None:
     faults.restore(victim)
     faults.power_on(victim)
     wait_for(lambda: all(haproxy_servers(worker) == dict.fromkeys(servers(ha), "UP") for worker in ha.workers))
-    print(f"{victim.name} serves again {time.monotonic() - began:.0f} s after it was switched on")
+    measured(f"{victim.name} serves again {time.monotonic() - began:.0f} s after it was switched on")
     wait_for(lambda: etcdctl(ha.control_planes[1], "endpoint health --cluster -w json").count('"health":true') == 3)
 
 
@@ -62,7 +63,7 @@ def test_a_new_control_plane(ha: Living) -> None:
     with asked(ha) as end:
         began = time.monotonic()
         ha.kubeon.ok("add", ha.name, "-m", f"{new.name}={new.address}", "--yes")
-        print(f"add: {time.monotonic() - began:.0f} s")
+        measured(f"add: {time.monotonic() - began:.0f} s")
         time.sleep(3)
         reports = end()
     ha.control_planes.append(new)
@@ -85,7 +86,7 @@ def test_a_control_plane_that_leaves(ha: Living, leads: bool) -> None:
         time.sleep(2)
         began = time.monotonic()
         ha.kubeon.ok("del", ha.name, f"@{leaving.name}", "--yes")
-        print(f"del of etcd's {'leader' if leads else 'follower'}: {time.monotonic() - began:.0f} s")
+        measured(f"del of etcd's {'leader' if leads else 'follower'}: {time.monotonic() - began:.0f} s")
         time.sleep(3)
         reports = end()
     ha.control_planes.remove(leaving)
@@ -115,7 +116,7 @@ def test_old_workers_of_haproxy_end_with_their_connections(ha: Living) -> None:
 
     wait_for(lambda: haproxies(worker) == 1)
 
-    print(f"{many} haproxy workers on {worker.name} before its clients came anew, then 1")
+    measured(f"{many} haproxy workers on {worker.name} before its clients came anew, then 1")
 
 
 def streams(reports: list[Report]) -> Iterator[tuple[str, str, Stream]]:

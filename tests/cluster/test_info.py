@@ -1,6 +1,6 @@
 """`kubeon cluster-info` on a real cluster: when all is well, when one of everything is down, when no API answers.
 
-One cluster; the tests go in order. Measured times are printed (pytest -s).
+One cluster; the tests go in order. Measured times are in pytest's summary.
 """
 
 import json
@@ -13,12 +13,13 @@ import pytest
 from tests.cluster.driver import VERSION, wait_for
 from tests.cluster.living import MEASURED, Living
 from tests.lab import faults, hosts
+from tests.measured import measured
 
 pytestmark = MEASURED
 
 _MANIFEST = "/etc/kubernetes/manifests/local-haproxy.yaml"
 _GONE = "for i in $(seq 120); do crictl ps -q --name haproxy | grep -q . || exit 0; sleep 0.5; done; exit 1"
-BOUND = 60  # seconds; it takes a tenth of that on a machine that does nothing else
+TOLD_WITHIN = 10  # seconds, with the start of Python and all; of several looks one, for machines are shared
 PATIENCE = 180  # seconds
 
 
@@ -35,7 +36,6 @@ class Looked(Living):
         assert "error" not in value, outcome.text
         print(f"{value['verdict']}: {taken:.1f} s, {value['seconds']:.1f} s of them asking")
         print("".join(f"    {each['severity']} {each['nodes']} {each['what']}\n" for each in value["reasons"]))
-        assert taken < BOUND
         return outcome.exit_code, value, taken
 
     def says(self, verdict: str) -> bool:
@@ -55,14 +55,14 @@ class Looked(Living):
             time.sleep(2)
 
     def becomes(self, verdict: str) -> tuple[Any, float]:
-        """Look until the cluster is so; the answer, and the seconds that the last look took."""
+        """Look until the cluster is so, and that is told in time; the answer, and the seconds that the look took."""
         deadline = time.monotonic() + PATIENCE
         while True:
             code, value, taken = self.look()
             assert code == {"healthy": 0, "degraded": 8, "down": 9}[value["verdict"]]
-            if value["verdict"] == verdict:
+            if value["verdict"] == verdict and taken < TOLD_WITHIN:
                 return value, taken
-            assert time.monotonic() < deadline, value["reasons"]
+            assert time.monotonic() < deadline, (taken, value["reasons"])
             time.sleep(2)
 
 
@@ -126,7 +126,7 @@ def test_one_of_everything_is_down(cluster: Looked) -> None:
     assert said(value, "Kubelet", stopped.name).startswith("kubelet is inactive")
     assert "haproxy does not answer" in said(value, "WayToApi", cut.name)
     assert not [reason for reason in value["reasons"] if reason["severity"] == "down"]
-    print(f"one of everything down: told within {taken:.1f} s")
+    measured(f"one of everything down: told within {taken:.1f} s")
 
 
 def test_no_api_answers(cluster: Looked) -> None:
@@ -134,9 +134,8 @@ def test_no_api_answers(cluster: Looked) -> None:
     for host in cluster.control_planes[1:]:
         hosts.ssh(host, "systemctl stop kubelet; crictl stop $(crictl ps -q --name 'kube-apiserver|^etcd$')")
 
-    code, value, taken = cluster.look()
+    value, taken = cluster.becomes("down")
 
-    assert (code, value["verdict"]) == (9, "down")
     assert said(value, "Api").startswith("no API server is ready")
     assert said(value, "Etcd").startswith("no member of etcd answers; of 3 voters 2 are needed")
     for host in cluster.control_planes[1:]:
@@ -147,7 +146,7 @@ def test_no_api_answers(cluster: Looked) -> None:
             "kube-apiserver: its container exited",
         }
     assert [node["ready"] for node in value["nodes"]] == [None] * 5
-    print(f"down: told within {taken:.1f} s")
+    measured(f"down: told within {taken:.1f} s")
 
 
 def test_all_comes_back(cluster: Looked) -> None:
@@ -159,4 +158,4 @@ def test_all_comes_back(cluster: Looked) -> None:
 
     began = time.monotonic()
     cluster.becomes("healthy")
-    print(f"healthy again after {time.monotonic() - began:.0f} s")
+    measured(f"healthy again after {time.monotonic() - began:.0f} s")

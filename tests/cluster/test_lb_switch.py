@@ -1,7 +1,7 @@
 """Another way to the API for a cluster that is used: clients on the workers ask by its name all the while.
 
-From updater to haproxy, to a load balancer outside, and back. The tests go in order; what was measured is printed
-(pytest -s). Every pair of ways, cut off at every phase, is in tests/test_lb_switch.py.
+From updater to haproxy, to a load balancer outside, and back. The tests go in order; what was measured is in pytest's
+summary. Every pair of ways, cut off at every phase, is in tests/test_lb_switch.py.
 """
 
 import json
@@ -17,6 +17,7 @@ from tests.cluster.living import MEASURED, Living
 from tests.cluster.probe import probing, show
 from tests.lab import hosts
 from tests.lab.hosts import LabHost
+from tests.measured import measured
 
 pytestmark = MEASURED
 
@@ -79,7 +80,7 @@ def test_nobody_is_interrupted(cluster: Switched, old: str, mode: str) -> None:
     with probing(cluster.workers, admin, seconds=1200, by_name=True) as end:
         began = time.monotonic()
         kubeon.ok("lb", "switch", cluster.name, *way, "--yes", timeout=1200)
-        print(f"{old} to {mode}: {time.monotonic() - began:.0f} s")
+        measured(f"{old} to {mode}: {time.monotonic() - began:.0f} s")
         time.sleep(5)
         reports = end()
 

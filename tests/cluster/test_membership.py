@@ -15,6 +15,7 @@ from tests.cluster.conftest import Up, control_machine
 from tests.cluster.driver import VERSION, Kubeon, Outcome, Run, kubectl, sources
 from tests.lab import base, faults, hosts
 from tests.lab.hosts import LabHost, Snapshot
+from tests.measured import measured
 
 pytestmark = pytest.mark.lab
 
@@ -176,7 +177,7 @@ def test_a_dead_one_leaves(mu: Mu) -> None:
     began = time.monotonic()
     mu.kubeon.ok(*mu.remove("@n10", "--dead"))
 
-    print(f"\ndel --dead took {time.monotonic() - began:.0f} s")
+    measured(f"del --dead took {time.monotonic() - began:.0f} s")
     assert refused.exit_code == 4, refused.text
     assert "--dead" in refused.text
     mu.check("n100", "n1000", "n11")

@@ -1,6 +1,6 @@
 """What small clusters show: a second control plane, and a load balancer outside that is down at first.
 
-What was measured is printed (pytest -s).
+What was measured is in pytest's summary.
 """
 
 import json
@@ -18,6 +18,7 @@ from tests.cluster.driver import VERSION, Kubeon, Outcome, haproxy_servers, kube
 from tests.cluster.probe import probing, show
 from tests.lab import hosts
 from tests.lab.hosts import LabHost, Snapshot
+from tests.measured import measured
 
 pytestmark = pytest.mark.lab
 
@@ -79,7 +80,7 @@ def test_a_second_control_plane_and_what_is_new_then(
     with probing([worker], module_kubeon.home / "clusters" / grown.name / "admin.conf") as end:
         began = time.monotonic()
         module_kubeon.ok("add", grown.name, "-m", f"{second.name}={second.address}", "--yes")
-        print(f"add to a cluster of one: {time.monotonic() - began:.0f} s")
+        measured(f"add to a cluster of one: {time.monotonic() - began:.0f} s")
         kubectl(second, "create -f -", stdin=_SERVICE)
         made = time.monotonic()
         seconds = {}
@@ -88,7 +89,7 @@ def test_a_second_control_plane_and_what_is_new_then(
             seconds[control_plane.name] = round(time.monotonic() - made, 1)
         reports = end()
 
-    print(f"endpoints of a new Service after {seconds} s")
+    measured(f"endpoints of a new Service after {seconds} s")
     for report in reports:
         show(report, began)
     assert max(seconds.values()) < 30
@@ -101,15 +102,11 @@ def test_a_load_balancer_of_somebody_elses(waiting: "tuple[Small, LabHost, subpr
     first, worker = cluster.control_plane, cluster.worker
     without = Outcome(0, *process.communicate(timeout=600))
     joined = hosts.ssh(worker, "ls /var/lib/kubelet/config.yaml", check=False).stdout
-    print(
-        "without the balancer:",
-        *re.findall(r"FAILED.*|Creating sm-ext: .*|.*does not lead.*", without.text),
-        sep="\n  ",
-    )
+    print(*re.findall(r"FAILED.*|Creating sm-ext: .*|.*does not lead.*", without.text), sep="\n")
     hosts.ssh(balancer, "systemctl start haproxy")
     began = time.monotonic()
     cluster.kubeon.ok(*cluster.command())
-    print(f"with it: {time.monotonic() - began:.0f} s")
+    measured(f"with it: {time.monotonic() - began:.0f} s")
 
     assert process.returncode in (1, 5)
     assert "the load balancer (apiserver.cluster.local:8443) does not lead to it" in " ".join(without.text.split())

@@ -1,6 +1,6 @@
 """Nodes go from v1.20.2 to a later patch release while people use them.
 
-The tests go in order. Measured numbers are printed (pytest -s).
+The tests go in order. What was measured is in pytest's summary.
 """
 
 import json
@@ -12,9 +12,10 @@ import pytest
 from tests.cluster.driver import VERSION, kubectl
 from tests.cluster.living import MEASURED, Living
 from tests.cluster.pods import IMAGE
-from tests.cluster.probe import probing
+from tests.cluster.probe import probing, show
 from tests.lab import hosts, mirror
 from tests.lab.hosts import LabHost
+from tests.measured import measured
 
 pytestmark = MEASURED
 
@@ -154,12 +155,11 @@ def test_upgrade_under_load(cluster: Upgraded) -> None:
     with probing([cluster.first, cluster.workers[0]], None, address=address, port=80, seconds=900) as end:
         began = time.monotonic()
         outcome = cluster.kubeon.ok(*cluster.upgrade(), timeout=900)
-        print(f"upgrade of 3 + 2: {time.monotonic() - began:.0f} s")
+        measured(f"upgrade of 3 + 2: {time.monotonic() - began:.0f} s")
         reports = end()
 
     for report in reports:
-        print(report)
-        print([(round(e - began, 1), why) for _, e, why in report.new.failed])
+        show(report, began)
     assert "has v1.20.15" in outcome.stdout
     cluster.check()
     assert cluster.certificates() == certificates

@@ -1,50 +1,80 @@
-"""An upgrade that is cut off at every turn, and goes on by the same command. The tests go in order.
+"""An upgrade in mode updater that is cut off at every turn, under load, and goes on by the same command.
 
-Of a cluster with one control plane: others are upgraded by the same phases, which take minutes.
+The tests go in order; what was measured is in pytest's summary.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.conftest import Up
-from tests.cluster.driver import VERSION, Kubeon, nodes, sources
+from kubeon.lb.updater import UPDATER
+from tests.cluster.driver import VERSION, kubectl, wait_for
+from tests.cluster.living import MEASURED, Living
+from tests.cluster.probe import Report, probing, show
+from tests.cluster.test_updater import API
 from tests.cluster.test_upgrade import NEW, Upgraded
-from tests.lab import faults, mirror
-from tests.lab.hosts import Snapshot
+from tests.lab import faults, hosts, mirror
+from tests.measured import measured
 
-pytestmark = pytest.mark.lab
+pytestmark = MEASURED
+
+
+class CutOff(Upgraded):
+    """The cluster."""
+
+    @contextmanager
+    def asked(self) -> Iterator[list[Report]]:
+        """The Deployment is, 20 times a second on two nodes; what they found when the block has ended."""
+        address = kubectl(self.first, "get service web -o jsonpath={.spec.clusterIP}")
+        reports: list[Report] = []
+        with probing([self.first, self.workers[0]], None, address=address, port=80, seconds=900) as end:
+            began = time.monotonic()
+            yield reports
+            reports += end()
+        for report in reports:
+            show(report, began)
 
 
 @pytest.fixture(scope="module")
-def cut(up: Up, prepared: Snapshot, module_kubeon: Kubeon) -> Upgraded:
-    """One control plane, two workers, and something that people use."""
+def cut(ud: Living) -> CutOff:
+    """Handed on, for the last time: nothing is left afterwards."""
     mirror.prepare((VERSION, NEW))
-    first, *workers = up("uc-m1", "uc-w1", "uc-w2", like=prepared)
-    cluster = Upgraded(module_kubeon, "cut", [first], workers, [])
-    module_kubeon.ok("create", cluster.name, VERSION, *nodes([first], workers), *sources(), "--yes")
+    cluster = CutOff(**vars(ud))
     cluster.serves()
     return cluster
 
 
+@pytest.fixture(scope="module")
+def certificates(cut: CutOff) -> dict[str, str]:
+    """As they were before."""
+    return cut.certificates()
+
+
+@pytest.mark.usefixtures("certificates")
 @pytest.mark.parametrize(
     "moment",
     [
-        r"uc-w2.*bring-images.*: started|\[bring-images\]: started",
+        r"\[bring-images\]: started",
         r"\[upgrade/staticpods\] Preparing for \"kube-controller-manager\"",
         r"\[upgrade-workers\]: started",
     ],
     ids=["files", "kubeadm", "drain"],
 )
-def test_killed(cut: Upgraded, moment: str) -> None:
-    """While files are brought, inside `kubeadm upgrade apply`, while a worker is drained."""
-    run = cut.kubeon.watched(cut.name, *cut.upgrade())
-    run.reach(moment, patience=400)
-    time.sleep(1)
-    run.kill()
+def test_killed(cut: CutOff, moment: str) -> None:
+    """While files are brought, inside `kubeadm upgrade apply`, while a worker is drained: no request fails."""
+    with cut.asked() as reports:
+        run = cut.kubeon.watched(cut.name, *cut.upgrade())
+        run.reach(moment, patience=600)
+        time.sleep(1)
+        run.kill()
+        time.sleep(3)
+
+    assert [report.new.failed for report in reports] == [[], []]
 
 
-def test_nothing_else_is_begun(cut: Upgraded) -> None:
+def test_nothing_else_is_begun(cut: CutOff) -> None:
     """It says what goes on."""
     refused = cut.kubeon.run("create", cut.name, "--yes")
 
@@ -52,19 +82,43 @@ def test_nothing_else_is_begun(cut: Upgraded) -> None:
     assert f"kubeon upgrade {cut.name} {NEW} goes on with it" in refused.text
 
 
-def test_a_worker_without_power(cut: Upgraded) -> None:
-    """In the middle of its turn: the upgrade fails, and says so."""
-    run = cut.kubeon.watched(cut.name, *cut.upgrade("--drain-timeout", "30"))  # nobody leaves a dead host
-    run.reach(r"\[upgrade-workers\]: started", patience=400)
-    busy = next(host for host in cut.workers if cut.kubelets()[host.name] == VERSION)
-    faults.power_off(busy)
-    failed = run.end(patience=400)
-    faults.power_on(busy)
+def test_a_worker_without_power(cut: CutOff) -> None:
+    """In the middle of its turn: the upgrade fails, and says so. What ran on it is missed until the cluster notices."""
+    with cut.asked():
+        run = cut.kubeon.watched(cut.name, *cut.upgrade("--drain-timeout", "30"))  # nobody leaves a dead host
+        run.reach(r"\[upgrade-workers\]: started", patience=600)
+        busy = next(host for host in cut.workers if cut.kubelets()[host.name] == VERSION)
+        faults.power_off(busy)
+        failed = run.end(patience=600)
+        faults.power_on(busy)
 
     assert failed.exit_code != 0, failed.text
 
 
-def test_the_same_command_ends_it(cut: Upgraded) -> None:
-    """After all that everything has the new version."""
-    cut.kubeon.ok(*cut.upgrade(), timeout=900)
+def test_the_same_command_ends_it(cut: CutOff, certificates: dict[str, str]) -> None:
+    """After all that everything has the new version, no request failed, and the way to the API is what it was."""
+    kubectl(cut.first, "rollout status deployment/web --timeout=180s")
+    with cut.asked() as reports:
+        began = time.monotonic()
+        cut.kubeon.ok(*cut.upgrade(), timeout=900)
+        measured(f"the upgrade that went on: {time.monotonic() - began:.0f} s")
+
     cut.check()
+    assert [report.new.failed for report in reports] == [[], []]
+    assert cut.certificates() == certificates
+    assert "nothing was changed" in cut.kubeon.ok(*cut.upgrade()).stdout
+    assert cut.kubeon.data("create", cut.name, "--yes")["changed"] is False
+    kubectl(cut.first, f"rollout status deployment/{UPDATER} -n kube-system --timeout=180s")
+    wait_for(lambda: cut.kubeon.run("cluster-info", cut.name).exit_code == 0)
+
+
+def test_nothing_is_left(cut: CutOff) -> None:
+    """After destroy."""
+    cut.kubeon.ok("destroy", cut.name, "--yes")
+
+    for worker in cut.workers:
+        found = hosts.ssh(
+            worker, "ls -d /etc/systemd/system/apiserver-* /usr/local/lib/kubeon /etc/kubernetes", check=False
+        )
+        assert found.stdout == ""
+        assert API not in hosts.ssh(worker, "cat /etc/hosts").stdout
