@@ -23,6 +23,7 @@ class Outcome:
     errors: dict[str, KubeonError] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)  # host: what it waited for in vain
     interrupted: bool = False
+    cut_off: bool = False  # by a second Ctrl-C: not even what ran has come to its end
     hosts: int = 0
 
     @property
@@ -32,6 +33,8 @@ class Outcome:
 
     def raise_if_failed(self, hint: str) -> None:
         """Raise the one error, HostErrors when there are several, Interrupted after Ctrl-C."""
+        if self.cut_off:
+            raise Interrupted("interrupted; what was under way is cut off, the rest is not done", hint=hint)
         if self.interrupted:
             raise Interrupted("interrupted; what was begun is finished, the rest is not done", hint=hint)
         if len(self.errors) == 1 and not self.blocked:
@@ -88,7 +91,7 @@ class Runner(Generic[C, H]):
         self.reporter.end()
         if self._bug is not None:
             raise self._bug
-        self._outcome.interrupted = self.interrupt.requested
+        self._outcome.interrupted, self._outcome.cut_off = self.interrupt.requested, was_cut
         return self._outcome
 
     def _lane(self, host: H) -> None:

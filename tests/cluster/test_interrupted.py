@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster import snapshot
 from tests.cluster.conftest import Up
-from tests.cluster.driver import VERSION, Kubeon, Run, kubectl, nodes, sources
+from tests.cluster.driver import VERSION, Kubeon, Outcome, Run, kubectl, nodes, sources
 from tests.lab import faults, hosts, machine
 from tests.lab.hosts import LabHost
 
@@ -161,6 +161,31 @@ def test_killed_while_nodes_join(kappa: Kappa, moment: str) -> None:
     run.kill()
 
 
+def test_a_second_ctrl_c_stops_at_once(kappa: Kappa) -> None:
+    """In the middle of a join, which is cut off, too."""
+    _not_joined(kappa)
+    run = kappa.start()
+    run.reach(rf"k2: {re.escape(WORKING)}")
+
+    outcome = _ctrl_c_twice(run)
+
+    assert outcome.exit_code == 130, outcome.text
+    assert "cut off" in outcome.text
+    assert "kubeon create" in outcome.text
+
+
+def test_connections_that_are_lost_while_others_work(kappa: Kappa) -> None:
+    """Those to the control plane are, while workers join: it is asked on new ones, and nothing fails."""
+    _not_joined(kappa)
+    run = kappa.start()
+    run.reach(rf"k2: {re.escape(WORKING)}")
+    _inside(kappa.hosts[0], "pkill -KILL -f '^sshd: root@'")
+
+    outcome = run.end()
+
+    assert outcome.exit_code == 0, outcome.text
+
+
 def test_the_same_command_ends_with_a_ready_cluster(kappa: Kappa) -> None:
     """After all that: every node is Ready, it is the cluster that was begun, and there is nothing more to do."""
     began_with = kappa.fingerprint()
@@ -175,14 +200,20 @@ def test_the_same_command_ends_with_a_ready_cluster(kappa: Kappa) -> None:
     assert kubectl(kappa.hosts[0], "get secrets -n kube-system -o name | grep bootstrap-token", check=False) == ""
 
 
-def test_a_killed_destroy_is_taken_up_again(kappa: Kappa) -> None:
-    """And then the hosts are as they were before everything."""
-    run = kappa.start("destroy", kappa.name, "--yes", "--remove-packages")
+def test_a_destroy_that_is_cut_off_is_taken_up_again(kappa: Kappa) -> None:
+    """By a second Ctrl-C, by SIGKILL; and then the hosts are as they were before everything."""
+    words = ("destroy", kappa.name, "--yes", "--remove-packages")
+    run = kappa.start(*words)
+    run.reach(r"\[clean-host\]: started")
+    stopped = _ctrl_c_twice(run)
+    run = kappa.start(*words)
     run.reach(r"\[clean-host\]: started")
     time.sleep(0.5)  # so that some of it is done
     run.kill()
 
-    outcome = kappa.start("destroy", kappa.name, "--yes", "--remove-packages").end()
+    outcome = kappa.start(*words).end()
+
+    assert stopped.exit_code == 130, stopped.text
 
     assert outcome.exit_code == 0, outcome.text
     after = snapshot.settled(kappa.hosts)
@@ -206,6 +237,14 @@ def test_a_control_plane_that_is_gone(up: Up, module_kubeon: Kubeon) -> None:
     finished = lone.start().end()
     assert finished.exit_code == 0, finished.text
     assert lone.ready() == {"k4": "True"}
+
+
+def _ctrl_c_twice(run: Run) -> Outcome:
+    """How it ended, in seconds rather than when all that had begun was done."""
+    for _ in range(2):
+        run.process.send_signal(signal.SIGINT)
+        time.sleep(0.2)  # signals that come together are one
+    return run.end(20)
 
 
 def _inside(host: LabHost, command: str) -> None:
