@@ -413,7 +413,7 @@ def test_a_rotation_that_is_cut_anywhere_goes_on(stage: Stage, world: MakeWorld)
     problems = watch_trust(here)
     left = {name: set(CUTS) for name in ("cp2", "w1")}
 
-    def cutting(machine: Machine, watched: Callable[[str], None], token: str) -> None:
+    def cutting(machine: Machine, watched: Callable[[str], object], token: str) -> None:
         watched(token)
         rotation = here.state.rotation.read()
         if token in left[machine.name] and rotation and rotation.stage is stage:

@@ -8,6 +8,7 @@ import yaml
 from kubeon.errors import KubeonError, OperationError
 from kubeon.lb import updater
 from kubeon.lb.updater_image import image
+from kubeon.phases.apply_load_balancer import PINGS
 from tests.conftest import MakeWorld
 from tests.fakes.startup import cluster_ip_answers
 from tests.fakes.world import World
@@ -62,6 +63,26 @@ def test_create_then_again(version: str, control_planes: int, workers: int, worl
     assert (again.changed, here.snapshot()) == (False, before)
     assert [each for each in here.api.writes if each[0] == "create"] == writes
     assert "server: https://10.0.0.1:6443" in here.kubeconfig.read_text()  # a user is not inside the cluster
+
+
+def test_proxies_find_out_soon_that_their_server_is_dead(world: MakeWorld) -> None:
+    """Also when an upgrade has written kubeadm's DaemonSet anew."""
+    here = world(control_planes=1, workers=1, **MODE)
+    here.create()
+    of_kubeadm = [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
+    container: dict[str, Any] = {"name": "kube-proxy", "image": "kube-proxy:v", "env": of_kubeadm}
+    here.api.applied["DaemonSet/kube-proxy"] = {
+        "kind": "DaemonSet",
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    with_pings = {"NODE_NAME": None, **PINGS}
+
+    here.create()
+    assert {each["name"]: each.get("value") for each in container["env"]} == with_pings
+    assert not here.create().changed
+    container["env"] = of_kubeadm
+    here.upgrade("v1.34.3")
+    assert {each["name"]: each.get("value") for each in container["env"]} == with_pings
 
 
 def test_what_is_the_updaters_is_created_when_it_is_gone_and_never_written_again(world: MakeWorld) -> None:

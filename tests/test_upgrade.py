@@ -19,22 +19,32 @@ from kubeon.errors import (
 )
 from kubeon.kube.cordon import MARK
 from kubeon.phases import adopted
+from kubeon.spec.model import Components
 from tests.conftest import MakeWorld
+from tests.fakes.api import READY
 from tests.fakes.world import World
 
 OLD, NEW = "v1.34.1", "v1.34.3"
 OWNER = [{"kind": "ReplicaSet"}]
 
 
-def pod(name: str, *, owned: bool = True) -> dict[str, Any]:
+def pod(name: str, *, owned: bool = True, labels: dict[str, str] | None = None) -> dict[str, Any]:
     """A user's pod."""
-    return {"metadata": {"namespace": "shop", "name": name, **({"ownerReferences": OWNER} if owned else {})}}
+    more = ({"ownerReferences": OWNER} if owned else {}) | ({"labels": labels} if labels else {})
+    return {"metadata": {"namespace": "shop", "name": name, **more}}
 
 
 def budget(name: str, *, healthy: int, expected: int) -> dict[str, Any]:
     """A PodDisruptionBudget that allows nothing now."""
     status = {"disruptionsAllowed": 0, "expectedPods": expected, "desiredHealthy": healthy}
-    return {"metadata": {"namespace": "shop", "name": name}, "status": status}
+    about = {"namespace": "shop", "name": name}
+    return {"apiVersion": "policy/v1", "metadata": about, "spec": {"selector": {}}, "status": status}
+
+
+def roomy(name: str, selector: dict[str, Any]) -> dict[str, Any]:
+    """A PodDisruptionBudget that allows one now."""
+    status = {"disruptionsAllowed": 1, "expectedPods": 2, "desiredHealthy": 1}
+    return budget(name, healthy=1, expected=2) | {"spec": {"selector": selector}, "status": status}
 
 
 def kubelets(here: World) -> dict[str, str]:
@@ -147,7 +157,7 @@ def test_a_node_that_fails_leaves_the_rest_alone_and_takes_pods_again(token: str
         here.upgrade(NEW)
 
     done = [each for each, version in kubelets(here).items() if version == NEW]
-    assert name not in done
+    assert name not in done or token == "start_new_kubelet"  # it is started once more, so that the node is not left ill
     assert ("w2" in done) <= (name == "w1")  # it may have been before w1
     assert cordoned(here) == set()
     assert here.state.read_spec().version == OLD
@@ -194,6 +204,89 @@ def test_pause_after_a_node(world: MakeWorld) -> None:
         here.add({"address": "10.0.1.9", "role": "worker"})
     assert not here.upgrade(NEW).left
     assert here.state.read_spec().version == NEW
+
+
+def test_a_pause_that_is_asked_for_again(world: MakeWorld) -> None:
+    """It is one still: nobody else is begun."""
+    here = running(world, workers=3)
+    here.upgrade(NEW, pause_after="w2")
+    before = kubelets(here)
+
+    assert here.upgrade(NEW, pause_after="w2").left == ("w1", "w3")
+
+    assert kubelets(here) == before
+
+
+def test_a_node_that_is_not_well_afterwards_holds_up_all_others(world: MakeWorld) -> None:
+    """Also those of the next run, which says again what is wrong, and where etcd's data of before is."""
+    here = running(world, workers=3)
+    machine = here["w1"]
+    network = {path: what for path, what in machine.files.items() if path.startswith("/etc/cni/net.d/")}
+
+    def lose_it(token: str) -> None:
+        for path in network if token == "start_new_kubelet" else ():
+            machine.files.pop(path, None)
+
+    machine.hook = lose_it
+    for pause in ("w1", ""):
+        with pytest.raises(OperationError, match="the node was not well within") as caught:
+            here.upgrade(NEW, pause_after=pause)
+
+        assert "kubeon del demo @w1" in caught.value.hint
+        assert "etcd as it was before: " in caught.value.hint
+        assert {name for name, version in kubelets(here).items() if version == OLD} == {"w2", "w3"}
+        assert cordoned(here) == set()
+    assert "no other node is begun until it is well" in here.plans[-1].warnings[0].what
+    machine.hook = lambda token: None
+    machine.files |= network
+    here.api.nodes["w1"]["status"]["conditions"] = [READY]
+    here.upgrade(NEW)
+    assert set(kubelets(here).values()) == {NEW}
+
+
+def test_a_runtime_that_was_exchanged_is_restarted_by_the_next_run(world: MakeWorld) -> None:
+    """Where the one before was cut off in between."""
+    here = running(world)
+    here["w1"].fails["unit"] = "the disk is full"
+
+    with pytest.raises(CommandError, match="the disk is full"):
+        here.upgrade("v1.35.1")
+
+    assert here["w1"].restarted == []
+    here.upgrade("v1.35.1")
+    assert here["w1"].restarted == ["containerd.service"]
+
+
+def test_other_parts_for_the_same_version(world: MakeWorld) -> None:
+    """Are told of node by node, with a snapshot before; once they are there, there is nothing more to do."""
+    here = running(world, control_planes=1)
+    here.api.workloads["w1"] = [pod("alone", owned=False)]
+    newer = here.state.read_spec().model_copy(update={"components": Components(containerd="2.2.9")})
+
+    with pytest.raises(PreflightError, match="nobody makes these pods again"):
+        here.upgrade(OLD, spec=newer)
+
+    here.api.workloads.clear()
+    result = here.upgrade(OLD, spec=newer)
+    assert result.snapshot is not None
+    assert {host for host, lines in here.plans[-1].hosts.items() if any("containerd 2.2.9" in x for x in lines)} == {
+        "cp1",
+        "w1",
+        "w2",
+    }
+    assert here["w1"].restarted == here["w2"].restarted == ["containerd.service"]
+    assert not here.upgrade(OLD, spec=newer).changed
+
+
+def test_a_member_without_a_node(world: MakeWorld) -> None:
+    """Is told of before anything is touched."""
+    here = running(world, control_planes=1)
+    del here.api.nodes["w2"]
+
+    with pytest.raises(PreflightError, match="the cluster has no Node for it"):
+        here.upgrade(NEW)
+
+    assert set(kubelets(here).values()) == {OLD}
 
 
 def test_a_node_may_leave_in_the_middle_of_an_upgrade(world: MakeWorld) -> None:
@@ -243,7 +336,7 @@ def test_a_budget_that_can_never_be_met_is_told_before_anything_is_touched(world
     with pytest.raises(PreflightError, match=r"shop/db-0 could not be evicted.*disruption budget") as caught:
         here.upgrade(NEW)
 
-    assert "a budget of its namespace allows that never: db" in str(caught.value)
+    assert "its budget allows that never: db" in str(caught.value)
     assert here.snapshot() == before
     here.upgrade(NEW, drain_timeout=0)
     assert set(kubelets(here).values()) == {NEW}
@@ -260,6 +353,28 @@ def test_a_budget_that_is_tight_just_now_is_a_warning(world: MakeWorld) -> None:
     here.upgrade(NEW)
 
     assert [(one.check, one.host) for one in here.plans[-1].warnings] == [("PodDisruptionBudget", "w1")]
+
+
+def test_a_pod_that_two_budgets_cover(world: MakeWorld) -> None:
+    """The API never evicts it, however much they allow; budgets that choose other pods do not matter."""
+    here = running(world, control_planes=1)
+    here.api.workloads["w1"] = [pod("web-0", labels={"app": "web", "tier": "front"}), pod("db-0", labels={"app": "db"})]
+    by = {
+        "wide": {"key": "app", "operator": "In", "values": ["web", "api"]},
+        "front": {"key": "tier", "operator": "Exists"},
+    }
+    here.api.budgets = [
+        *(roomy(name, {"matchExpressions": [expression]}) for name, expression in by.items()),
+        budget("hopeless", healthy=1, expected=1) | {"spec": {"selector": {"matchLabels": {"app": "cache"}}}},
+    ]
+    several = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+    here.api.held |= {"shop/web-0": several, "shop/db-0": "nobody asks"}
+
+    with pytest.raises(PreflightError, match=r"shop/web-0 could not be evicted.*more than one") as caught:
+        here.upgrade(NEW)
+
+    assert "several budgets cover: front, wide. Leave it one" in str(caught.value)
+    assert "db-0" not in str(caught.value)
 
 
 def test_a_drain_that_takes_too_long(world: MakeWorld) -> None:

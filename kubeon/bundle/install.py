@@ -36,13 +36,19 @@ def install_script(artifact: FileArtifact, members: Mapping[str, Member], *, roo
     )
 
 
-def activate_script(members: Mapping[str, Member]) -> str:
-    """Shell that puts into place what waits below WAITING, where it differs, and prints the paths that it changed."""
+def activate_script(members: Mapping[str, Member], *, owing: Mapping[str, str] | None = None) -> str:
+    """Shell that puts into place what waits below WAITING, where it differs, and prints the paths that it changed.
+
+    `owing`: by path a file to leave before it is changed, for whoever has to do something about that later.
+    """
     return (
         "root=''\n"
         + _PLACE
         + _ACTIVATE
-        + "".join(f"activate {m.sha256} {m.mode:o} {shlex.quote(path)}\n" for path, m in sorted(members.items()))
+        + "".join(
+            f"activate {m.sha256} {m.mode:o} {shlex.quote(path)} {(owing or {}).get(path, '')}".rstrip() + "\n"
+            for path, m in sorted(members.items())
+        )
     )
 
 
@@ -97,6 +103,7 @@ place() {{
 _ACTIVATE = f"""\
 activate() {{
     if [ "$(stat -c %a "$3" 2>/dev/null)" != "$2" ] || [ "$(checksum <"$3")" != "$1" ]; then
+        if [ -n "${{4-}}" ]; then : >"$4"; fi
         place "$1" "$2" "{WAITING}$3" "$3"
         printf '%s\\n' "$3"
     fi

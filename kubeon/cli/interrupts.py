@@ -37,9 +37,7 @@ class Interrupts:
             signal.signal(number, self._request)
 
     def _request(self, number: int, _: FrameType | None) -> None:
-        first = not self._interrupt.requested
-        self._interrupt.request()
-        if first:
+        if self._interrupt.request():
             again = "press Ctrl-C again" if number == signal.SIGINT else "send the signal again"
             self._say(f"{self._what}; {again} to stop at once")
             return

@@ -114,7 +114,7 @@ class Host:
 
         A restart that is still owed from a run that was cut off is made up for.
         """
-        stamp = f"/run/kubeon-restart-{unit}"
+        stamp = restart_stamp(unit)
         script = ensure_files_script(files, stamp=stamp)
         script += _UNIT.format(unit=unit, stamp=stamp, start="yes" if start else "")
         return self.change(script, what=f"start {unit}").splitlines()
@@ -136,6 +136,11 @@ class Host:
                 host=self.name,
             )
         return result.stdout
+
+
+def restart_stamp(unit: str) -> str:
+    """A file that says that this unit runs with what was before, until `ensure_unit` has restarted it."""
+    return f"/run/kubeon-restart-{unit}"
 
 
 def _paths(output: str) -> list[str]:

@@ -2,14 +2,20 @@
 
 import json
 
+from kubeon.errors import OperationError
 from kubeon.kube.kubectl import Kubectl
 
 MARK = "kubeon.io/cordoned-for"
 
 
 def cordon(api: Kubectl, name: str, purpose: str) -> None:
-    """Cordon a node and note why; one that somebody else has cordoned stays theirs."""
+    """Cordon a node and note why; one that somebody else has cordoned stays theirs.
+
+    Raises OperationError when there is no such Node.
+    """
     node = api.get("node", name)
+    if node is None:
+        raise OperationError(f"the cluster has no Node {name}", host=name)
     if node["spec"].get("unschedulable"):
         return
     _patch(api, name, {"metadata": {"annotations": {MARK: purpose}}, "spec": {"unschedulable": True}})

@@ -1,7 +1,8 @@
 """Moving pods off a node that leaves, and taking what is left of it out of the API."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kubeon.errors import CommandError, OperationError
@@ -11,7 +12,7 @@ _EVERYWHERE = "--all-namespaces"
 _ENDED = ("Succeeded", "Failed")
 _FIELDS = (
     *(".metadata.namespace", ".metadata.name", ".spec.nodeName", ".status.phase", ".metadata.ownerReferences[*].kind"),
-    *(r".metadata.annotations.kubernetes\.io/config\.mirror", ".metadata.deletionTimestamp"),
+    *(r".metadata.annotations.kubernetes\.io/config\.mirror", ".metadata.deletionTimestamp", ".metadata.labels"),
 )
 _LEAN = "jsonpath={range .items[*]}" + '{"\\t"}'.join(f"{{{each}}}" for each in _FIELDS) + '{"\\n"}{end}'
 
@@ -24,6 +25,7 @@ class MovablePod:
     name: str
     node: str
     managed: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -38,9 +40,9 @@ def movable_pods(api: Kubectl) -> list[MovablePod]:
     """
     found = []
     for line in filter(None, api.run("get", "pods", _EVERYWHERE, "-o", _LEAN, timeout=120).splitlines()):
-        namespace, name, node, phase, owners, mirror, leaving = line.split("\t")
+        namespace, name, node, phase, owners, mirror, leaving, labels = line.split("\t")
         if node and not mirror and not leaving and phase not in _ENDED and "DaemonSet" not in owners.split():
-            found.append(MovablePod(namespace, name, node, bool(owners)))
+            found.append(MovablePod(namespace, name, node, bool(owners), json.loads(labels or "{}")))
     return found
 
 

@@ -34,6 +34,7 @@ from kubeon.phases.switch_way import (
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane
 from kubeon.phases.upgrade_files import BringFiles, BringImages, SnapshotBefore
 from kubeon.phases.upgrade_node import (
+    CheckUpgraded,
     UpgradeControlPlaneNodes,
     UpgradeLoadBalancer,
     UpgradeWorkers,
@@ -91,6 +92,7 @@ def upgrade_steps(workers_at_once: int) -> tuple[Step, ...]:
         SnapshotBefore(),
         UpgradeControlPlane(),
         UpgradeLoadBalancer(),
+        CheckUpgraded(),
         UpgradeControlPlaneNodes(),
         UpgradeWorkers(workers_at_once),
         VerifyUpgrade(),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
+from kubeon.engine.runner import Outcome
 from kubeon.errors import KubeonError, PreflightError, StateError, UsageError
 from kubeon.etcd.quorum import quorum_of
 from kubeon.hosts.host import Host
@@ -34,6 +35,7 @@ from kubeon.phases.upgrade_control_plane import UPGRADED
 from kubeon.phases.verify_cluster import NAME as VERIFY
 from kubeon.preflight import Finding, Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
+from kubeon.spec.releases import components
 from kubeon.spec.skew import upgrade_problems
 from kubeon.spec.versions import Version
 from kubeon.state.home import Home
@@ -82,12 +84,13 @@ def upgrade(
             spec, hosts, run.state, run.reporter, ignored=options.ignore_preflight_errors, first=first, nodes=nodes
         )
         ctx.kubelets = kubelets
-        ctx.upgraded = frozenset(
-            host.name
-            for host in hosts
-            if _is_upgraded(host, spec, nodes) and (host.name in through or host not in control_planes)
-        )
-        ctx.half_way = spec.kubernetes in api.values()
+        if not _other_parts(stored, spec):  # which of them a node has is not asked before its turn
+            ctx.upgraded = frozenset(
+                host.name
+                for host in hosts
+                if _is_upgraded(host, spec, nodes) and (host.name in through or host not in control_planes)
+            )
+            ctx.half_way = spec.kubernetes in api.values()
         ctx.drain_timeout, ctx.pause_after, ctx.stop = options.drain_timeout, options.pause_after, interrupt.stop
         findings = [
             *absent,
@@ -110,9 +113,7 @@ def upgrade(
             if MARK in nodes[each]["metadata"].get("annotations", {}):
                 uncordon(ctx.api, each)
         outcome = run.walk(steps, ctx, options, interrupt, f"Upgrading {name} to {spec.version}")
-        if outcome.errors or ctx.paused:  # it was this operation itself that stopped
-            outcome.interrupted = False
-        outcome.raise_if_failed(_go_on(ctx))
+        _raise_if_failed(outcome, ctx)
         left = tuple(one.host for one in absent)
         if ctx.paused:
             left += tuple(host.name for host in ctx.hosts if host.name not in ctx.registered)
@@ -206,6 +207,11 @@ def _is_upgraded(host: Host, spec: ClusterSpec, nodes: Nodes) -> bool:
     return node is not None and kubelet_version(node) == spec.kubernetes and not marked
 
 
+def _other_parts(stored: ClusterSpec | None, spec: ClusterSpec) -> bool:
+    """Is it the same Kubernetes with another runtime, say?"""
+    return stored is not None and stored.version == spec.version and components(stored) != components(spec)
+
+
 def _first(control_planes: Sequence[Host], through: set[str], api: Mapping[str, Version]) -> Host:
     """Where `kubeadm upgrade apply` was, else where it began, else the first in the description."""
     return next(
@@ -219,9 +225,17 @@ def _ill(ctx: Cluster, nodes: Nodes, through: set[str]) -> list[Finding]:
     begins = {host.name for host in ctx.hosts if ctx.is_control_plane(host)} - through
     for host in ctx.hosts:
         why = why_not_ready(nodes.get(host.name))
-        if why and ctx.is_control_plane(host) and begins:
+        if host.name not in nodes:
+            hint = (
+                f"systemctl start kubelet there registers it, or take it out: kubeon del {ctx.spec.name} @{host.name}"
+            )
+            findings.append(Finding("NodeReady", host.name, Severity.ERROR, "the cluster has no Node for it", hint))
+        elif why and ctx.is_control_plane(host) and begins:
             hint = "kubeadm upgrades only while all control planes are Ready; look at: journalctl -u kubelet there"
             findings.append(Finding("NodeReady", host.name, Severity.ERROR, f"not Ready: {why}", hint))
+        elif why and host.name in ctx.upgraded:
+            what = f"not Ready ({why}): it has the new version, and no other node is begun until it is well"
+            findings.append(Finding("NodeReady", host.name, Severity.WARNING, what))
         elif why:
             what = f"not Ready ({why}): its pods cannot be moved, so it is upgraded without a drain"
             findings.append(Finding("NodeReady", host.name, Severity.WARNING, what))
@@ -265,10 +279,12 @@ def _pods(ctx: Cluster, options: Options, version: Version) -> list[Finding]:
         budgets = ", ".join(held.budgets)
         what = f"{held.pod} could not be evicted: {held.why}"
         if held.for_good:
-            hint = f"a budget of its namespace allows that never: {budgets}. Have more replicas, or --drain-timeout 0"
+            why = "the API never evicts a pod that several budgets cover" if len(held.budgets) > 1 else ""
+            hint = why or "its budget allows that never"
+            hint += f": {budgets}. {'Leave it one' if why else 'Have more replicas'}, or --drain-timeout 0"
             findings.append(Finding("PodDisruptionBudget", held.node, Severity.ERROR, what, hint))
         else:
-            hint = f"just now; the drain waits for {options.drain_timeout:.0f} s. Budgets: {budgets}"
+            hint = f"just now; the drain waits for {options.drain_timeout:.0f} s. Budget: {budgets}"
             findings.append(Finding("PodDisruptionBudget", held.node, Severity.WARNING, what, hint))
     return findings
 
@@ -282,7 +298,11 @@ def _header(ctx: Cluster, api: Mapping[str, Version], at_once: int) -> tuple[str
     )
 
 
-def _go_on(ctx: Cluster) -> str:
-    if ctx.snapshot is None:
-        return AGAIN
-    return f"{AGAIN}; etcd as it was before: {ctx.snapshot}"
+def _raise_if_failed(outcome: Outcome, ctx: Cluster) -> None:
+    """What failed also says where the way back is."""
+    if outcome.errors or ctx.paused:  # it was this operation itself that stopped
+        outcome.interrupted = False
+    back = f"\netcd as it was before: {ctx.snapshot}" if ctx.snapshot else ""
+    for error in outcome.errors.values():
+        error.hint = f"{error.hint or AGAIN}{back}"
+    outcome.raise_if_failed(f"{AGAIN}{back}")

@@ -33,6 +33,11 @@ from kubeon.waiting import SYSTEM_CLOCK
 SAVE_TIMEOUT = 1800  # seconds
 
 
+def latest_snapshot(state: ClusterState, version: str) -> Path | None:
+    """The last one in the cluster's own folder that was taken while it had this Kubernetes version."""
+    return next((each.path for each in reversed(snapshots_of(state).all()) if each.kubernetes == version), None)
+
+
 def save_snapshot(
     spec: ClusterSpec,
     state: ClusterState,

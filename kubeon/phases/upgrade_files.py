@@ -9,7 +9,7 @@ from kubeon.hosts.host import Host
 from kubeon.phases.context import UPLOADS, Cluster, Step
 from kubeon.phases.import_images import ImportImages
 from kubeon.phases.install_files import TIMEOUT, blocks
-from kubeon.phases.snapshot import save_snapshot
+from kubeon.phases.snapshot import latest_snapshot, save_snapshot
 
 
 @contextmanager
@@ -87,7 +87,10 @@ class SnapshotBefore(Step):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Not where an upgrade goes on: what was before it is saved already, or past."""
         before = ctx.state.read_spec()
-        if ctx.half_way or before is None:
+        if before is None:
+            return ()
+        if ctx.half_way:
+            ctx.snapshot = latest_snapshot(ctx.state, before.version)
             return ()
         members = [each for each in ctx.hosts if ctx.is_control_plane(each)]
         with careful(ctx):

@@ -1,12 +1,12 @@
 """One node after the other: its pods move away, kubelet and runtime become new, and when it is Ready pods may come."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from kubeon.bundle.install import WAITING, activate_script, lacking_script
 from kubeon.errors import KubeonError, OperationError
-from kubeon.hosts.host import Host
+from kubeon.hosts.host import Host, restart_stamp
 from kubeon.kube.cordon import cordon, is_cordoned, uncordon
 from kubeon.kube.drain import drain, pods_on
 from kubeon.kube.kubectl import Kubectl, why_not_ready
@@ -26,6 +26,7 @@ from kubeon.waiting import wait_until
 READY_WITHIN = 240  # seconds
 PURPOSE = "upgrade"
 _RUNTIME = ("containerd", "runc")
+_WAITS = f"if [ -e {WAITING} ]; then echo {WAITING}; fi\n"
 
 
 class _UpgradeNode(Step):
@@ -47,31 +48,44 @@ class _UpgradeNode(Step):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing for a node that is through; one that fails may take pods again, and no other one is begun."""
         with careful(ctx):
-            if self._is_done(ctx, host):
-                ctx.registered.add(host.name)
-                return ()
-            cordon(ctx.api, host.name, PURPOSE)
-            try:
-                changes = self._upgrade(ctx, host)
-            except KubeonError as error:
-                with suppress(KubeonError):
-                    uncordon(ctx.api, host.name)
-                error.host = error.host or host.name
-                error.hint = _on_or_back(ctx, host, error.hint)
-                raise
-            uncordon(ctx.api, host.name)
-            ctx.registered.add(host.name)
+            changes: Sequence[str] = ()
+            with _explained(ctx, host):
+                if not self._is_well(ctx, host):
+                    changes = self._exchange(ctx, host)
+                    ctx.registered.add(host.name)
         if ctx.pause_after == host.name:
             ctx.paused = True
             ctx.stop()
         return changes
+
+    def _is_well(self, ctx: Cluster, host: Host) -> bool:
+        """Is it through? Then it has to be well, too: it may be the very one at which the upgrade has stopped."""
+        if host.name not in ctx.registered and self._is_done(ctx, host):
+            self._expect_health(ctx, host)
+            ctx.registered.add(host.name)
+        return host.name in ctx.registered
 
     def _is_done(self, ctx: Cluster, host: Host) -> bool:
         node = ctx.api.get("node", host.name)
         if node is None or kubelet_version(node) != ctx.spec.kubernetes or is_cordoned(ctx.api, host.name):
             return False
         wanted = {path: m for artifact in ctx.material(host).files for path, m in ctx.store.members(artifact).items()}
-        return not host.ask(lacking_script(wanted), timeout=300, what="look at installed files").strip()
+        script = lacking_script(wanted) + _WAITS  # it does until all that is new runs, too
+        return not host.ask(script, timeout=300, what="look at installed files").strip()
+
+    def _exchange(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """With the node cordoned, which takes pods again afterwards, also when it failed."""
+        cordon(ctx.api, host.name, PURPOSE)
+        try:
+            changes = self._upgrade(ctx, host)
+        except KubeonError:
+            with suppress(KubeonError):
+                host.command("systemctl", "start", "kubelet")
+            with suppress(KubeonError):
+                uncordon(ctx.api, host.name)
+            raise
+        uncordon(ctx.api, host.name)
+        return changes
 
     def _upgrade(self, ctx: Cluster, host: Host) -> Sequence[str]:
         changes = []
@@ -93,14 +107,10 @@ class _UpgradeNode(Step):
         runtime = {p for artifact, each in members.items() if artifact.name in _RUNTIME for p in each}
         everything = {path: member for each in members.values() for path, member in each.items()}
         # containers run on while their kubelet and containerd are exchanged
-        changed = set(
-            host.change(f"systemctl stop kubelet\n{activate_script(everything)}", what="install").splitlines()
-        )
+        activate = activate_script(everything, owing=dict.fromkeys(runtime, restart_stamp(ctx.cri.unit)))
+        host.change(f"systemctl stop kubelet\n{activate}", what="install")
         place(ctx, host)
-        changes += StartRuntime().run_on(ctx, host)
-        if changed & runtime:
-            host.command("systemctl", "restart", ctx.cri.unit)
-            changes.append(f"{ctx.cri.unit} restarted")
+        changes += StartRuntime().run_on(ctx, host)  # which restarts it, too, where that is owed
         host.change(f"rm -rf {WAITING}\nsystemctl start kubelet\n", what="start the kubelet")
         self._expect_health(ctx, host)
         _let_go(ctx, host)
@@ -146,10 +156,16 @@ def _let_go(ctx: Cluster, host: Host) -> None:
         host.change(ctx.cri.unpin_script(old), what="unpin images")
 
 
-def _on_or_back(ctx: Cluster, host: Host, hint: str) -> str:
-    name = ctx.spec.name
-    on = f"other nodes are left alone. To go on: the same command. Or without it: kubeon del {name} @{host.name}"
-    return "\n".join(filter(None, (hint, on)))
+@contextmanager
+def _explained(ctx: Cluster, host: Host) -> Iterator[None]:
+    """Where one fails, it says how to go on or without it."""
+    try:
+        yield
+    except KubeonError as error:
+        error.host = error.host or host.name
+        on = "other nodes are left alone. To go on: the same command. Or without it: "
+        error.hint = "\n".join(filter(None, (error.hint, f"{on}kubeon del {ctx.spec.name} @{host.name}")))
+        raise
 
 
 class UpgradeLoadBalancer(ApplyLoadBalancer):
@@ -165,11 +181,29 @@ class UpgradeLoadBalancer(ApplyLoadBalancer):
             return super().run_on(ctx, host)
 
 
+class CheckUpgraded(_UpgradeNode):
+    """Nodes that a run before has brought through, all at once: while one of them is not well no other one is begun."""
+
+    name = "check-upgraded"
+    title = "Check the upgraded nodes"
+    needs = (UpgradeControlPlane, UpgradeLoadBalancer)
+
+    def concerns(self, ctx: Cluster, host: Host) -> bool:
+        """Going by what the node reported before."""
+        return host.name in ctx.upgraded
+
+    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """One that lacks something has its turn later."""
+        with careful(ctx), _explained(ctx, host):
+            self._is_well(ctx, host)
+        return ()
+
+
 class UpgradeControlPlaneNodes(_UpgradeNode):
     """Kubelets of control planes, one at a time, when all API servers are new."""
 
     name = "upgrade-control-plane-nodes"
-    needs = (UpgradeControlPlane, UpgradeLoadBalancer)
+    needs = (UpgradeControlPlane, UpgradeLoadBalancer, CheckUpgraded)
     at_once = 1
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:

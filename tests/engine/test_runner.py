@@ -256,6 +256,16 @@ def test_ctrl_c_finishes_what_runs_and_starts_nothing_new() -> None:
         outcome.raise_if_failed("again")
 
 
+def test_the_first_ctrl_c_after_the_operation_has_stopped_itself() -> None:
+    """It is no second one: what runs comes to its end."""
+    interrupt = Interrupt()
+    interrupt.stop()
+    interrupt.request()
+    assert not interrupt.now
+    interrupt.request()
+    assert interrupt.now
+
+
 def test_a_second_ctrl_c_cuts_what_runs() -> None:
     """After the second one connections are closed, and what they did fails."""
     interrupt = Interrupt()

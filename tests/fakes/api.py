@@ -192,6 +192,13 @@ class FakeApi:
                 return ""
             case ["rollout", "status", "daemonset/kube-proxy", *_]:
                 return ""
+            case ["set", "env", "daemonset/kube-proxy", "--namespace", "kube-system", *pairs]:
+                found = self.applied["DaemonSet/kube-proxy"]
+                [container] = found["spec"]["template"]["spec"]["containers"]
+                given = [dict(zip(("name", "value"), pair.split("="), strict=True)) for pair in pairs]
+                told = {each["name"] for each in given}
+                container["env"] = [each for each in container["env"] if each["name"] not in told] + given
+                return "daemonset.apps/kube-proxy env updated\n"
             case ["delete", "node", name, "--ignore-not-found"]:
                 self.nodes.pop(name, None)
                 return ""
@@ -334,7 +341,8 @@ def _lean(node: str, pod: dict[str, Any]) -> str:
     owners = " ".join(owner["kind"] for owner in meta.get("ownerReferences", []))
     mirror = meta.get("annotations", {}).get("kubernetes.io/config.mirror", "")
     phase, leaving = pod.get("status", {}).get("phase", "Running"), meta.get("deletionTimestamp", "")
-    fields = (meta["namespace"], meta["name"], node, phase, owners, mirror, leaving)
+    labels = json.dumps(meta["labels"]) if "labels" in meta else ""
+    fields = (meta["namespace"], meta["name"], node, phase, owners, mirror, leaving, labels)
     return "\t".join(fields) + "\n"
 
 

@@ -25,6 +25,7 @@ from kubeon.phases import (
     restoration,
     switch_way,
     upgrade_control_plane,
+    upgrade_node,
     verify_cluster,
 )
 
@@ -92,12 +93,13 @@ _GUNZIP = r"""new="\$root"(?P<path>\S+)\.kubeon-new\nmkdir -p "\$\{new%/\*\}"\ng
 _PATTERNS: tuple[tuple[str, str], ...] = (
     *(("text", text) for text in _TEXTS),
     ("lock", _template(host._LOCK)),
-    ("activate", rf"activate (?P<sha256>\w+) (?P<mode>\d+) {_word('path')}\n"),
+    ("activate", rf"activate (?P<sha256>\w+) (?P<mode>\d+) {_word('path')}(?: (?P<owing>\S+))?\n"),
+    ("waits", re.escape(upgrade_node._WAITS)),
     ("kubeadm_upgrade", _template(upgrade_control_plane._KUBEADM).replace("(?P<words>", "(?P<line>")),
     ("upgraded", rf"echo (?P<version>\S+) >{upgrade_control_plane.UPGRADED}\n"),
     ("stop_kubelet", r"systemctl stop kubelet\n"),
     ("start_new_kubelet", rf"rm -rf {install.WAITING}\nsystemctl start kubelet\n"),
-    ("restart_unit", r"systemctl restart (?P<unit>\S+\.service)\n"),
+    ("start_kubelet_again", r"systemctl start kubelet\n"),
     ("unpin", re.escape(containerd.CTR) + rf" images label {_word('reference')} \S+= >/dev/null\n"),
     ("umask", r"umask (?P<umask>\d+)\n"),
     ("stamp", r"stamp=(?P<stamp>'[^']*'|\S+)\n"),

@@ -42,7 +42,7 @@ MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-schedule
 KUBERNETES, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
 MANAGER = f"{KUBERNETES}/manifests/kube-controller-manager.yaml"
 READS = {
-    *("facts", "is_there", "images", "read", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
+    *("facts", "is_there", "images", "read", "waits", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
     *("send_snapshot", "describe_snapshot"),
     *("try_way", "listening"),
     *("check_haproxy", "check_external", "check_updater", "health", "ask", "health_end", "through"),
@@ -81,7 +81,7 @@ class Machine:
         self.closed = threading.Event()  # kubeon has closed a connection to it
         self.told: list[str] = []  # tokens, in order
         self.changed: list[str] = []  # those that are not reads
-        self.hook: Callable[[str], None] = lambda token: None  # called before each token
+        self.hook: Callable[[str], object] = lambda token: None  # called before each token
         self.listening = ""  # lines of ss, of others' programs
         self.proxy = (0, "")  # kube-proxy's pod: the how many-th, and kubeon's block in the /etc/hosts of its start
         api.machines[address] = self
@@ -401,6 +401,7 @@ class Run(EtcdTokens, Startup, Upgrading):
             units[unit] = "inactive"
             self.say(f"{unit} enabled")
         if owed and units[unit] == "active":
+            self.machine.restarted.append(unit)
             self.say(f"{unit} restarted")
         elif start and units[unit] != "active":
             units[unit] = "active"

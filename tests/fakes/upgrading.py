@@ -30,13 +30,20 @@ class Upgrading:
         """The folder that stands for /."""
         self.root = root.strip("'")
 
-    def do_activate(self, sha256: str, mode: str, path: str) -> None:
+    def do_waits(self) -> None:
+        """Is anything brought that is not in use yet?"""
+        if any(path.startswith(WAITING) for path in self.machine.programs):
+            self.say(WAITING)
+
+    def do_activate(self, sha256: str, mode: str, path: str, owing: str) -> None:
         """From where it waits to where it is used."""
         machine = self.machine
         if machine.programs.get(path) == (sha256, mode):
             return
         assert machine.programs[f"{WAITING}{path}"] == (sha256, mode), f"{path} does not wait"
         assert path != KUBELET or not machine.kubelet_runs, "the kubelet runs"
+        if owing:
+            machine.stamps.add(owing)
         machine.programs[path] = (sha256, mode)
         if f"{WAITING}{path}" in machine.versions:
             machine.versions[path] = machine.versions[f"{WAITING}{path}"]
@@ -69,10 +76,10 @@ class Upgrading:
         self.machine.units["kubelet.service"], self.machine.lingers = "inactive", True
         node["status"]["conditions"] = [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]
 
-    def do_restart_unit(self, unit: str) -> None:
-        """It runs already."""
-        assert self.machine.units[unit] == "active"
-        self.machine.restarted.append(unit)
+    def do_start_kubelet_again(self) -> None:
+        """Whichever it is; where it runs nothing happens."""
+        if self.machine.units["kubelet.service"] != "active":
+            self._start_kubelet()
 
     def do_start_new_kubelet(self) -> None:
         """Nothing waits any more."""

@@ -294,7 +294,8 @@ class World:
         """`kubeon upgrade`; the new version's material can be had from now on."""
         interrupt: Interrupt | None = how.pop("interrupt", None)
         self.watcher = Watcher()
-        spec = (self.state.read_spec() or self.spec).model_copy(update={"version": version})
+        known: ClusterSpec = how.pop("spec", None) or self.state.read_spec() or self.spec
+        spec = known.model_copy(update={"version": version})
         self.offer(spec)
         return operations.upgrade(
             spec,
