@@ -546,3 +546,36 @@ def test_what_is_wrong_is_shown(world: MakeWorld, some_authorities: Authorities)
         ("w1", "kubelet-serving"): "another one is served: restart it",
     }
     assert list(found.missed) == ["w2"]
+
+
+@pytest.mark.parametrize("content", ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize("name", ["apiserver", "etcd-server", "kubelet-serving"])
+def test_a_damaged_certificate_is_shown_and_renewed(name: str, content: str, world: MakeWorld) -> None:
+    """A disk that was full has left it so; what has read it before serves on."""
+    here = created(world, control_planes=1, workers=1)
+    here["cp1"].files[FILES[name]] = (content, "644")
+
+    found = here.inspect()
+
+    assert [(row.node, row.name, row.kind) for row, _ in found.problems] == [("cp1", name, "damaged")]
+    assert FILES[name] in found.problems[0][1]
+    assert not found.ok
+    assert len(found.rows) == len({(row.node, row.name, row.file) for row in found.rows}) > 20
+    assert here.renew().renewed == {"cp1": (name,)}
+    assert here.inspect().ok
+    assert not here.renew().changed
+
+
+def test_a_ca_or_a_kubeconfig_that_is_damaged_is_shown(world: MakeWorld) -> None:
+    """On a node, and on this machine."""
+    here = created(world, control_planes=1, workers=1)
+    here["w1"].files["/etc/kubernetes/pki/ca.crt"] = ("", "644")
+    text = here.kubeconfig.read_text()
+    here.kubeconfig.write_text(re.sub("(client-certificate-data: ).*", r"\1AAAA", text))
+
+    found = here.inspect()
+
+    assert {(row.node, row.name, row.kind) for row, _ in found.problems} == {
+        ("w1", "ca", "damaged"),
+        ("this machine", "your kubeconfig", "damaged"),
+    }

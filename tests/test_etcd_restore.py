@@ -11,6 +11,7 @@ import pytest
 from kubeon.errors import KubeonError, PreflightError, StateError, UsageError
 from kubeon.state.restoring import read_attempt
 from kubeon.state.snapshots import read_description
+from kubeon.waiting import SYSTEM_CLOCK
 from tests.conftest import MakeWorld
 from tests.fakes.restore import MANIFESTS, MEMBER
 from tests.fakes.world import World
@@ -295,6 +296,38 @@ def test_a_snapshot_that_nobody_knows_has_to_be_forced(lacking: str, world: Make
 
     assert "--force" in caught.value.hint
     assert here.api.etcd.revision == 4711
+
+
+def test_a_snapshot_of_before_a_rotation(world: MakeWorld) -> None:
+    """It is known as the cluster's own; what it says of the CA is out of date, and a command puts that right."""
+    here, path = created(world)
+    here.rotate("etcd-ca")
+    here.restore(path)  # etcd's data does not know that CA
+    here.rotate("ca")
+
+    with pytest.raises(PreflightError, match=r"is of before a rotation; nothing was changed") as caught:
+        here.restore(path)
+
+    assert "it is of this cluster, taken" in caught.value.why
+    assert f"was rotated on {SYSTEM_CLOCK.now():%Y-%m-%d}" in caught.value.why
+    assert "kubeon certs rotate-ca demo ca --restart-pods" in caught.value.hint
+    result = here.restore(path, force=True)
+    assert result.todo == "kubeon certs rotate-ca demo ca --restart-pods"
+    assert here.api.etcd.revision == 4711
+    assert here.restore(here.take_snapshot().snapshot.path).todo == ""
+
+
+def test_a_record_that_knows_no_rotation(world: MakeWorld) -> None:
+    """Made anew from the description: then nobody can tell whose it is."""
+    here, path = created(world)
+    here.rotate("ca")
+    for kept in here.state.path.glob("pki-until-*"):
+        kept.rename(here.state.path / "elsewhere")
+
+    with pytest.raises(PreflightError, match="is not known to be a snapshot of demo") as caught:
+        here.restore(path)
+
+    assert "another cluster of this name, or of before its CA was rotated: demo" in caught.value.why
 
 
 def test_a_disk_that_is_too_small(world: MakeWorld) -> None:

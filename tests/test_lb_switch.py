@@ -310,6 +310,53 @@ def test_a_node_that_cannot_be_reached(world: MakeWorld) -> None:
     assert here.state.read_spec().load_balancer.mode == "direct"
 
 
+@pytest.mark.parametrize(("mode", "other"), [pair for pair in PAIRS if pair[0] in ("haproxy", "updater")])
+def test_a_node_that_was_left_out_is_brought_up_to_date_by_create(mode: str, other: str, world: MakeWorld) -> None:
+    """What the way of before has there goes when the new one works; the others are not asked for that."""
+    here = running(world, mode)
+    for machine in here.machines.values():
+        machine.hook = lambda token: None
+    here.power_off("w2")
+    here.switch(other, ADDRESS.get(other), ignore_preflight_errors=frozenset({"Unreachable"}))
+    here.power_on("w2")
+
+    def look(token: str) -> None:
+        assert token not in ("stop_units", "remove_files") or here["w2"].way_problem == ""
+
+    here["w2"].hook = look
+    assert here.create(here.state.read_spec()).changed
+
+    assert f"remove what mode {mode} has on it" in here.plans[-1].hosts["w2"]
+    assert here.ended("remove-other-ways") == {"w2": "changed"}
+    assert set(here["w2"].files) == set(here["w1"].files)
+    assert set(here["w2"].units) == set(here["w1"].units)
+    assert here["w2"].way_problem == ""
+    settled(here, other)
+
+
+@pytest.mark.parametrize("token", ["stop_units", "remove_files", "remove_folders"])
+@pytest.mark.parametrize("mode", ["haproxy", "updater"])
+def test_cut_off_while_it_is_brought_up_to_date(mode: str, token: str, world: MakeWorld) -> None:
+    """The same command goes on."""
+    here = running(world, mode)
+    for machine in here.machines.values():
+        machine.hook = lambda token: None
+    here.power_off("w2")
+    here.switch("direct", ignore_preflight_errors=frozenset({"Unreachable"}))
+    here.power_on("w2")
+    here["w2"].cuts.add(token)
+
+    if (mode, token) != ("haproxy", "stop_units"):  # it has none
+        with pytest.raises(KubeonError, match="the connection was lost"):
+            here.create(here.state.read_spec())
+    here["w2"].cuts.clear()
+    here.create(here.state.read_spec())
+
+    assert set(here["w2"].files) == set(here["w1"].files)
+    assert set(here["w2"].units) == set(here["w1"].units)
+    settled(here, "direct")
+
+
 @pytest.mark.parametrize("address", ["10.0.9.9:8443", "api.example.org:6443"])
 def test_another_endpoint_is_refused(address: str, world: MakeWorld) -> None:
     """It stands in every kubeconfig."""

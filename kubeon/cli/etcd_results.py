@@ -79,6 +79,7 @@ def restored(result: RestoreResult) -> Answer:
         "gone": list(result.gone),
         "oldData": dict(result.old or {}),
         "snapshot": str(result.snapshot) if result.snapshot else None,
+        "todo": result.todo or None,
         "seconds": round(result.seconds, 1),
         "log": str(result.log) if result.log else None,
     }
@@ -97,6 +98,8 @@ def restored(result: RestoreResult) -> Answer:
     ]
     if result.gone:
         lines.append(f"    kubeon del {result.cluster} @{'+'.join(result.gone)} --dead")
+    if result.todo:
+        lines.append(f"    {result.todo}    # the data is of before a rotation: tells nodes and pods of the CA of now")
     lines.append(f"    kubeon create {result.cluster}    # looks at every node, and mends what it lacks")
     return value, "\n".join(lines)
 

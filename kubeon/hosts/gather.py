@@ -132,6 +132,7 @@ def parse_facts(text: str, now: datetime) -> Facts:
         client_certificate=_line(part, "client-certificate") == "yes",
         client_certificate_expiry=_expiry(_after(part.get("client-certificate", ""), "notAfter=")),
         hosts_block=part.get("hosts-block", ""),
+        configuration=frozenset(f"/etc/{line}" for line in _lines(part, "configuration")),
         records=tuple(line for line in _lines(part, "records") if line != "found"),
         containerd_unit=_after(part.get("containerd-unit", ""), "FragmentPath="),
         containers=_number(_line(part, "containers")) or 0,

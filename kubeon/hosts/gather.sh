@@ -154,6 +154,8 @@ if [ -e "$certificate" ]; then
 fi
 section hosts-block
 sed -n '/^# BEGIN kubeon /,/^# END kubeon /p' "$root/etc/hosts"
+section configuration
+(cd "$root/etc" && ls -d -- kubernetes/*/* systemd/system/*.service)
 section records
 if cd "$root/var/lib/kubeon"; then ls -d -- * found/*; fi
 # the clock comes last, so that it is as old as the answer's way back

@@ -1,5 +1,6 @@
 """`etcd snapshot restore`: of a whole cluster that lost its data, or most of its control planes."""
 
+import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from kubeon.phases.restoration import Found, Restoration, inspect, lacking_room
 from kubeon.phases.restore_etcd import StopControlPlane, rescue_steps, restore_steps
 from kubeon.phases.snapshot import answering_etcd
 from kubeon.pki.authorities import Authorities
+from kubeon.pki.inspect import ca_fingerprint
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.spec.selectors import select
@@ -43,6 +45,7 @@ class RestoreResult:
     snapshot: Path | None = None
     seconds: float = 0.0
     log: Path | None = None
+    todo: str = ""  # a command that has to follow: the data is of before a rotation of the CA
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class _Source:
     file: Path | None = None
     about: Snapshot | None = None
     unchecked: bool = False
+    rotated: bool = False  # the CA of the cluster has been, since it was taken
     warnings: tuple[Finding, ...] = ()
 
 
@@ -119,6 +123,7 @@ def restore_snapshot(
             work.snapshot,
             since(began),
             run.log,
+            _tell_anew(name) if source.rotated else "",
         )
 
 
@@ -147,21 +152,46 @@ def _checked(file: Path, state: ClusterState, *, force: bool) -> _Source:
             hint="take another snapshot",
         )
     doubts = []
-    problem = file_problem(file)
+    problem, rotated = file_problem(file), _rotated(about, state)
     if problem:
         doubts.append(problem)
     if about is None:
         doubts.append("nothing beside it says which cluster it is of")
-    elif about.ca != Authorities.from_files(state.read_pki()).fingerprint:
-        doubts.append(f"it is of another cluster: {about.cluster}, taken {about.taken}")
-    if doubts and not force:
-        raise PreflightError(
-            f"{file} is not known to be a snapshot of {state.name}; nothing was changed",
-            why="\n".join(doubts),
-            hint="--force restores it all the same. Secrets of another cluster do not fit this one's keys",
+    elif rotated:
+        doubts.append(
+            f"it is of this cluster, taken {about.taken}, and the cluster's CA was rotated on {rotated}: "
+            "its data has joining nodes and pods trust the CA of before"
         )
-    warnings = tuple(Finding("Snapshot", "", Severity.WARNING, doubt) for doubt in doubts)
-    return _Source(sha256, file, about, unchecked=bool(problem), warnings=warnings)
+    elif about.ca != Authorities.from_files(state.read_pki()).fingerprint:
+        other = " of this name, or of before its CA was rotated" if about.cluster == state.name else ""
+        doubts.append(f"it is of another cluster{other}: {about.cluster}, taken {about.taken}")
+    advice = "Secrets of another cluster do not fit this one's keys"
+    if rotated:
+        advice = f"Afterwards, before a node joins: {_tell_anew(state.name)}"
+    if doubts and not force:
+        what = "of before a rotation" if rotated and not problem else f"not known to be a snapshot of {state.name}"
+        raise PreflightError(
+            f"{file} is {what}; nothing was changed",
+            why="\n".join(doubts),
+            hint=f"--force restores it all the same. {advice}",
+        )
+    warnings = tuple(Finding("Snapshot", "", Severity.WARNING, doubt, advice if rotated else "") for doubt in doubts)
+    return _Source(sha256, file, about, unchecked=bool(problem), rotated=bool(rotated), warnings=warnings)
+
+
+def _rotated(about: Snapshot | None, state: ClusterState) -> str:
+    """The day on which the CA that a snapshot names ceased to be this cluster's; "" where it is, or never was."""
+    day = ""
+    if about and about.ca != Authorities.from_files(state.read_pki()).fingerprint:
+        for until, pem in state.rotation.past():
+            with contextlib.suppress(StateError):  # a kept file that is damaged tells nothing
+                day = until if ca_fingerprint(pem) == about.ca else day
+    return day
+
+
+def _tell_anew(cluster: str) -> str:
+    """What has joining nodes and pods trust the CA of now, whatever etcd's data says."""
+    return f"kubeon certs rotate-ca {cluster} ca --restart-pods"
 
 
 def _check_reached(

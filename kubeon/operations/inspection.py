@@ -15,7 +15,7 @@ from kubeon.phases.look_at_certificates import Certificates, look_at_certificate
 from kubeon.phases.membership import split_marked
 from kubeon.pki import kubeconfigs
 from kubeon.pki.authorities import Authorities
-from kubeon.pki.inspect import CertificateInfo, describe, signer, split
+from kubeon.pki.inspect import BEGIN, CertificateInfo, describe, signer, split
 from kubeon.pki.issuing import name_of
 from kubeon.pki.leaves import KUBELET_CLIENT_LINK, KUBERNETES, PKI
 from kubeon.state.cluster import ClusterState
@@ -108,10 +108,15 @@ def _authorities(state: ClusterState) -> list[Authorities]:
 def _of_node(node: str, found: Certificates, known: Sequence[Authorities]) -> Iterator[Shown]:
     current = found.current
     for file, content in found.files.items():
-        try:
-            yield from _of_file(node, file, content, known, current.get(file))
-        except StateError as error:
-            yield Shown(node, _name(file), file, "damaged", damage=str(error))
+        yield from _or_damage(node, _name(file), file, _of_file(node, file, content, known, current.get(file)))
+
+
+def _or_damage(node: str, name: str, file: str, rows: Iterator[Shown]) -> Iterator[Shown]:
+    """What a file holds, as far as it can be read."""
+    try:
+        yield from rows
+    except StateError as error:
+        yield Shown(node, name, file, "damaged", damage=str(error))
 
 
 def _of_file(
@@ -121,10 +126,12 @@ def _of_file(
         yield Shown(node, "sa", file, "key", None)
     elif file.endswith(".conf"):
         yield from _of_kubeconfig(node, _name(file), file, content, known)
+    elif BEGIN not in content:
+        raise StateError(f"{file} holds no certificate")
     elif file in _FILES or file.endswith("/ca.crt") or "ca" in _name(file).split("-"):
         for pem in split(content, file):
             yield Shown(node, _FILES.get(file, _name(file)), file, "authority", describe(pem), _signer(pem, known))
-    elif content.strip():
+    else:
         info = describe(content, file)
         yield Shown(node, _name(file), file, "certificate", info, _signer(content, known), served)
 
@@ -144,9 +151,11 @@ def _here(state: ClusterState, known: Sequence[Authorities], kubeconfig: Path | 
             for row in _of_file(HERE, f"{PKI}/{path}", content, known):
                 yield Shown(HERE, row.name, str(state.path / "pki" / path), row.kind, row.info, row.authority)
     if admin := state.read_admin_conf():
-        yield from _of_kubeconfig(HERE, "admin.conf", str(state.admin_conf), admin.encode(), known)
+        file = str(state.admin_conf)
+        yield from _or_damage(HERE, "admin.conf", file, _of_kubeconfig(HERE, "admin.conf", file, admin.encode(), known))
     if kubeconfig is not None and (text := _context(kubeconfig, state.name)):
-        yield from _of_kubeconfig(HERE, "your kubeconfig", str(kubeconfig), text, known)
+        name, file = "your kubeconfig", str(kubeconfig)
+        yield from _or_damage(HERE, name, file, _of_kubeconfig(HERE, name, file, text, known))
 
 
 def _context(path: Path, cluster: str) -> bytes:

@@ -18,6 +18,7 @@ from kubeon.phases.load_balancer import CheckLoadBalancer, PlaceLoadBalancer, Up
 from kubeon.phases.place_certificates import PlaceCertificates
 from kubeon.phases.prepare_hosts import PrepareHost
 from kubeon.phases.register_nodes import RegisterNode
+from kubeon.phases.remove_other_ways import RemoveOtherWays
 from kubeon.phases.renew_certificates import PlaceRenewed, RestartControlPlane, RestartKubelet, VerifyCertificates
 from kubeon.phases.restart_api_server import RestartApiServer
 from kubeon.phases.start_runtime import StartRuntime
@@ -61,6 +62,7 @@ _JOIN: tuple[Step, ...] = (
     JoinWorkers(),
     RegisterNode(),
     UpdateLoadBalancer(),
+    RemoveOtherWays(),
     RestartApiServer(),
     VerifyCluster(),
 )

@@ -1,10 +1,12 @@
 """Every certificate of a host, on disk and as it is served, in one round trip. No private key leaves the host."""
 
 import base64
+import contextlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kubeon.errors import StateError
 from kubeon.hosts.host import Host
 from kubeon.pki.inspect import ca_fingerprint, from_der
 from kubeon.pki.leaves import FILES, KUBELET_CLIENT_LINK, KUBELET_SERVING, KUBERNETES, PKI
@@ -53,12 +55,13 @@ class Certificates:
 
     @property
     def current(self) -> dict[str, bool]:
-        """By file: is it what its port serves? Only of ports that answered."""
-        return {
-            path: ca_fingerprint(self.served[port]) == ca_fingerprint(self.files[path], path)
-            for port, path in SERVED.items()
-            if port in self.served and path in self.files
-        }
+        """By file: is it what its port serves? Only of ports that answered, and of files that can be read."""
+        found = {}
+        for port, path in SERVED.items():
+            if port in self.served and path in self.files:
+                with contextlib.suppress(StateError):  # what is damaged is made anew; a restart would not help
+                    found[path] = ca_fingerprint(self.served[port]) == ca_fingerprint(self.files[path], path)
+        return found
 
     @property
     def stale(self) -> frozenset[str]:

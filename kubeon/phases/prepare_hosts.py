@@ -73,7 +73,14 @@ class PrepareHost(Step):
         script = "(\n" + ensure_files_script([marker]) + ") || exit\n" + prepare_script(preparation_of(ctx, host))
         changes = host.change(script, what="prepare the host").splitlines()
         # A member's line for the API may have led elsewhere for good reason; who looks after it looks again at once.
-        start = ctx.lb.start_script(ctx.spec, host.node)
+        # Where that is not there yet, as on a node that a switch has left out, it is placed and asked to later.
+        start = ctx.lb.start_script(ctx.spec, host.node) if _is_placed(ctx, host) else ""
         if start and host.facts.kubelet_config and any(line.startswith("/etc/hosts") for line in changes):
             host.change(start, what="look for a way to the API")
         return changes
+
+
+def _is_placed(ctx: Cluster, host: Host) -> bool:
+    """Has the host the units of its way to the API?"""
+    units = ctx.lb.units(ctx.spec, host.node)
+    return {f"/etc/systemd/system/{unit}" for unit in units} <= host.facts.configuration

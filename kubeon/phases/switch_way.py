@@ -231,7 +231,7 @@ class RemoveWay(Step):
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Where it has something that the new one does not have, too."""
-        return bool(self._paths(ctx, host))
+        return bool(self.paths(ctx, host))
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """At the end."""
@@ -239,7 +239,7 @@ class RemoveWay(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """The pod first, and what it reads when it is gone. Its image is the kubelet's to collect."""
-        paths = self._paths(ctx, host)
+        paths = self.paths(ctx, host)
         pods = [path for path in paths if path.startswith(MANIFESTS)]
         rest = [path for path in paths if path not in pods]
         changes = []
@@ -255,8 +255,8 @@ class RemoveWay(Step):
         wait_for_answer(ctx, host)
         return changes
 
-    def _paths(self, ctx: Cluster, host: Host) -> list[str]:
-        """Last written, first removed."""
+    def paths(self, ctx: Cluster, host: Host) -> list[str]:
+        """What goes: last written, first removed."""
         old = mode_of(self.old).files(self.old, host.node)
         return _without(_paths_of(old), _paths_of(ctx.lb.files(ctx.spec, host.node)))[::-1]
 

@@ -14,6 +14,7 @@ from kubeon.phases.apply_load_balancer import wait_for_workload
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.load_balancer import UpdateLoadBalancer
 from kubeon.phases.register_nodes import RegisterNode
+from kubeon.phases.remove_other_ways import RemoveOtherWays
 from kubeon.phases.restart_api_server import RestartApiServer
 from kubeon.waiting import wait_until
 
@@ -45,7 +46,7 @@ class VerifyCluster(Step):
     title = "Verify the cluster"
     reaches_members = True
     # over: a node that did not join is not waited for
-    needs: ClassVar[tuple[type[Step], ...]] = (RegisterNode, UpdateLoadBalancer, RestartApiServer)
+    needs: ClassVar[tuple[type[Step], ...]] = (RegisterNode, UpdateLoadBalancer, RemoveOtherWays, RestartApiServer)
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """The bootstrap node."""

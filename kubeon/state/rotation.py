@@ -4,6 +4,7 @@ It is written before any host sees a new CA and goes when the last host has forg
 the way. The stage says what is true of every host; what is true of one host, that host says.
 """
 
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from kubeon.errors import StateError
 from kubeon.state.files import explained, read_file, write_file
 
 Files = Mapping[str, bytes]
+_KEPT = re.compile(r"pki-until-(\d{8}T\d{6}Z)$")
 
 
 class Stage(StrEnum):
@@ -74,6 +76,12 @@ class RotationRecord:
             (self.path / "old").rename(backup)
             shutil.rmtree(self.path)
         return backup
+
+    def past(self) -> list[tuple[str, bytes]]:
+        """(day, ca.crt that was the cluster's until then) of those that are over, oldest first."""
+        with explained(self.path):
+            found = sorted((match[1], path) for path in self.path.parent.glob("*") if (match := _KEPT.match(path.name)))
+        return [("-".join((day[:4], day[4:6], day[6:8])), read_file(path / "ca.crt") or b"") for day, path in found]
 
     def _files(self, kind: str) -> dict[str, bytes]:
         folder = self.path / kind

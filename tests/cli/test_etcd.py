@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kubeon import operations
+from kubeon.cli.etcd_results import restored
 from kubeon.errors import OperationError
 from kubeon.etcd.members import Member
 from kubeon.etcd.quorum import Quorum
@@ -195,3 +196,5 @@ def test_a_restore_wants_the_clusters_name(kubeon: Run, monkeypatch: pytest.Monk
     }
     assert (calls[-1]["file"], calls[-1]["force"]) == (Path("/x.db"), True)
     assert (data["restored"], data["gone"]) == (["cp1"], ["cp2", "cp3"])
+    _, text = restored(RestoreResult("demo", ("cp1",), todo="kubeon certs rotate-ca demo ca"))
+    assert "Next:\n    kubeon certs rotate-ca demo ca    # the data is of before a rotation" in text

@@ -15,14 +15,14 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from kubeon import quick_yaml
 from kubeon.cri import containerd
-from kubeon.errors import LostError
+from kubeon.errors import LostError, StateError
 from kubeon.hosts import host
 from kubeon.lb import haproxy
 from kubeon.phases import adopted, init_control_plane, look_at_certificates
@@ -166,6 +166,11 @@ class Machine:
             "etcd-data": "yes" if "/var/lib/etcd/member" in self.files else "",
             "cni": "\n".join(n.rpartition("/")[2] for n in self.files if n.startswith("/etc/cni/net.d/")),
             "bridge-configuration": self._text("/etc/cni/net.d/10-kubeon-bridge.conflist"),
+            "configuration": "\n".join(
+                path.removeprefix("/etc/")
+                for path in self.files
+                if re.fullmatch(rf"{KUBERNETES}/[^/]+/[^/]+|/etc/systemd/system/[^/]+[.]service", path)
+            ),
             "records": ("found\nfound/sysctl\ninstalled" if self.settings else "")
             + ("\njoined" if init_control_plane.JOINED in self.files else "")
             + ("\nadopted" if adopted.RECORD in self.files else ""),
@@ -628,7 +633,9 @@ class Run(EtcdTokens, Startup, Upgrading):
         """As what listens there has loaded it; API servers do so every minute (kubernetes/kubernetes#84200)."""
         if api_server := self.machine.loaded.get("kube-apiserver"):
             pair = (f"{KUBERNETES}/pki/apiserver.crt", f"{KUBERNETES}/pki/apiserver.key")
-            api_server.update({path: self.machine.files[path] for path in pair if path in self.machine.files})
+            with suppress(StateError):  # it goes on with what it has
+                expiry(self.machine.files.get(pair[0], ("", ""))[0])
+                api_server.update({path: self.machine.files[path] for path in pair if path in self.machine.files})
         assert address == self.machine.address
         assert mark
         assert question

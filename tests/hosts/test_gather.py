@@ -200,6 +200,21 @@ def test_script_survives_an_empty_host_and_changes_nothing(tmp_path: Path) -> No
     assert list(root.iterdir()) == []
 
 
+def test_what_lies_where_kubeon_puts_its_own(tmp_path: Path) -> None:
+    """In the folders of /etc/kubernetes, and units."""
+    for path in ("kubernetes/kubelet.conf", "kubernetes/local-haproxy/hosts", "systemd/system/a.service"):
+        (tmp_path / "etc" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "etc" / path).touch()
+
+    script = facts_script([], [], root=str(tmp_path))
+    done = subprocess.run(["/bin/sh"], input=script, capture_output=True, text=True, check=False)
+
+    assert parse_facts(done.stdout, NOW).configuration == {
+        "/etc/kubernetes/local-haproxy/hosts",
+        "/etc/systemd/system/a.service",
+    }
+
+
 @pytest.mark.parametrize("name", ["gather.sh", "health.sh", "changes.sh", "command.sh", "copy.sh"])
 def test_scripts_are_clean_for_shellcheck(name: str) -> None:
     """Where shellcheck is installed, it has nothing to say. Variables and calls come from the renderer."""

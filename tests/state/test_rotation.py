@@ -31,6 +31,18 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert (kept / "etcd/ca.key").read_bytes() == b"old key"
 
 
+def test_what_is_over_is_known_by_its_day(tmp_path: Path) -> None:
+    """Oldest first; other folders are not among them."""
+    record = Home(tmp_path / "k").cluster("demo").rotation
+    assert record.past() == []
+    for now, files in ((NOW.replace(month=5), NEW), (NOW, OLD)):
+        record.write(Rotation(("ca",), Stage.DROP, files, NEW))
+        record.end(now)
+    (record.path.parent / "pki-until-then").mkdir()
+
+    assert record.past() == [("2026-01-02", OLD["ca.crt"]), ("2026-05-02", NEW["ca.crt"])]
+
+
 def test_stages_follow_each_other() -> None:
     """A run goes on with what is left."""
     assert Stage.TRUST.rest == (Stage.TRUST, Stage.ISSUE, Stage.DROP)
