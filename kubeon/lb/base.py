@@ -10,6 +10,7 @@ from kubeon.spec.material import ImageArtifact
 from kubeon.spec.model import ClusterSpec, NodeSpec
 
 API_PORT = 6443
+DETOUR = 3  # exit code of a check: the API is reached, but not the way that is meant to be
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class LoadBalancerMode(Protocol):
         """A script, read-only, that asks whether a node's way leads to the API; "" when there is nothing to ask.
 
         Exit code 0: it knows just these control planes, and one of them answers. Then it may print how it sees them:
-        "10.0.0.1:6443 UP ..., 10.0.0.2:6443 DOWN ...". Else it prints one line why: 1.
+        "10.0.0.1:6443 UP ..., 10.0.0.2:6443 DOWN ...". Else it prints one line why: 1; or DETOUR.
         """
         ...
 

@@ -191,6 +191,6 @@ if [ "$known" != '{{wanted}} ' ]; then
     echo "apiserver-startup knows $(echo ${{{{known:-nothing}}}}), not {{wanted}}"
     exit 1
 fi
-{SCRIPT} check || exit 1
+{SCRIPT} check || exit $?
 echo "{{address}}:{{port}} UP"
 """

@@ -9,6 +9,7 @@ from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import ADMIN_CONF
 from kubeon.lb import LBS
 from kubeon.operations.base import Options, visited
+from kubeon.operations.unfinished import unfinished
 from kubeon.phases.membership import split_marked
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.cluster import ClusterState
@@ -24,7 +25,7 @@ class Known:
 
     name: str
     current: bool
-    state: str  # ready, unfinished (create or add again), busy (somebody is at work on it), damaged (the record)
+    state: str  # ready, unfinished (`detail`: what goes on), busy (somebody is at work on it), damaged (the record)
     detail: str
     spec: ClusterSpec | None  # None: the record is damaged
     endpoint: str  # host:port by which nodes reach the API
@@ -41,24 +42,18 @@ def _known(state: ClusterState, *, current: bool) -> Known:
     try:
         spec = state.read_known()
         past = history(state)
+        busy = state.holder
+        begun = None if busy else unfinished(state)  # whoever is at work changes what says so
     except StateError as error:
         return Known(state.name, current, DAMAGED, str(error), None, "", None)
     last = past[-1] if past else None
     how, detail = READY, ""
-    if busy := state.holder:
+    if busy:
         how, detail = BUSY, str(busy) if busy.who else "another kubeon is at work on it"
-    elif state.renaming:
-        how, detail = UNFINISHED, f"kubeon rename {' '.join(state.renaming)} finishes it"
-    elif state.read_proposed() is not None:
-        how, detail = UNFINISHED, _finish(state, last)
+    elif begun:
+        how, detail = UNFINISHED, f"{begun.what}; {begun.hint}"
     endpoint = str(LBS[spec.load_balancer.mode].endpoint(spec)) if spec else ""
     return Known(state.name, current, how, detail, spec, endpoint, last)
-
-
-def _finish(state: ClusterState, last: PastOperation | None) -> str:
-    if not state.exists:
-        return f"kubeon create {state.name} finishes it"
-    return f"{last.operation if last else 'an operation'} did not come to its end; the same command finishes it"
 
 
 def admin_kubeconfig(name: str, options: Options, home: Home) -> str:

@@ -18,7 +18,7 @@ from kubeon.operations.certificates import members, one_after_the_other
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import answering_member
 from kubeon.phases.renew_certificates import READY_WITHIN, PlaceRenewed
-from kubeon.phases.resolve import expect_no_switch
+from kubeon.phases.resolve import expect_settled
 from kubeon.phases.restart_components import WHOLE_WITHIN, control_plane_problem
 from kubeon.phases.rotate_authorities import due_at, others, tell_the_cluster
 from kubeon.pki.authorities import NAMES, Authorities
@@ -78,12 +78,7 @@ def rotate(
     began = SYSTEM_CLOCK.monotonic()
     home.known(name)
     with begun(home, name, "certs-rotate-ca", reporter, options) as run:
-        spec, pending = run.state.read_spec(), run.state.read_proposed()
-        expect_no_switch(spec, pending)
-        if spec is None or pending is not None:
-            raise StateError(
-                f"the last operation on cluster {name} has not ended", hint=f"kubeon create {name} finishes it"
-            )
+        spec = expect_settled(run.state)
         rotation = _begun_or_new(run, what, parse_duration(spec.certificates.validity))
         ctx, warnings = members(run, spec, replace(options, ignore_preflight_errors=frozenset()))
         if warnings:

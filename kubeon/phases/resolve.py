@@ -90,6 +90,24 @@ def expect_no_switch(stored: ClusterSpec | None, pending: ClusterSpec | None) ->
         )
 
 
+def expect_settled(state: ClusterState) -> ClusterSpec:
+    """The cluster's description, where no operation has one that it has not brought the cluster to.
+
+    Raises StateError with the command that goes on.
+    """
+    stored, pending, name = state.read_spec(), state.read_proposed(), state.name
+    expect_no_upgrade(stored, pending)
+    expect_no_switch(stored, pending)
+    if stored is None:
+        raise StateError(f"cluster {name} is not finished", hint=f"kubeon create {name} finishes it")
+    if pending is None:
+        return stored
+    hint = f"kubeon create {name} finishes it"
+    if pending != stored.with_nodes_of(pending):  # settings, which `create` would not take over
+        hint = f"the same command again finishes it; kubeon history {name} shows it"
+    raise StateError(f"the last operation on cluster {name} has not come to its end", hint=hint)
+
+
 def expect_version(ctx: Cluster) -> None:
     """Raise PreflightError when the cluster that is there has another version than its description."""
     if not ctx.bootstrap.facts.kubelet_config or not ctx.api.answers():

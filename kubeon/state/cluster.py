@@ -185,7 +185,7 @@ class ClusterState:
     def check_not_rotating(self) -> None:
         """Raise StateError while CAs are being rotated: no certificate is issued beside that."""
         if self.rotation.read():
-            hint = f"kubeon certs rotate-ca {self.name} goes on with it; then this works again"
+            hint = f"kubeon certs rotate-ca {self.name} goes on with it"
             raise StateError(f"the CAs of cluster {self.name} are being rotated", hint=hint)
 
     def write_key(self, private: bytes, public: str) -> None:

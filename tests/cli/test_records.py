@@ -110,9 +110,9 @@ def test_a_list_says_what_is_unfinished_busy_or_damaged(home: Home, kubeon: Run)
         "moving": "unfinished",
         "other": "damaged",
     }
-    assert found["begun"]["detail"] == "kubeon create begun finishes it"
-    assert found["moving"]["detail"] == "kubeon rename moving moved finishes it"
-    assert found["demo"]["detail"].startswith("add did not come to its end")
+    assert found["begun"]["detail"] == "cluster begun is not finished; kubeon create begun finishes it"
+    assert found["moving"]["detail"].endswith("has not come to its end; kubeon rename moving moved finishes it")
+    assert found["demo"]["detail"].endswith("has not come to its end; kubeon create demo finishes it")
     assert "other: " in kubeon("list").out
 
 

@@ -251,7 +251,7 @@ class Run(EtcdTokens, Startup, Upgrading):
                 at = match.end()
                 self._do(name, match)
         except ExitError as error:
-            status, why = 1, str(error)
+            status, why = error.code, str(error)
         finally:
             for path in self.temporary:
                 machine.files.pop(path, None)

@@ -23,6 +23,10 @@ ATTEMPT = f"{snapshots.WORK}/attempt"
 class ExitError(Exception):
     """The script ends here with an error."""
 
+    def __init__(self, text: str = "", code: int = 1) -> None:
+        super().__init__(text)
+        self.code = code
+
 
 def etcd_manifest(name: str, address: str) -> str:
     """As kubeadm writes it, of what matters here."""

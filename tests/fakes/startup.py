@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from kubeon.lb import updater
+from kubeon.lb.base import DETOUR
 from tests.fakes.restore import ExitError
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ class Startup:
             raise ExitError(f"apiserver-startup knows {' '.join(_listed(self.machine))}, not {wanted}")
         if self.machine.units[updater.STARTUP] == "active" and cluster_ip_answers(self.machine):
             self.machine.detour = ""
-        if self.machine.detour or not cluster_ip_answers(self.machine):
+        to = self.machine.detour.rpartition(":")[0]
+        if any(member.address == to and member.runs for member in self.machine.api.etcd.members):
+            raise ExitError(f"/etc/hosts leads past the cluster IP {address} to control plane {to} for now", DETOUR)
+        if to or not cluster_ip_answers(self.machine):
             raise ExitError(f"the cluster IP {address}:{port} does not answer")
         self.say(f"{address}:{port} UP")
 

@@ -41,7 +41,7 @@ def a_cluster(control_planes: int = 3, workers: int = 2, **fields: Any) -> Gathe
         nodes={name: a_node(name, address) for address, name in names.items()},
         pods=tuple(a_pod("kube-proxy", name) for name in names.values()),
         certificates=tuple(an_end(name, timedelta(days=36499)) for name in names.values()),
-        mark=MARK,
+        marks=frozenset({MARK}),
         last=a_past("create", "ok"),
         seconds=1.5,
     )

@@ -1,12 +1,19 @@
 """Asking a whole cluster, on fakes: who is asked what, what follows, and that nothing is changed."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from kubeon.errors import ConnectError
+from kubeon.errors import ConnectError, KubeonError, StateError
 from kubeon.lb.haproxy import HOSTS
+from kubeon.lb.updater import STARTUP
+from kubeon.operations import Pods
+from kubeon.operations.overview import overview
+from kubeon.phases.prepare_hosts import MARKER
+from kubeon.state.restoring import Attempt, write_attempt
+from kubeon.state.rotation import Stage
 from tests.conftest import MakeWorld
 from tests.fakes.connection import FakeConnection
 from tests.fakes.world import World
@@ -215,7 +222,143 @@ def test_an_operation_that_was_cut_off(demo: World) -> None:
     assert what.endswith(", cut-off")
 
     demo.state.write_renaming(("demo", "other"))
-    assert demo.information().reasons[0].hint.endswith("kubeon rename demo other")
+    assert demo.information().reasons[0].hint == "kubeon rename demo other finishes it"
+
+
+@pytest.mark.parametrize("operation", ["exec", "cp", "etcd-defrag", "etcd-snapshot"])
+def test_an_operation_that_leaves_nothing_unfinished(demo: World, operation: str) -> None:
+    """It failed on one host and changed another: nothing is to be finished. Nor does it hide what is."""
+    now = demo.information().found.now
+    demo.state.journal.append("del", "changed", now, phase="clean-host", host="w2", run="2")
+    demo.state.journal.append("del", "ok", now, run="2")
+    demo.state.journal.append(operation, "changed", now, phase=operation, host="w1", run="3")
+    demo.state.journal.append(operation, "failed", now, run="3")
+    assert whats(demo) == ("healthy", [])
+
+    demo.state.journal.append("del", "failed", now, run="2")
+    (reason,) = demo.information().reasons
+    assert reason.what.startswith("an operation has not come to its end: del by ")
+    assert reason.hint == "the same command again finishes it; kubeon history demo shows it"
+
+
+def begin_upgrade(demo: World) -> None:
+    spec = demo.state.read_spec()
+    assert spec
+    demo.state.write_proposed(spec.model_copy(update={"version": "v1.20.15"}))
+
+
+def begin_switch(demo: World) -> None:
+    spec = demo.state.read_spec()
+    assert spec
+    way = spec.load_balancer.model_copy(update={"mode": "updater"})
+    demo.state.write_proposed(spec.model_copy(update={"load_balancer": way}))
+
+
+def begin_restore(demo: World) -> None:
+    write_attempt(demo.state, Attempt("1", "member cp1", ("10.0.0.1",), "", "20260131T120000Z"))
+
+
+def begin_renewal(demo: World) -> None:
+    spec = demo.state.read_spec()
+    assert spec
+    settings = spec.certificates.model_copy(update={"validity": "10y"})
+    demo.state.write_proposed(spec.model_copy(update={"certificates": settings}))
+
+
+def begin_addition(demo: World) -> None:
+    spec = demo.state.read_spec()
+    assert spec
+    demo.state.write_proposed(spec)
+
+
+@pytest.mark.parametrize(
+    ("begin", "command", "refused"),
+    [
+        (lambda demo: demo.rotate(pods=Pods(pause=True)), "kubeon certs rotate-ca demo goes on with it", "create"),
+        (begin_restore, "kubeon etcd snapshot restore demo goes on with it, out of member cp1", "create"),
+        (begin_upgrade, "kubeon upgrade demo v1.20.15 goes on with it", "create"),
+        (begin_switch, "kubeon lb switch demo --mode updater goes on with it, ", "create"),
+        (begin_upgrade, "kubeon upgrade demo v1.20.15 goes on with it", "rotate"),
+        (begin_renewal, "the same command again finishes it; kubeon history demo shows it", "rotate"),
+        (begin_addition, "kubeon create demo finishes it", "rotate"),
+    ],
+)
+def test_what_was_begun_is_told_with_the_command_that_goes_on(
+    demo: World, begin: Callable[[World], object], command: str, refused: str
+) -> None:
+    """By `cluster-info`, `list` and whatever is refused meanwhile, in the same words; what came later hides nothing."""
+    begin(demo)
+    demo.state.journal.append("exec", "ok", demo.information().found.now, run="9")
+
+    info, (known,) = demo.information(), overview(demo.home)
+    with pytest.raises(StateError) as caught:
+        getattr(demo, refused)()
+
+    (reason,) = info.reasons
+    assert info.verdict.value == "healthy"
+    assert reason.what == caught.value.what
+    assert reason.hint == caught.value.hint.splitlines()[0]
+    assert reason.hint.startswith(command)
+    assert (known.state, known.detail) == ("unfinished", f"{reason.what}; {reason.hint}")
+
+
+def test_a_damaged_record_of_a_rotation_hides_no_health(demo: World) -> None:
+    """It is told; `list` calls the record damaged."""
+    (demo.state.path / "rotation").mkdir()
+    (demo.state.path / "rotation/stage").write_text("once more")
+
+    info, (known,) = demo.information(), overview(demo.home)
+
+    assert info.verdict.value == "healthy"
+    assert "rotation/stage is damaged" in info.reasons[0].what
+    assert known.state == "damaged"
+
+
+def test_both_marks_of_a_rotation_are_the_clusters(demo: World) -> None:
+    """Hosts get the new one in its last stage, and the record has it at the end: it is cut off at any moment."""
+    old, cp2 = demo["cp1"].files[MARKER], demo["cp2"]
+
+    def cut(token: str) -> None:
+        rotation = demo.state.rotation.read()
+        if rotation and rotation.stage is Stage.DROP and token == "paid":
+            cp2.cuts.add(token)
+
+    cp2.hook = cut
+    with pytest.raises(KubeonError):
+        demo.rotate()
+
+    assert [machine.name for machine in demo.machines.values() if machine.files[MARKER] == old] == []
+    assert whats(demo) == ("healthy", [": the CAs of cluster demo are being rotated"])
+    cp2.hook = lambda token: None
+    demo.rotate()
+    assert whats(demo) == ("healthy", [])
+    demo["w2"].files[MARKER] = old
+    assert whats(demo)[1] == ["w2: the machine at 10.0.1.2 bears the mark of another cluster, demo"]
+
+
+def test_both_names_of_a_renaming_are_the_clusters(demo: World) -> None:
+    """Some hosts bear the one, some the other."""
+    text, mode = demo["cp1"].files[MARKER]
+    demo["cp1"].files[MARKER] = (text.replace("demo", "other"), mode)
+    assert whats(demo)[0] == "degraded"
+
+    demo.state.write_renaming(("demo", "other"))
+
+    assert whats(demo) == ("healthy", [": renaming demo to other has not come to its end"])
+
+
+def test_workers_on_a_detour_use_the_api(world: MakeWorld) -> None:
+    """Mode updater, and all workers have booted: kube-proxy is not there yet, and control planes serve them."""
+    found = world(control_planes=3, workers=2, load_balancer={"mode": "updater"})
+    found.create()
+    for name in ("w1", "w2"):
+        found[name].units[STARTUP] = "inactive"
+        found[name].detour = "10.0.0.2:6443"
+
+    said = "it reaches the API by a detour: /etc/hosts leads past the cluster IP 10.96.0.2 to control plane 10.0.0.2"
+    assert whats(found) == ("degraded", [f"w1 w2: {said} for now"])
+    found.power_off("cp2")
+    assert whats(found)[0] == "down"  # there it leads to nobody
 
 
 def test_system_pods(demo: World) -> None:

@@ -9,9 +9,11 @@ import pytest
 
 from kubeon.errors import ConnectError, LoginError
 from kubeon.hosts.health import Answer, Container, Disk, Unit
+from kubeon.lb.base import DETOUR
 from kubeon.operations.information.gathered import Gathered
 from kubeon.operations.information.reasons import Reason, Severity, folded, span
 from kubeon.operations.information.verdict import judge
+from kubeon.operations.unfinished import Unfinished
 from kubeon.state.lock import Holder
 from tests.information.factory import (
     NOW,
@@ -166,6 +168,18 @@ def test_no_worker_finds_the_api() -> None:
 
     assert verdict.value == "down"
     assert reasons[0].what == "no worker finds a way to the API: w1, w2; haproxy does not answer on 127.0.0.1:8842"
+
+
+def test_workers_on_a_detour() -> None:
+    """The API serves them: degraded, also where no control plane answers this machine."""
+    said = Answer("/etc/hosts leads api past the cluster IP 10.96.0.2 to control plane 10.0.0.1 for now", DETOUR)
+    ways = {"answers": {"way": said}}
+    found = changed(a_cluster(loadBalancer={"mode": "updater"}), ["w1", "w2"], **ways)
+    what = f"it reaches the API by a detour: {said.text}"
+
+    assert told(found) == ("degraded", [("degraded", "WayToApi", ("w1", "w2"), what)])
+    hidden = replace(silent(found, "cp1", "cp2", "cp3"), nodes=None, pods=())
+    assert judge(changed(hidden, ["w1", "w2"], **ways))[0].value == "degraded"
 
 
 def test_one_load_balancer() -> None:
@@ -363,13 +377,15 @@ def test_versions_that_differ() -> None:
 def test_the_record() -> None:
     """Who is at work, what was not finished, who is not on record."""
     holder = Holder("ops@control", 4711, "2026-01-31T11:59:00+00:00", "upgrade")
-    found = replace(a_cluster(), unfinished="kubeon create demo", last=a_past("add", "failed"))
+    begun = Unfinished("the CAs of cluster demo are being rotated", "kubeon certs rotate-ca demo goes on with it")
+    found = replace(a_cluster(), unfinished=begun, last=a_past("exec", "ok"))
 
-    assert told(found)[1][0][3] == "an operation has not come to its end: add by ops@control, failed"
+    assert told(found) == ("healthy", [("warning", "Operation", (), begun.what)])
+    assert judge(found)[1][0].hint == begun.hint
     assert [each[3] for each in told(replace(found, holder=holder))[1]] == [
         "ops@control (process 4711) runs upgrade since 2026-01-31T11:59:00+00:00: what is not well may be its work"
     ]
-    assert told(replace(a_cluster(), mark=None))[1][0][1] == "Record"
+    assert told(replace(a_cluster(), marks=frozenset()))[1][0][1] == "Record"
     stranger = {**(a_cluster().nodes or {}), "w9": a_node("w9")}
     assert told(replace(a_cluster(), nodes=stranger))[1] == [
         ("warning", "Record", ("w9",), "it is a node of the cluster and not on record")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeon.lb.base import DETOUR
 from tests.lb.worker import CLUSTER_IP, NAME, SCRIPT, SHELLS, Worker, hosts
 
 
@@ -380,8 +381,23 @@ def test_check_says_why_not(tmp_path: Path) -> None:
     worker.write("etc/hosts", hosts("10.0.0.3"))
     worker.up(CLUSTER_IP)
     assert worker.run("check", exit_code=1) == (
-        f"/etc/hosts leads {NAME} to 10.0.0.3, not yet back to the cluster IP 10.96.0.2\n"
+        f"/etc/hosts leads {NAME} past the cluster IP 10.96.0.2 to 10.0.0.3, which does not answer\n"
     )
+    assert worker.read("etc/hosts") == hosts("10.0.0.3")
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+def test_check_tells_a_detour_from_a_way_that_does_not_work(shell: tuple[str, ...], tmp_path: Path) -> None:
+    """By its exit code, whether or not the cluster IP answers: a control plane that lives serves this worker."""
+    worker = Worker(tmp_path, shell)
+    worker.write("etc/hosts", hosts("10.0.0.3"))
+    said = f"/etc/hosts leads {NAME} past the cluster IP 10.96.0.2 to control plane 10.0.0.3 for now\n"
+
+    for up in (["10.0.0.3"], ["10.0.0.3", CLUSTER_IP]):
+        worker.up(*up)
+        assert worker.run("check", exit_code=DETOUR) == said
+    worker.up("10.0.0.1", "10.0.0.2")
+    worker.run("check", exit_code=1)
     assert worker.read("etc/hosts") == hosts("10.0.0.3")
 
 

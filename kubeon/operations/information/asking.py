@@ -25,13 +25,14 @@ from kubeon.operations.information.gathered import (
     Gathered,
     bears_another,
 )
+from kubeon.operations.unfinished import Unfinished, unfinished
 from kubeon.phases.look import target_of
-from kubeon.phases.prepare_hosts import marker_of
+from kubeon.phases.prepare_hosts import markers_of
 from kubeon.pki.authorities import Authorities
 from kubeon.pki.inspect import describe
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.state.cluster import ClusterState
-from kubeon.state.history import RUNNING, PastOperation, history
+from kubeon.state.history import PastOperation, history
 from kubeon.state.home import Home
 from kubeon.transport.secrets import Secrets
 from kubeon.transport.ssh import SSH
@@ -75,8 +76,8 @@ class Lookout:
         spec = self._home.known(state.name)
         listed = state.read_spec() or spec  # the balancers' lists have those whose joining has come to its end
         patience = self._options.patience(len(spec.nodes))
-        mark = _mark(state)
-        look = _Look(self, spec, listed, mark, began + patience)
+        marks = _marks(state)
+        look = _Look(self, spec, listed, marks, began + patience)
         # control planes first: when there are more hosts than may be asked at once, they know most
         nodes = sorted(spec.nodes, key=lambda node: node.role is not Role.CONTROL_PLANE)
         by_address = {str(node.address): node for node in nodes}
@@ -94,7 +95,7 @@ class Lookout:
         for address in by_address.keys() - ended.keys():  # still under way: end it
             if transport := self._transports.pop(address, None):
                 transport.close()
-        last = next(iter(history(state)[-1:]), None)
+        past = history(state)
         found = Gathered(
             spec=spec,
             now=SYSTEM_CLOCK.now(),
@@ -103,10 +104,10 @@ class Lookout:
             nodes=objects[0] if objects else None,
             pods=objects[1] if objects else (),
             api_problem=look.problem,
-            mark=mark,
-            unfinished=unfinished(state, last),
+            marks=marks,
+            unfinished=_unfinished(state, past),
             holder=state.holder,
-            last=last,
+            last=past[-1] if past else None,
         )
         found = replace(found, certificates=tuple(_certificates(found)))
         return replace(found, seconds=SYSTEM_CLOCK.monotonic() - began)
@@ -130,9 +131,9 @@ class _Look:
     """One look: what has been heard so far, by address, while threads go on."""
 
     def __init__(
-        self, lookout: Lookout, spec: ClusterSpec, listed: ClusterSpec, mark: str | None, deadline: float
+        self, lookout: Lookout, spec: ClusterSpec, listed: ClusterSpec, marks: frozenset[str], deadline: float
     ) -> None:
-        self._lookout, self._spec, self._listed, self._mark, self._deadline = lookout, spec, listed, mark, deadline
+        self._lookout, self._spec, self._listed, self._marks, self._deadline = lookout, spec, listed, marks, deadline
         self.heard: dict[str, HostHealth] = {}
         self.objects: tuple[dict[str, NodeState], tuple[PodState, ...]] | None = None
         self.problem = ""
@@ -152,7 +153,7 @@ class _Look:
                 raise
         health = self.heard[address] = parse_health("\n".join(lines), sent, SYSTEM_CLOCK.now())
         answer = health.answers.get(API)
-        if answer and answer.well and not bears_another(health, self._mark):
+        if answer and answer.well and not bears_another(health, self._marks):
             self._spare.append(host)
             if self._asking.acquire(blocking=False):
                 try:
@@ -195,20 +196,24 @@ def questions(spec: ClusterSpec, node: NodeSpec) -> dict[str, tuple[int, str]]:
     }
 
 
-def unfinished(state: ClusterState, last: PastOperation | None) -> str:
-    """The command that finishes what was begun and did not come to its end; "" when there is nothing of the kind."""
-    if state.renaming:
-        return f"kubeon rename {' '.join(state.renaming)}"
-    cut = last is not None and last.changed and last.result not in ("ok", RUNNING)
-    return f"kubeon create {state.name}" if cut or state.read_proposed() is not None else ""
-
-
-def _mark(state: ClusterState) -> str | None:
+def _unfinished(state: ClusterState, past: Sequence[PastOperation]) -> Unfinished | None:
+    """What was begun; a record of it that is damaged keeps nobody from asking how the hosts are."""
     try:
-        files = state.read_pki()
-        return marker_of(state.name, Authorities.from_files(files)) if files else None
+        return unfinished(state, past)
+    except StateError as error:
+        return Unfinished(str(error), error.hint)
+
+
+def _marks(state: ClusterState) -> frozenset[str]:
+    """What hosts may bear: two marks while the CA is rotated, or while the cluster gets another name."""
+    try:
+        if files := state.read_pki():
+            Authorities.from_files(files)  # damaged ones are none
+        marks = markers_of(state)
     except StateError:
-        return None
+        return frozenset()
+    _, new = state.renaming or ("", state.name)
+    return marks | {f"{new} {mark.partition(' ')[2]}" for mark in marks}
 
 
 def _certificates(found: Gathered) -> Sequence[CertificateEnd]:

@@ -11,6 +11,8 @@ from kubeon.etcd.quorum import Quorum, quorum_of
 from kubeon.etcd.status import MemberStatus, parse_statuses
 from kubeon.hosts.health import HostHealth
 from kubeon.kube.objects import NodeState, PodState
+from kubeon.lb.base import DETOUR
+from kubeon.operations.unfinished import Unfinished
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.state.history import PastOperation
 from kubeon.state.lock import Holder
@@ -42,8 +44,8 @@ class Gathered:
     pods: tuple[PodState, ...] = ()
     api_problem: str = ""  # why nodes is None although an API server is ready
     certificates: tuple[CertificateEnd, ...] = ()
-    mark: str | None = None  # what the hosts have to bear; None: the record does not say
-    unfinished: str = ""  # the command that finishes what was begun; "" when nothing is unfinished
+    marks: frozenset[str] = frozenset()  # what the hosts may bear; none: the record does not say
+    unfinished: Unfinished | None = None  # what was begun and has not come to its end
     holder: Holder | None = None  # who is at work just now
     last: PastOperation | None = None
     seconds: float = 0.0  # that asking took
@@ -60,7 +62,7 @@ class Gathered:
     def is_foreign(self, node: NodeSpec) -> bool:
         """Does another cluster's machine stand at its address?"""
         health = self.answers.get(str(node.address))
-        return health is not None and bears_another(health, self.mark)
+        return health is not None and bears_another(health, self.marks)
 
     def health_of(self, node: NodeSpec) -> HostHealth | None:
         """What its host said. What another cluster's machine says is not about this one."""
@@ -78,9 +80,9 @@ class Gathered:
                 yield node, health
 
 
-def bears_another(health: HostHealth, mark: str | None) -> bool:
-    """Does a host bear the mark of another cluster than the one with this mark?"""
-    return bool(mark and health.cluster_marker and health.cluster_marker != mark)
+def bears_another(health: HostHealth, marks: frozenset[str]) -> bool:
+    """Does a host bear the mark of another cluster than the one with these marks?"""
+    return bool(marks and health.cluster_marker and health.cluster_marker not in marks)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Spoken:
     node: str
     works: bool | None
     text: str = ""
+    detour: bool = False  # it works, and not the way that is meant to be; `text` says how
 
 
 def api_servers(found: Gathered) -> list[Spoken]:
@@ -120,8 +123,9 @@ def ways(found: Gathered) -> list[Spoken]:
         if answer is None:
             spoken.append(Spoken(found.name_of(node), None))
         else:
-            text = answer.text.strip() if answer.well else answer.why
-            spoken.append(Spoken(found.name_of(node), answer.well, "" if text == "ok" else text))
+            text, detour = answer.text.strip() if answer.well else answer.why, answer.exit_code == DETOUR
+            works = answer.well or detour
+            spoken.append(Spoken(found.name_of(node), works, "" if text == "ok" else text, detour))
     return spoken
 
 

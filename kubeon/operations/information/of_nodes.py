@@ -75,7 +75,7 @@ def _another_cluster(found: Gathered, node: NodeSpec) -> Reason:
 
 
 def _mark(found: Gathered, node: NodeSpec, health: HostHealth) -> Iterator[Reason]:
-    if found.mark and health.uptime is not None and not health.cluster_marker:
+    if found.marks and health.uptime is not None and not health.cluster_marker:
         what = "it does not bear this cluster's mark any more, so kubeon leaves it alone"
         hint = f"if it is no other machine: kubeon create {found.spec.name} marks it again"
         yield Reason(Severity.WARNING, "Mark", what, hint, (found.name_of(node),))
@@ -160,6 +160,9 @@ def _ways(found: Gathered) -> Iterator[Reason]:
     for way in ways(found):
         if way.works is False:
             what = f"its way to the API does not work: {way.text}"
+            yield Reason(Severity.DEGRADED, "WayToApi", what, hint, (way.node,))
+        elif way.detour:
+            what = f"it reaches the API by a detour: {way.text}"
             yield Reason(Severity.DEGRADED, "WayToApi", what, hint, (way.node,))
 
 

@@ -155,10 +155,8 @@ def _record(found: Gathered) -> Iterator[Reason]:
         what = f"{found.holder}: what is not well may be its work"
         yield Reason(Severity.WARNING, "Operation", what, "wait until that ends")
     elif found.unfinished:
-        last = f": {found.last.operation} by {found.last.who}, {found.last.result}" if found.last else ""
-        what = f"an operation has not come to its end{last}"
-        yield Reason(Severity.WARNING, "Operation", what, f"the same command again, or: {found.unfinished}")
-    if found.mark is None:
+        yield Reason(Severity.WARNING, "Operation", found.unfinished.what, found.unfinished.hint)
+    if not found.marks:
         hint = f"kubeon create -f with the description of {name} rebuilds it"
         yield Reason(Severity.WARNING, "Record", "the record has no certificates of this cluster", hint)
     known = {found.name_of(node) for node in found.spec.nodes}
