@@ -73,7 +73,7 @@ class Facts:
     hosts_block: str = ""  # kubeon's marked block of /etc/hosts, with its marker lines
     configuration: frozenset[str] = (
         frozenset()
-    )  # paths in the folders of /etc/kubernetes, and units of /etc/systemd/system
+    )  # what folders of /etc/kubernetes hold, and units in /etc/systemd/system
     records: tuple[str, ...] = ()  # names of the files in /var/lib/kubeon and /var/lib/kubeon/found ("found/hostname")
     containerd_unit: str = ""  # file of containerd.service, the distribution's or kubeon's
     containers: int = 0  # containers that run under containerd shims

@@ -27,6 +27,7 @@ class CutOff(Upgraded):
     @contextmanager
     def asked(self) -> Iterator[list[Report]]:
         """The Deployment is, 20 times a second on two nodes; what they found when the block has ended."""
+        wait_for(lambda: bool(kubectl(self.first, "get --raw /readyz", check=False)))  # kubeadm may be at it still
         address = kubectl(self.first, "get service web -o jsonpath={.spec.clusterIP}")
         reports: list[Report] = []
         with probing([self.first, self.workers[0]], None, address=address, port=80, seconds=900) as end:
