@@ -27,7 +27,7 @@ pytestmark = MEASURED
 API, CLUSTER_IP = "apiserver.cluster.local", "10.96.0.2"
 LEASE = 15  # seconds
 # Seconds until every worker's kube-proxy has the list without a dead control plane. One whose connection led there
-# gives it up after 10, and may be led there again when it connects anew: half a minute, each time by one chance in three.
+# gives it up after 10, and may be led there again when it connects anew: by one chance in three, for half a minute.
 HEARD_WITHIN = 105
 WRITER = "apiserver-updater\\.kubeon/writer"
 
