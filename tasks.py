@@ -15,6 +15,7 @@ from invoke.tasks import task
 HERE = Path(__file__).parent
 PYTHON = sys.executable
 PURE = "not lab and not bench"
+QUICK = f"{PURE} and not slow"
 LAB = {
     "lab and not measured and not alone": 3,
     "lab and measured": 2,
@@ -75,13 +76,13 @@ def layers(_: Context) -> None:
     python("pytest", "-q", "tests/test_architecture.py")
 
 
-@task(help={"quick": "only what needs no lab"})
+@task(help={"quick": "only what needs no lab, and of that what is quick"})
 def test(_: Context, quick: bool = False) -> None:
     """Run the tests: pure ones, then those on the lab, then those that must be alone there."""
     python("tests.programs")
     if not quick:
         python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
-    python("pytest", "--numprocesses", "4", "--dist", "worksteal", "-m", PURE)
+    python("pytest", "--numprocesses", "4", "--dist", "worksteal", "-m", QUICK if quick else PURE)
     if quick:
         return
     for marks, at_once in LAB.items():
@@ -89,7 +90,7 @@ def test(_: Context, quick: bool = False) -> None:
         python("pytest", "-m", marks, "-v", *together, "--durations", "20")
 
 
-@task(help={"quick": "only what needs no lab: a minute or two"})
+@task(help={"quick": "only what needs no lab, and of that what is quick: two minutes"})
 def check(context: Context, quick: bool = False) -> None:
     """Everything that CI checks: lint, types, and all tests, those of the layers among them."""
     lint(context)

@@ -36,6 +36,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together 
     return Together(config, log) if config.getoption("dist") == "loadfile" else None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole operations on fakes take seconds each."""
+    for item in items:
+        if "world" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What was measured goes with it."""

@@ -278,6 +278,42 @@ def test_other_parts_for_the_same_version(world: MakeWorld) -> None:
     assert not here.upgrade(OLD, spec=newer).changed
 
 
+def test_other_parts_that_are_half_way(world: MakeWorld) -> None:
+    """Nothing puts the old ones back; `del` leaves the rest to go on, whose nodes are looked at again before."""
+    here = running(world, control_planes=1, workers=3)
+    newer = here.state.read_spec().model_copy(update={"components": Components(containerd="2.2.9")})
+    here["w1"].fails["unit"] = "the disk is full"
+    with pytest.raises(CommandError, match="the disk is full"):
+        here.upgrade(OLD, spec=newer)
+
+    for refused in (here.create, lambda: here.add({"address": "10.0.1.9", "role": "worker"})):
+        with pytest.raises(StateError, match=f"the upgrade of cluster demo to {OLD} has not come to its end"):
+            refused()
+    here.remove("@w3")
+    assert here.state.read_proposed().components == newer.components
+    here.api.workloads["w2"] = [pod("alone", owned=False)]
+    with pytest.raises(PreflightError, match="nobody makes these pods again"):
+        here.upgrade(OLD)  # back to those of before
+    del here.api.workloads["w2"]
+    here.upgrade(OLD, spec=here.state.read_proposed())
+    assert here.state.read_spec().components == newer.components
+    assert here["w1"].restarted == here["w2"].restarted == ["containerd.service"]
+
+
+def test_where_a_kubelet_did_not_come_up_the_next_run_goes_first(world: MakeWorld) -> None:
+    """No other node is taken before that one is well."""
+    here = running(world, workers=4)
+    here["w3"].fails |= {"start_new_kubelet": "the disk is gone", "start_kubelet_again": "the disk is gone"}
+    with pytest.raises(CommandError, match="the disk is gone"):
+        here.upgrade(NEW, pause_after="w3")
+    here.api.upgraded.clear()
+
+    here.upgrade(NEW)
+
+    assert here.api.upgraded[0] == ("node", "w3")
+    assert set(kubelets(here).values()) == {NEW}
+
+
 def test_a_member_without_a_node(world: MakeWorld) -> None:
     """Is told of before anything is touched."""
     here = running(world, control_planes=1)

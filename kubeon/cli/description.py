@@ -19,6 +19,7 @@ from kubeon.preflight import check_names
 from kubeon.spec.loading import apply_sets, build_spec, dump_spec, load_file
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.nodes import parse_nodes
+from kubeon.spec.releases import same_programs
 from kubeon.state.home import Home
 from kubeon.transport.secrets import Secrets
 
@@ -104,12 +105,19 @@ def enlarged(name: str, flags: Mapping[str, Any], home: Home) -> tuple[ClusterSp
 def upgraded(name: str, version: str, flags: Mapping[str, Any], home: Home) -> ClusterSpec:
     """A known cluster as it shall be with a newer version. Only versions and where they come from may differ.
 
+    What a run that was cut off was told need not be said again.
+
     Raises SpecError with every problem at once, UsageError for --set of anything else.
     """
     for each in flags.get("sets", ()):
         if not each.startswith(("components.", "sources.")):
             raise UsageError(f"--set {each}: an upgrade takes components.* and sources.* only")
-    stored = home.cluster(name).read_spec() or home.known(name)
+    state = home.cluster(name)
+    stored, pending = state.read_spec() or home.known(name), state.read_proposed()
+    if (
+        pending and pending.version == version and not same_programs(stored, pending)
+    ):  # it goes on with what it was told
+        stored = pending
     mapping = load_file(dump_spec(stored), name) | {"version": version}
     for flag in ("mirror", "registry"):
         _fill(mapping, *_FIELDS[flag], flags.get(flag))

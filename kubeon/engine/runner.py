@@ -101,7 +101,7 @@ class Runner(Generic[C, H]):
                 going_on = self._wait_for_needs(phase, host) and self._step(phase, host)
             except BaseException as error:  # a bug must not leave the other lanes waiting for ever
                 self._bug = self._bug or error
-                self.interrupt.request()
+                self.interrupt.stop()
                 going_on = False
             if not going_on:
                 with self._turn:

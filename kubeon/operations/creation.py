@@ -23,6 +23,7 @@ from kubeon.phases.adopted import adopted_members
 from kubeon.phases.resolve import check_again, check_hosts, expect_no_switch, expect_no_upgrade, expect_version, resolve
 from kubeon.preflight import Finding, Severity, raise_on_errors
 from kubeon.spec.model import ClusterSpec
+from kubeon.spec.releases import same_programs
 from kubeon.state.home import Home
 from kubeon.waiting import SYSTEM_CLOCK
 
@@ -40,7 +41,8 @@ def create(
     began = SYSTEM_CLOCK.monotonic()
     with begun(home, spec.name, "create", reporter, options) as run:
         stored, pending = run.state.read_spec(), run.state.read_proposed()
-        expect_no_upgrade(stored, pending)
+        if pending is None or not same_programs(spec, pending):  # `create` exchanges components, too, and goes on
+            expect_no_upgrade(stored, pending)
         expect_no_switch(stored, pending)
         run.state.check_not_rotating()
         check_again(stored, spec)

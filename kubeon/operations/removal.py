@@ -27,6 +27,7 @@ from kubeon.phases.membership import Nodes, answering_member, silent_members, sp
 from kubeon.phases.resolve import authorities_of, context_of, expect_no_switch
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
+from kubeon.spec.releases import same_programs
 from kubeon.spec.selectors import select
 from kubeon.state.home import Home
 from kubeon.state.known_hosts import forget_host
@@ -99,7 +100,7 @@ def remove(
             else:
                 commit(ctx, stored.without(left), options)
             # begun by somebody else, and not over: nodes that are being added, or an upgrade
-            if pending and (pending.without((*stored.nodes, *left)).nodes or pending.version != stored.version):
+            if pending and (pending.without((*stored.nodes, *left)).nodes or not same_programs(pending, stored)):
                 run.state.write_proposed(pending.without(left))
         outcome.raise_if_failed(AGAIN)
         names = tuple(host.name for host in (*going, *dead))

@@ -35,7 +35,7 @@ from kubeon.phases.upgrade_control_plane import UPGRADED
 from kubeon.phases.verify_cluster import NAME as VERIFY
 from kubeon.preflight import Finding, Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
-from kubeon.spec.releases import components
+from kubeon.spec.releases import same_programs
 from kubeon.spec.skew import upgrade_problems
 from kubeon.spec.versions import Version
 from kubeon.state.home import Home
@@ -84,7 +84,8 @@ def upgrade(
             spec, hosts, run.state, run.reporter, ignored=options.ignore_preflight_errors, first=first, nodes=nodes
         )
         ctx.kubelets = kubelets
-        if not _other_parts(stored, spec):  # which of them a node has is not asked before its turn
+        ctx.unwell = frozenset(host.name for host in hosts if why_not_ready(nodes.get(host.name)))
+        if not _other_parts(spec, stored, pending):  # which of them a node has is not asked before its turn
             ctx.upgraded = frozenset(
                 host.name
                 for host in hosts
@@ -207,9 +208,9 @@ def _is_upgraded(host: Host, spec: ClusterSpec, nodes: Nodes) -> bool:
     return node is not None and kubelet_version(node) == spec.kubernetes and not marked
 
 
-def _other_parts(stored: ClusterSpec | None, spec: ClusterSpec) -> bool:
-    """Is it the same Kubernetes with another runtime, say?"""
-    return stored is not None and stored.version == spec.version and components(stored) != components(spec)
+def _other_parts(spec: ClusterSpec, *known: ClusterSpec | None) -> bool:
+    """May a node have this Kubernetes with another runtime, say: as it was, or as a run that was cut off wanted it?"""
+    return any(each and each.version == spec.version and not same_programs(each, spec) for each in known)
 
 
 def _first(control_planes: Sequence[Host], through: set[str], api: Mapping[str, Version]) -> Host:

@@ -22,6 +22,7 @@ from kubeon.pki.authorities import Authorities, new_authorities
 from kubeon.pki.login import new_login_key
 from kubeon.preflight import Finding, Severity, run_checks
 from kubeon.spec.model import ClusterSpec, Role
+from kubeon.spec.releases import same_programs
 from kubeon.spec.versions import ca_validity, parse_duration
 from kubeon.state.cluster import ClusterState
 from kubeon.waiting import SYSTEM_CLOCK
@@ -67,7 +68,7 @@ def check_again(stored: ClusterSpec | None, spec: ClusterSpec) -> None:
 
 def expect_no_upgrade(stored: ClusterSpec | None, pending: ClusterSpec | None) -> None:
     """Raise StateError in the middle of an upgrade: whatever installs files would put old ones over new ones."""
-    if stored and pending and stored.version != pending.version:
+    if stored and pending and not same_programs(stored, pending):
         raise StateError(
             f"the upgrade of cluster {stored.name} to {pending.version} has not come to its end",
             hint=f"kubeon upgrade {stored.name} {pending.version} goes on with it",

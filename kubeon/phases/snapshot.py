@@ -26,16 +26,25 @@ from kubeon.hosts.host import Host
 from kubeon.pki.authorities import Authorities
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.cluster import ClusterState
+from kubeon.state.files import read_file, write_file
 from kubeon.state.restoring import read_attempt
 from kubeon.state.snapshots import Snapshot, Snapshots, check_place, write_snapshot
 from kubeon.waiting import SYSTEM_CLOCK
 
 SAVE_TIMEOUT = 1800  # seconds
+_BEFORE = "before-upgrade"  # in the cluster's folder
 
 
-def latest_snapshot(state: ClusterState, version: str) -> Path | None:
-    """The last one in the cluster's own folder that was taken while it had this Kubernetes version."""
-    return next((each.path for each in reversed(snapshots_of(state).all()) if each.kubernetes == version), None)
+def remember_before(state: ClusterState, old: str, new: str, path: Path) -> None:
+    """Note that this snapshot was taken before the upgrade from `old` to `new`, for a run that goes on with that."""
+    write_file(state.path / _BEFORE, f"{old} {new} {path.name}\n".encode())
+
+
+def snapshot_before(state: ClusterState, old: str, new: str) -> Path | None:
+    """The snapshot that `remember_before` has noted for this upgrade, where it is there still."""
+    *what, name = (read_file(state.path / _BEFORE) or b"- - -").decode().split()
+    path = snapshots_of(state).folder / name
+    return path if what == [old, new] and path.exists() else None
 
 
 def save_snapshot(

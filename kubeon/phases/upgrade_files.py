@@ -9,7 +9,7 @@ from kubeon.hosts.host import Host
 from kubeon.phases.context import UPLOADS, Cluster, Step
 from kubeon.phases.import_images import ImportImages
 from kubeon.phases.install_files import TIMEOUT, blocks
-from kubeon.phases.snapshot import latest_snapshot, save_snapshot
+from kubeon.phases.snapshot import remember_before, save_snapshot, snapshot_before
 
 
 @contextmanager
@@ -90,10 +90,12 @@ class SnapshotBefore(Step):
         if before is None:
             return ()
         if ctx.half_way:
-            ctx.snapshot = latest_snapshot(ctx.state, before.version)
+            if before.version != ctx.spec.version:
+                ctx.snapshot = snapshot_before(ctx.state, before.version, ctx.spec.version)
             return ()
         members = [each for each in ctx.hosts if ctx.is_control_plane(each)]
         with careful(ctx):
             saved = save_snapshot(before, ctx.state, members, ctx.cri, ctx.reporter)
         ctx.snapshot = saved.path
+        remember_before(ctx.state, before.version, ctx.spec.version, saved.path)
         return (f"revision {saved.revision}, {saved.keys} keys: {saved.path}",)

@@ -16,6 +16,7 @@ from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import place, wait_for_answer
+from kubeon.phases.proxy_hosts import start_proxy_anew
 from kubeon.phases.start_runtime import StartRuntime
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade
 from kubeon.phases.upgrade_files import careful
@@ -42,8 +43,8 @@ class _UpgradeNode(Step):
         return (f"{drained}kubelet {was} -> {wanted}, {ctx.cri.name} {chosen.containerd}, uncordon",)
 
     def goes_first(self, ctx: Cluster, host: Host) -> bool:
-        """The one after which the user wants to have a look."""
-        return host.name == ctx.pause_after
+        """The one after which the user wants to have a look; and where a run before has failed, no other is begun."""
+        return host.name == ctx.pause_after or host.name in ctx.upgraded | ctx.unwell
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing for a node that is through; one that fails may take pods again, and no other one is begun."""
@@ -62,6 +63,7 @@ class _UpgradeNode(Step):
         """Is it through? Then it has to be well, too: it may be the very one at which the upgrade has stopped."""
         if host.name not in ctx.registered and self._is_done(ctx, host):
             self._expect_health(ctx, host)
+            _let_go(ctx, host)
             ctx.registered.add(host.name)
         return host.name in ctx.registered
 
@@ -239,6 +241,15 @@ class VerifyUpgrade(VerifyCluster):
         """kubeadm has given kube-proxy its new image; its pods follow one by one."""
         ctx.joined = True
         if ctx.api.get("daemonset", "kube-proxy", "--namespace", "kube-system"):
-            wait = ("--namespace", "kube-system", "--timeout", f"{READY_WITHIN}s")
-            ctx.api.run("rollout", "status", "daemonset/kube-proxy", *wait, timeout=READY_WITHIN + 10)
+            self._follow(ctx)
         return super().run_on(ctx, host)
+
+    def _follow(self, ctx: Cluster) -> None:
+        nodes = ctx.api.nodes()
+        if any(why_not_ready(node) for node in nodes.values()):
+            # the pod of a node that is gone takes the one place that the rollout may leave empty: it would never go on
+            for each in ctx.hosts:
+                start_proxy_anew(ctx.api, each)
+            return
+        wait = ("--namespace", "kube-system", "--timeout", f"{READY_WITHIN}s")
+        ctx.api.run("rollout", "status", "daemonset/kube-proxy", *wait, timeout=READY_WITHIN + 10)

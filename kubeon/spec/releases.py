@@ -104,6 +104,11 @@ def components(spec: ClusterSpec) -> Chosen:
     )
 
 
+def same_programs(one: ClusterSpec, other: ClusterSpec) -> bool:
+    """Do both have the same Kubernetes with the same components?"""
+    return (one.version, components(one)) == (other.version, components(other))
+
+
 def kubeadm_images(version: Version) -> tuple[str, ...]:
     """What `kubeadm config images list` of that release answers, out of the table."""
     repository, row = image_repository(version), row_of(version)

@@ -21,6 +21,8 @@ from tests.bundle.test_registry import DOCKER, OCI, Image, descriptor, digest
 from tests.bundle.test_store import Server, a_store
 
 V2 = "https://registry-1.docker.io/v2"
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(
     base="docker.io/library/base:1-alpine",
     files=(RecipeFile("/usr/local/bin/run", "#!/bin/sh\n", 0o755), RecipeFile("/etc/settings", "a\n")),

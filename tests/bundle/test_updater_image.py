@@ -18,6 +18,8 @@ from kubeon.lb.updater_image import FOLDER, UID, image, made
 from kubeon.spec.material import EVERYWHERE, ImageArtifact
 from tests.bundle.test_store import Server, a_store
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = {"__init__.py": "", "__main__.py": "print('updating')\n"}
 LIBRARIES = {"httpx/__init__.py": "__version__ = '1'\n", "h11.py": ""}
 HERE = machine_architecture()

@@ -191,6 +191,8 @@ class FakeApi:
                     raise KubectlError(says)
                 return ""
             case ["rollout", "status", "daemonset/kube-proxy", *_]:
+                if not all(READY in node["status"]["conditions"] for node in self.nodes.values()):
+                    raise KubectlError("error: timed out waiting for the condition")
                 return ""
             case ["set", "env", "daemonset/kube-proxy", "--namespace", "kube-system", *pairs]:
                 found = self.applied["DaemonSet/kube-proxy"]

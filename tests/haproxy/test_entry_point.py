@@ -21,6 +21,8 @@ from tests.haproxy.programs import ApiServer, api_servers, certificate, haproxy_
 from tests.lab.mirror.services import free_port
 from tests.specs import a_spec
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parents[2] / "haproxy/local-haproxy"
 SHELLS = [shell for shell in (("dash",), ("busybox", "sh")) if shutil.which(shell[0])]
 CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

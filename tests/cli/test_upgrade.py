@@ -1,0 +1,45 @@
+"""`kubeon upgrade`: flags to values. What it does is tests/test_upgrade.py."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeon.cli.description import upgraded
+from kubeon.errors import UsageError
+from kubeon.spec.loading import build_spec
+from kubeon.spec.model import ClusterSpec
+from kubeon.state.home import Home
+
+NODES = [{"address": "10.0.0.1", "role": "control-plane", "name": "cp1"}]
+
+
+def a_spec(**fields: Any) -> ClusterSpec:
+    """A cluster."""
+    return build_spec({"name": "demo", "version": "v1.34.1", "nodes": NODES, **fields})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A cluster is on record."""
+    found = Home(tmp_path / "k")
+    found.cluster("demo").write_spec(a_spec(components={"runc": "1.2.1"}))
+    return found
+
+
+def test_what_a_run_that_was_cut_off_was_told_is_not_said_again(home: Home) -> None:
+    """Of the same version; another one begins with what the cluster has. It may be said otherwise."""
+    told = upgraded("demo", "v1.34.2", {"sets": ("components.containerd=2.2.1",)}, home)
+    home.cluster("demo").write_proposed(told)
+
+    assert told == a_spec(version="v1.34.2", components={"runc": "1.2.1", "containerd": "2.2.1"})
+    assert upgraded("demo", "v1.34.2", {}, home) == told
+    assert upgraded("demo", "v1.34.3", {}, home) == a_spec(version="v1.34.3", components={"runc": "1.2.1"})
+    otherwise = upgraded("demo", "v1.34.2", {"sets": ("components.containerd=2.2.0",)}, home)
+    assert otherwise.components.containerd == "2.2.0"
+
+
+def test_only_versions_and_sources_may_differ(home: Home) -> None:
+    """Of --set."""
+    with pytest.raises(UsageError, match=r"--set networking.plugin=flannel"):
+        upgraded("demo", "v1.34.2", {"sets": ("networking.plugin=flannel",)}, home)
