@@ -78,7 +78,8 @@ def show(report: Report, began: float) -> None:
     """Print what a probe found; times count from `began`."""
     measured(report)
     for name, stream in (("kept", report.kept), ("new", report.new)):
-        for at, ended, why in stream.failed[:5]:
+        shown = stream.failed if len(stream.failed) <= 10 else stream.failed[:5] + stream.failed[-5:]
+        for at, ended, why in shown:
             measured(f"  {name}: {at - began:.2f} to {ended - began:.2f} s: {why}")
         if stream.failed:
             measured(
