@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from kubeon.bundle.install import WAITING, activate_script, lacking_script
-from kubeon.errors import KubeonError, OperationError
+from kubeon.errors import CommandError, KubeonError, OperationError
 from kubeon.hosts.host import Host, restart_stamp
 from kubeon.kube.cordon import cordon, is_cordoned, uncordon
 from kubeon.kube.drain import drain, pods_on
@@ -25,6 +25,7 @@ from kubeon.spec.releases import components
 from kubeon.waiting import wait_until
 
 READY_WITHIN = 240  # seconds
+PROXIES_WITHIN = 120  # seconds; they start anew one by one
 PURPOSE = "upgrade"
 _RUNTIME = ("containerd", "runc")
 _WAITS = f"if [ -e {WAITING} ]; then echo {WAITING}; fi\n"
@@ -170,6 +171,12 @@ def _explained(ctx: Cluster, host: Host) -> Iterator[None]:
         raise
 
 
+def _wait_for_proxies(ctx: Cluster, seconds: float) -> None:
+    """Until every kube-proxy is the one that its DaemonSet wants. Raises CommandError when they are not in time."""
+    wait = ("--namespace", "kube-system", "--timeout", f"{seconds:.0f}s")
+    ctx.api.run("rollout", "status", "daemonset/kube-proxy", *wait, timeout=seconds + 10)
+
+
 class UpgradeLoadBalancer(ApplyLoadBalancer):
     """What the way to the API has in the cluster: its new image is everywhere, and the old one is not let go of yet."""
 
@@ -178,9 +185,15 @@ class UpgradeLoadBalancer(ApplyLoadBalancer):
     needs: ClassVar[tuple[type[Step], ...]] = (UpgradeControlPlane,)
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """As `create` does."""
+        """As `create` does, and kube-proxy, which starts anew for it, is waited for a while.
+
+        Until it runs again a node's rules lead to pods that a drain has moved. Of 300 nodes it takes too long.
+        """
         with careful(ctx):
-            return super().run_on(ctx, host)
+            changes = super().run_on(ctx, host)
+            with suppress(CommandError):
+                _wait_for_proxies(ctx, PROXIES_WITHIN)
+            return changes
 
 
 class CheckUpgraded(_UpgradeNode):
@@ -251,5 +264,4 @@ class VerifyUpgrade(VerifyCluster):
             for each in ctx.hosts:
                 start_proxy_anew(ctx.api, each)
             return
-        wait = ("--namespace", "kube-system", "--timeout", f"{READY_WITHIN}s")
-        ctx.api.run("rollout", "status", "daemonset/kube-proxy", *wait, timeout=READY_WITHIN + 10)
+        _wait_for_proxies(ctx, READY_WITHIN)
