@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from kubeon.errors import KubeonError, OperationError
+from kubeon.kube.proxy import PINGS
 from kubeon.lb import updater
 from kubeon.lb.updater_image import image
-from kubeon.phases.apply_load_balancer import PINGS
 from tests.conftest import MakeWorld
 from tests.fakes.startup import cluster_ip_answers
 from tests.fakes.world import World

@@ -114,9 +114,8 @@ def upgraded(name: str, version: str, flags: Mapping[str, Any], home: Home) -> C
             raise UsageError(f"--set {each}: an upgrade takes components.* and sources.* only")
     state = home.cluster(name)
     stored, pending = state.read_spec() or home.known(name), state.read_proposed()
-    if (
-        pending and pending.version == version and not same_programs(stored, pending)
-    ):  # it goes on with what it was told
+    # an upgrade that goes on does so with what it was told
+    if pending and pending.version == version and not same_programs(stored, pending):
         stored = pending
     mapping = load_file(dump_spec(stored), name) | {"version": version}
     for flag in ("mirror", "registry"):

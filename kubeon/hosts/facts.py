@@ -71,9 +71,7 @@ class Facts:
     client_certificate: bool = False  # /var/lib/kubelet/pki/kubelet-client-current.pem exists
     client_certificate_expiry: datetime | None = None  # its end, where openssl is there to say it
     hosts_block: str = ""  # kubeon's marked block of /etc/hosts, with its marker lines
-    configuration: frozenset[str] = (
-        frozenset()
-    )  # what folders of /etc/kubernetes hold, and units in /etc/systemd/system
+    configuration: frozenset[str] = frozenset()  # in folders of /etc/kubernetes, and units in /etc/systemd/system
     records: tuple[str, ...] = ()  # names of the files in /var/lib/kubeon and /var/lib/kubeon/found ("found/hostname")
     containerd_unit: str = ""  # file of containerd.service, the distribution's or kubeon's
     containers: int = 0  # containers that run under containerd shims

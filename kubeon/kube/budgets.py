@@ -34,7 +34,7 @@ def held_pods(api: Kubectl, version: Version, pods: Sequence[MovablePod]) -> lis
     every = (api.get("poddisruptionbudgets", _EVERYWHERE) or {"items": []})["items"]
     found = []
     for pod in pods:
-        mine = [each for each in every if _covers(each, pod)]
+        mine = [each for each in every if _selects(each, pod)]
         tight = [each for each in mine if _is_tight(each)]
         if (tight or len(mine) > 1) and (why := _refusal(api, version, pod)):
             names = tuple(sorted(each["metadata"]["name"] for each in mine))
@@ -43,18 +43,18 @@ def held_pods(api: Kubectl, version: Version, pods: Sequence[MovablePod]) -> lis
     return found
 
 
-def _covers(budget: Mapping[str, Any], pod: MovablePod) -> bool:
-    """Does its selector (a LabelSelector) choose the pod? An empty one does since policy/v1; null never does."""
+def _selects(budget: Mapping[str, Any], pod: MovablePod) -> bool:
+    """Does its selector (a LabelSelector) match the pod? An empty one does since policy/v1; null never does."""
     selector = budget["spec"].get("selector")
     if selector is None or budget["metadata"]["namespace"] != pod.namespace:
         return False
     if not selector and budget.get("apiVersion") == "policy/v1beta1":
         return False
     exact = selector.get("matchLabels", {}).items() <= pod.labels.items()
-    return exact and all(_fits(each, pod.labels) for each in selector.get("matchExpressions", ()))
+    return exact and all(_matches(each, pod.labels) for each in selector.get("matchExpressions", ()))
 
 
-def _fits(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+def _matches(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     has, values = labels.get(expression["key"]), expression.get("values", ())
     match expression["operator"]:
         case "In":

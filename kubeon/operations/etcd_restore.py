@@ -1,8 +1,8 @@
 """`etcd snapshot restore`: of a whole cluster that lost its data, or most of its control planes."""
 
-import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -184,7 +184,7 @@ def _rotated(about: Snapshot | None, state: ClusterState) -> str:
     day = ""
     if about and about.ca != Authorities.from_files(state.read_pki()).fingerprint:
         for until, pem in state.rotation.past():
-            with contextlib.suppress(StateError):  # a kept file that is damaged tells nothing
+            with suppress(StateError):  # a kept file that is damaged tells nothing
                 day = until if ca_fingerprint(pem) == about.ca else day
     return day
 

@@ -84,8 +84,8 @@ def upgrade(
             spec, hosts, run.state, run.reporter, ignored=options.ignore_preflight_errors, first=first, nodes=nodes
         )
         ctx.kubelets = kubelets
-        ctx.unwell = frozenset(host.name for host in hosts if why_not_ready(nodes.get(host.name)))
-        if not _other_parts(spec, stored, pending):  # which of them a node has is not asked before its turn
+        ctx.not_ready = frozenset(host.name for host in hosts if why_not_ready(nodes.get(host.name)))
+        if not _other_components(spec, stored, pending):  # which of them a node has is not asked before its turn
             ctx.upgraded = frozenset(
                 host.name
                 for host in hosts
@@ -208,7 +208,7 @@ def _is_upgraded(host: Host, spec: ClusterSpec, nodes: Nodes) -> bool:
     return node is not None and kubelet_version(node) == spec.kubernetes and not marked
 
 
-def _other_parts(spec: ClusterSpec, *known: ClusterSpec | None) -> bool:
+def _other_components(spec: ClusterSpec, *known: ClusterSpec | None) -> bool:
     """May a node have this Kubernetes with another runtime, say: as it was, or as a run that was cut off wanted it?"""
     return any(each and each.version == spec.version and not same_programs(each, spec) for each in known)
 
@@ -280,9 +280,11 @@ def _pods(ctx: Cluster, options: Options, version: Version) -> list[Finding]:
         budgets = ", ".join(held.budgets)
         what = f"{held.pod} could not be evicted: {held.why}"
         if held.for_good:
-            why = "the API never evicts a pod that several budgets cover" if len(held.budgets) > 1 else ""
-            hint = why or "its budget allows that never"
-            hint += f": {budgets}. {'Leave it one' if why else 'Have more replicas'}, or --drain-timeout 0"
+            if len(held.budgets) > 1:
+                hint = f"the API never evicts a pod that several budgets cover: {budgets}. Leave it one"
+            else:
+                hint = f"its budget allows that never: {budgets}. Have more replicas"
+            hint += ", or --drain-timeout 0"
             findings.append(Finding("PodDisruptionBudget", held.node, Severity.ERROR, what, hint))
         else:
             hint = f"just now; the drain waits for {options.drain_timeout:.0f} s. Budget: {budgets}"

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from kubeon.errors import CommandError, OperationError
 from kubeon.hosts.host import Host
+from kubeon.kube.proxy import ensure_pings
 from kubeon.lb.base import Workload
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.import_images import ImportImages
@@ -13,10 +14,6 @@ from kubeon.waiting import wait_until
 
 AVAILABLE_WITHIN = 240  # seconds; a pod starts within ten, unless its node waits for a network plug-in's images
 _ADDRESSES = r'jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {.spec.clusterIP}{"\n"}{end}'
-# kube-proxy sends clients to an API server without power until it hears that it is gone, which it does not while its
-# own connection leads there: given up after 5 + 5 seconds, not client-go's 30 + 15 (kubernetes/kubernetes#95981).
-PINGS = {"HTTP2_READ_IDLE_TIMEOUT_SECONDS": "5", "HTTP2_PING_TIMEOUT_SECONDS": "5"}
-_PROXY = ("daemonset", "kube-proxy", "--namespace", "kube-system")
 _SERVERS = "jsonpath={.endpoints[*].addresses[*]}"
 
 
@@ -48,7 +45,7 @@ class ApplyLoadBalancer(Step):
             text = f"{name} is another kubeon's and stays as it is; kubeon create {ctx.spec.name} renews it everywhere"
             ctx.reporter.warn(text, host=host.name)
             return ()
-        return (*ctx.api.apply(ctx.lb.manifest(ctx.spec)), *_create_absent(ctx), *_ensure_pings(ctx))
+        return (*ctx.api.apply(ctx.lb.manifest(ctx.spec)), *_create_absent(ctx), *ensure_pings(ctx.api))
 
 
 def wait_for_workload(ctx: Cluster) -> None:
@@ -94,20 +91,6 @@ def _image(ctx: Cluster, workload: Workload) -> str:
     """What the Deployment's pods run; "" without one."""
     found = ctx.api.get("deployment", workload.deployment, "--namespace", workload.namespace)
     return str(found["spec"]["template"]["spec"]["containers"][0]["image"]) if found else ""
-
-
-def _ensure_pings(ctx: Cluster) -> list[str]:
-    """In kubeadm's DaemonSet, which kubeadm writes anew at each upgrade. A cluster may do without kube-proxy."""
-    found = ctx.api.get(*_PROXY)
-    if not found:
-        return []
-    has = {
-        each["name"]: each.get("value") for each in found["spec"]["template"]["spec"]["containers"][0].get("env", ())
-    }
-    if PINGS.items() <= has.items():
-        return []
-    kind, name, *where = _PROXY
-    return ctx.api.run("set", "env", f"{kind}/{name}", *where, *map("=".join, PINGS.items())).splitlines()
 
 
 def _create_absent(ctx: Cluster) -> list[str]:

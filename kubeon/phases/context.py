@@ -53,7 +53,7 @@ class Cluster:
     drain_timeout: float = 300  # seconds that pods get to leave a node
     kubelets: Mapping[str, Version] = field(default_factory=dict)  # what nodes run before an upgrade
     upgraded: frozenset[str] = frozenset()  # nodes that an upgrade has behind them
-    unwell: frozenset[str] = frozenset()  # nodes that were not Ready when an upgrade began
+    not_ready: frozenset[str] = frozenset()  # nodes that were not Ready when an upgrade began
     half_way: bool = False  # an upgrade has begun before: an API server has its version
     pause_after: str = ""  # the node after which an upgrade stops for a while
 

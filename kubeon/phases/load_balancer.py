@@ -7,13 +7,13 @@ from kubeon.etcd.members import member_at
 from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import hosts_script
 from kubeon.kube.kubectl import Kubectl
+from kubeon.kube.proxy import start_anew
 from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.drain_node import DrainNode
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.join_nodes import JoinControlPlanes
 from kubeon.phases.prepare_hosts import preparation_of
-from kubeon.phases.proxy_hosts import start_proxy_anew
 from kubeon.waiting import wait_until
 
 ANSWERS_WITHIN = 240  # seconds; a static pod takes 5 to 10, one that failed before waits for its turn
@@ -100,7 +100,7 @@ def _lead(ctx: Cluster, host: Host) -> list[str]:
     entries = preparation_of(ctx, host).entries
     moved = host.change(hosts_script(ctx.spec.name, entries), what="write /etc/hosts").splitlines()
     if moved:  # a pod in the host's network has the /etc/hosts of its start
-        start_proxy_anew(ctx.api, host)
+        start_anew(ctx.api, host.name)
     return moved
 
 

@@ -1,9 +1,9 @@
 """Every certificate of a host, on disk and as it is served, in one round trip. No private key leaves the host."""
 
 import base64
-import contextlib
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from kubeon.errors import StateError
@@ -59,7 +59,7 @@ class Certificates:
         found = {}
         for port, path in SERVED.items():
             if port in self.served and path in self.files:
-                with contextlib.suppress(StateError):  # what is damaged is made anew; a restart would not help
+                with suppress(StateError):  # what is damaged is made anew; a restart would not help
                     found[path] = ca_fingerprint(self.served[port]) == ca_fingerprint(self.files[path], path)
         return found
 

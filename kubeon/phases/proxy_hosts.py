@@ -7,16 +7,10 @@ from kubeon.errors import OperationError
 from kubeon.hosts.host import Host
 from kubeon.hosts.hosts_block import Entry, parse_block
 from kubeon.kube.kubectl import Kubectl
+from kubeon.kube.proxy import SELECTOR, daemonset, start_anew
 from kubeon.waiting import wait_until
 
 STARTS_WITHIN = 240  # seconds for a new pod to be ready
-_SELECTOR = ("--selector", "k8s-app=kube-proxy", "--namespace", "kube-system")
-
-
-def start_proxy_anew(api: Kubectl, host: Host) -> None:
-    """Delete the node's kube-proxy pod; nobody waits for the next one."""
-    where = ("--field-selector", f"spec.nodeName={host.name}", "--namespace", "kube-system")
-    api.run("delete", "pods", "--selector", "k8s-app=kube-proxy", *where, "--wait=false")
 
 
 def ensure_proxy_follows(api: Kubectl, host: Host, cluster: str, entries: Sequence[Entry]) -> list[str]:
@@ -33,11 +27,11 @@ def ensure_proxy_follows(api: Kubectl, host: Host, cluster: str, entries: Sequen
         pods = _pods(api, host.name)
         if not pods:
             last = "it has no pod"
-            return not api.get("daemonset", "kube-proxy", "--namespace", "kube-system")
+            return not daemonset(api)
         copies = host.read_files(f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/etc-hosts" for pod in pods)
         stale = [text for text in copies.values() if parse_block(text.decode(errors="replace"), cluster) != wanted]
         if stale:
-            start_proxy_anew(api, host)
+            start_anew(api, host.name)
             changes[:] = ["kube-proxy started anew"]
         last = "it is not ready" if not stale else "it has the /etc/hosts of before"
         return not stale and len(copies) == len(pods) and all(map(_is_ready, pods))
@@ -53,7 +47,7 @@ def ensure_proxy_follows(api: Kubectl, host: Host, cluster: str, entries: Sequen
 
 
 def _pods(api: Kubectl, node: str) -> list[Mapping[str, Any]]:
-    found = api.get("pods", *_SELECTOR, "--field-selector", f"spec.nodeName={node}") or {"items": []}
+    found = api.get("pods", *SELECTOR, "--field-selector", f"spec.nodeName={node}") or {"items": []}
     return [pod for pod in found["items"] if not pod["metadata"].get("deletionTimestamp")]
 
 

@@ -10,13 +10,13 @@ from kubeon.hosts.host import Host, restart_stamp
 from kubeon.kube.cordon import cordon, is_cordoned, uncordon
 from kubeon.kube.drain import drain, pods_on
 from kubeon.kube.kubectl import Kubectl, why_not_ready
+from kubeon.kube.proxy import daemonset, start_anew, wait_for_rollout
 from kubeon.kube.versions import kubelet_version
 from kubeon.kubeadm.commands import upgrade_node_words
 from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import place, wait_for_answer
-from kubeon.phases.proxy_hosts import start_proxy_anew
 from kubeon.phases.start_runtime import StartRuntime
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade
 from kubeon.phases.upgrade_files import careful
@@ -45,7 +45,7 @@ class _UpgradeNode(Step):
 
     def goes_first(self, ctx: Cluster, host: Host) -> bool:
         """The one after which the user wants to have a look; and where a run before has failed, no other is begun."""
-        return host.name == ctx.pause_after or host.name in ctx.upgraded | ctx.unwell
+        return host.name == ctx.pause_after or host.name in ctx.upgraded | ctx.not_ready
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing for a node that is through; one that fails may take pods again, and no other one is begun."""
@@ -171,12 +171,6 @@ def _explained(ctx: Cluster, host: Host) -> Iterator[None]:
         raise
 
 
-def _wait_for_proxies(ctx: Cluster, seconds: float) -> None:
-    """Until every kube-proxy is the one that its DaemonSet wants. Raises CommandError when they are not in time."""
-    wait = ("--namespace", "kube-system", "--timeout", f"{seconds:.0f}s")
-    ctx.api.run("rollout", "status", "daemonset/kube-proxy", *wait, timeout=seconds + 10)
-
-
 class UpgradeLoadBalancer(ApplyLoadBalancer):
     """What the way to the API has in the cluster: its new image is everywhere, and the old one is not let go of yet."""
 
@@ -192,7 +186,7 @@ class UpgradeLoadBalancer(ApplyLoadBalancer):
         with careful(ctx):
             changes = super().run_on(ctx, host)
             with suppress(CommandError):
-                _wait_for_proxies(ctx, PROXIES_WITHIN)
+                wait_for_rollout(ctx.api, seconds=PROXIES_WITHIN)
             return changes
 
 
@@ -253,7 +247,7 @@ class VerifyUpgrade(VerifyCluster):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """kubeadm has given kube-proxy its new image; its pods follow one by one."""
         ctx.joined = True
-        if ctx.api.get("daemonset", "kube-proxy", "--namespace", "kube-system"):
+        if daemonset(ctx.api):
             self._follow(ctx)
         return super().run_on(ctx, host)
 
@@ -262,6 +256,6 @@ class VerifyUpgrade(VerifyCluster):
         if any(why_not_ready(node) for node in nodes.values()):
             # the pod of a node that is gone takes the one place that the rollout may leave empty: it would never go on
             for each in ctx.hosts:
-                start_proxy_anew(ctx.api, each)
+                start_anew(ctx.api, each.name)
             return
-        _wait_for_proxies(ctx, READY_WITHIN)
+        wait_for_rollout(ctx.api, seconds=READY_WITHIN)

@@ -241,17 +241,19 @@ def test_an_operation_that_leaves_nothing_unfinished(demo: World, operation: str
     assert reason.hint == "the same command again finishes it; kubeon history demo shows it"
 
 
-def begin_upgrade(demo: World) -> None:
+def propose(demo: World, **changes: object) -> None:
     spec = demo.state.read_spec()
     assert spec
-    demo.state.write_proposed(spec.model_copy(update={"version": "v1.20.15"}))
+    demo.state.write_proposed(spec.model_copy(update=changes))
+
+
+def begin_upgrade(demo: World) -> None:
+    propose(demo, version="v1.20.15")
 
 
 def begin_switch(demo: World) -> None:
-    spec = demo.state.read_spec()
-    assert spec
-    way = spec.load_balancer.model_copy(update={"mode": "updater"})
-    demo.state.write_proposed(spec.model_copy(update={"load_balancer": way}))
+    way = demo.spec.load_balancer.model_copy(update={"mode": "updater"})
+    propose(demo, load_balancer=way)
 
 
 def begin_restore(demo: World) -> None:
@@ -259,16 +261,12 @@ def begin_restore(demo: World) -> None:
 
 
 def begin_renewal(demo: World) -> None:
-    spec = demo.state.read_spec()
-    assert spec
-    settings = spec.certificates.model_copy(update={"validity": "10y"})
-    demo.state.write_proposed(spec.model_copy(update={"certificates": settings}))
+    settings = demo.spec.certificates.model_copy(update={"validity": "10y"})
+    propose(demo, certificates=settings)
 
 
 def begin_addition(demo: World) -> None:
-    spec = demo.state.read_spec()
-    assert spec
-    demo.state.write_proposed(spec)
+    propose(demo)
 
 
 @pytest.mark.parametrize(
