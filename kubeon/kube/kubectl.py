@@ -1,6 +1,7 @@
 """kubectl on a control plane, over SSH: parsed JSON in, parsed JSON out."""
 
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ ADMIN_CONF = "/etc/kubernetes/admin.conf"
 READY = "Ready"
 _PASSING = ("etcdserver: leader changed", "etcdserver: request timed out", "etcdserver: no leader")
 _PAUSES = (1, 3, 8)  # seconds; an election takes one or two, on a busy machine more
+_TIMED_OUT = 124  # timeout(1) ends with this
+_SLACK = 30  # seconds that a busy host may take longer than timeout(1) there
 
 
 class Kubectl:
@@ -24,6 +27,9 @@ class Kubectl:
 
     def run(self, *words: str, manifest: str = "", timeout: float = 60, patient: bool = True) -> str:
         """Run kubectl; `manifest` is its standard input. Raises CommandError with kubectl's own words.
+
+        After `timeout` seconds it is ended on the host, which is a CommandError too: the connection stays, for other
+        lanes have commands under way there.
 
         It asks this node's own API server, not the endpoint of all, which may still wait for its load balancer. When
         etcd is just choosing its leader it is asked again; not with `patient` off: for those who have no time. So it is
@@ -40,14 +46,19 @@ class Kubectl:
 
     def _once(self, words: Sequence[str], manifest: str, timeout: float, *, again: bool = True) -> str:
         line = shlex.join(["kubectl", "--kubeconfig", ADMIN_CONF, "--server", self._server(), *words])
-        return self.host.ask(
-            line + "\n",
-            stdin=[manifest.encode()] if manifest else (),
-            timeout=timeout,
-            what="kubectl " + " ".join(words[:3]),
-            wait=False,
-            again=again,
-        )
+        try:
+            return self.host.ask(
+                f"timeout {math.ceil(timeout)} {line}\n",
+                stdin=[manifest.encode()] if manifest else (),
+                timeout=timeout + (_SLACK if again else 0),
+                what="kubectl " + " ".join(words[:3]),
+                wait=False,
+                again=again,
+            )
+        except CommandError as error:
+            if error.command_exit_code == _TIMED_OUT and not error.why:
+                error.why = f"no answer within {timeout:.0f} s"
+            raise
 
     def get(self, *words: str) -> Any:
         """`kubectl get WORDS -o json`, parsed; None when there is no such object."""

@@ -6,6 +6,7 @@ from kubeon.errors import CommandError, OperationError
 from kubeon.kube.kubectl import Kubectl, why_not_ready
 from kubeon.waiting import Clock
 from tests.fakes.api import FakeApi
+from tests.fakes.restore import ExitError
 from tests.kube.test_tokens import an_api
 
 
@@ -62,6 +63,23 @@ def test_an_election_of_etcd_is_waited_for() -> None:
 
     assert list(kubectl.nodes()) == ["w1"]
     assert clock.time == 1
+
+
+def test_one_that_takes_too_long_is_ended_on_its_host() -> None:
+    """Seen when three API servers started at once on a busy machine: not ready yet, and no lost connection."""
+    _, kubectl, machine = an_api()
+
+    def end(token: str) -> None:
+        if token == "kubectl":
+            raise ExitError(code=124)
+
+    machine.hook = end
+
+    assert not kubectl.answers()
+    with pytest.raises(
+        CommandError, match=r"cp1: kubectl get nodes -o failed \(exit code 124\): no answer within 60 s"
+    ):
+        kubectl.nodes()
 
 
 def test_waiting_says_of_each_node_why_it_is_not_ready() -> None:
