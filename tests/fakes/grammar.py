@@ -192,7 +192,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("start_way", re.escape(updater._START)),
     ("init_done", _template(init_control_plane._IS_COMPLETE)),
     ("start_kubelet", re.escape(join_nodes._START_KUBELET)),
-    ("kubectl", r"timeout \d+ (?P<line>kubectl (?:'[^']*'|[^'\n])*)\n"),
+    ("kubectl", r"(?:timeout \d+ )?(?P<line>kubectl (?:'[^']*'|[^'\n])*)\n"),
     ("reach", _template(verify_cluster._REACH)),
     ("clean", r"units=.*?\nmarker=\S+\n" + _library("kubeon.phases", "clean_host.sh")),
     ("name_packages", re.escape(clean_host._NAME_PACKAGES)),

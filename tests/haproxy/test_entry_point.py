@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.specs import a_spec
 
 pytestmark = pytest.mark.slow
 
+T = TypeVar("T")
 PROGRAM = Path(__file__).parents[2] / "haproxy/local-haproxy"
 SHELLS = [shell for shell in (("dash",), ("busybox", "sh")) if shutil.which(shell[0])]
 CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -45,12 +47,13 @@ def servers(tmp_path: Path) -> Iterator[list[ApiServer]]:
         yield made
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
-    """Look again and again, for so long."""
+def wait_for(condition: Callable[[], T], what: str, seconds: float = 15) -> T:
+    """Look again and again, for so long; what it said at last."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (said := condition()):
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
+    return said
 
 
 class Local:
@@ -104,6 +107,13 @@ class Local:
         """Which servers the newest worker has."""
         rows = [line.split(",") for line in self.get("/stats;csv").splitlines()]
         return {row[1] for row in rows if row[0] == "apiservers" and row[1] != "BACKEND"}
+
+    def masters(self) -> list[int]:
+        """haproxy, by pid. When a child ends meanwhile, its `sleep`, the kernel may leave out others (proc(5))."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        found = {pid: Path(f"/proc/{pid}/cmdline") for pid in map(int, children)}
+        return [pid for pid, file in found.items() if file.exists() and b"haproxy" in file.read_bytes()]
 
     def check(self, servers: list[ApiServer]) -> subprocess.CompletedProcess[str]:
         """kubeon's question to a worker, for these servers and this port."""
@@ -280,8 +290,7 @@ def test_it_ends_when_haproxy_does(local: Local, servers: list[ApiServer]) -> No
     local.name(*servers)
     local.start()
     assert local.process
-    children = Path(f"/proc/{local.process.pid}/task/{local.process.pid}/children").read_text().split()
-    (master,) = (int(pid) for pid in children if b"haproxy" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    (master,) = wait_for(local.masters, "it has no haproxy")
     os.kill(master, signal.SIGKILL)
 
     assert local.process.wait(timeout=10) == 137
