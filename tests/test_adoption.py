@@ -152,6 +152,19 @@ def test_cut_off_it_is_finished_by_the_same_command(token: str, world: MakeWorld
     assert all(adopted.RECORD in machine.files and MARKER in machine.files for machine in here.machines.values())
 
 
+def test_cut_off_other_commands_say_what_finishes_it(world: MakeWorld) -> None:
+    """Not `create`, which would not take its hosts for its own."""
+    here = plain(world)
+    here["cp1"].cuts.add("file")
+    with pytest.raises(KubeonError):
+        adopt(here)
+
+    with pytest.raises(StateError, match="cluster demo is not finished") as caught:
+        here.upgrade("v1.35.0")
+
+    assert caught.value.hint == "the same kubeon adopt again finishes it"
+
+
 def test_create_changes_nothing_on_what_was_adopted(world: MakeWorld) -> None:
     """Not even with the description alone, when the record is lost; certificates of a year stay as they are."""
     here = plain(world)

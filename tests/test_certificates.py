@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from kubeon import operations
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import HostErrors, Interrupted, KubeonError, PreflightError, SpecError, StateError, UsageError
-from kubeon.operations import Pods
+from kubeon.operations import Options, Pods
 from kubeon.phases.prepare_hosts import MARKER
 from kubeon.phases.renew_certificates import users_of
 from kubeon.pki.authorities import CLIENT, Authorities, Subject
@@ -22,6 +23,7 @@ from kubeon.pki.leaves import FILES, PKI
 from kubeon.state.rotation import Stage
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.conftest import MakeWorld
+from tests.engine.test_runner import Watcher
 from tests.fakes.machine import KUBERNETES, MANAGER, Machine
 from tests.fakes.restore import ExitError
 from tests.fakes.trust import distrust, of_user
@@ -447,6 +449,8 @@ def test_create_and_add_wait_for_a_rotation_to_end(world: MakeWorld) -> None:
     assert "kubeon certs rotate-ca demo goes on" in caught.value.hint
     with pytest.raises(StateError, match="being rotated"):
         here.add({"address": "10.0.1.9", "role": "worker"})
+    with pytest.raises(StateError, match="being rotated"):
+        operations.preflight(here.home.known("demo"), Options(secrets=here.secrets), here.home, Watcher())
     with pytest.raises(StateError, match="being rotated"):
         here.renew("all")
     with pytest.raises(StateError, match="being rotated"):

@@ -4,7 +4,6 @@ from ipaddress import IPv4Address
 
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
-from kubeon.errors import StateError
 from kubeon.operations.base import (
     AGAIN,
     Confirm,
@@ -27,7 +26,7 @@ from kubeon.phases.membership import (
     silent_members,
     split_marked,
 )
-from kubeon.phases.resolve import check_again, check_hosts, expect_no_switch, expect_no_upgrade, resolve
+from kubeon.phases.resolve import check_again, check_hosts, expect_no_switch, expect_no_upgrade, finished, resolve
 from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.home import Home
@@ -51,9 +50,7 @@ def add(
     """
     began = SYSTEM_CLOCK.monotonic()
     with begun(home, spec.name, "add", reporter, options) as run:
-        stored, pending = run.state.read_spec(), run.state.read_proposed()
-        if stored is None:
-            raise StateError(f"cluster {spec.name} is not finished", hint=f"kubeon create {spec.name} finishes it")
+        stored, pending = finished(run.state), run.state.read_proposed()
         expect_no_upgrade(stored, pending)
         expect_no_switch(stored, pending)
         run.state.check_not_rotating()

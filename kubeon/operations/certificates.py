@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
-from kubeon.errors import HostErrors, KubeonError, OperationError, PreflightError, StateError, UsageError
+from kubeon.errors import HostErrors, KubeonError, OperationError, PreflightError, UsageError
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.cluster_configuration import remember_certificates
@@ -29,7 +29,7 @@ from kubeon.phases.renew_certificates import (
     Wanted,
     due_leaves,
 )
-from kubeon.phases.resolve import authorities_of, context_of, expect_no_switch
+from kubeon.phases.resolve import authorities_of, context_of, expect_no_switch, finished
 from kubeon.phases.restart_components import control_plane_problem, etcd_of, owed
 from kubeon.phases.rotate_authorities import due_at
 from kubeon.pki.leaves import FILES
@@ -91,9 +91,7 @@ def renew(
     began = SYSTEM_CLOCK.monotonic()
     home.known(name)
     with begun(home, name, "certs-renew", reporter, options) as run:
-        stored, pending = run.state.read_spec(), run.state.read_proposed()
-        if stored is None:
-            raise StateError(f"cluster {name} is not finished", hint=f"kubeon create {name} finishes it")
+        stored, pending = finished(run.state), run.state.read_proposed()
         rotation = run.state.rotation.read()
         spec = changed_settings(stored, sans, validity)
         wanted = with_new_names(wanted or Wanted(), stored, spec)

@@ -76,8 +76,12 @@ def preflight(
     home: Home,
     reporter: Reporter,
 ) -> list[Finding]:
-    """Look at hosts, network and material; change nothing anywhere."""
+    """Look at hosts, network and material; change nothing anywhere.
+
+    Raises StateError while CAs are rotated, as `create` and `add` do: hosts bear two marks.
+    """
     with begun(home, spec.name, "preflight", reporter, replace(options, dry_run=True)) as run:
+        run.state.check_not_rotating()
         spec = named(spec, names_in(run.state.read_spec()))
         seen = run.look(spec, options)
         return check_hosts(spec, seen, run.state, options.ignore_preflight_errors)

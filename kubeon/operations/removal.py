@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
-from kubeon.errors import KubeonError, PreflightError, StateError, UsageError
+from kubeon.errors import KubeonError, PreflightError, UsageError
 from kubeon.etcd.members import Member, member_at
 from kubeon.etcd.quorum import quorum_of, removal_problem
 from kubeon.etcd.quorum import without as members_without
@@ -24,7 +24,7 @@ from kubeon.operations.base import (
 from kubeon.operations.steps import removal_steps
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes, answering_member, silent_members, split_marked
-from kubeon.phases.resolve import authorities_of, context_of, expect_no_switch
+from kubeon.phases.resolve import authorities_of, context_of, expect_no_switch, finished
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.spec.releases import same_programs
@@ -53,9 +53,7 @@ def remove(
     known = home.known(name)
     leaving = select(known, selectors)
     with begun(home, name, "del", reporter, options) as run:
-        stored, pending = run.state.read_spec(), run.state.read_proposed()
-        if stored is None:
-            raise StateError(f"cluster {name} is not finished", hint=f"kubeon create {name} finishes it")
+        stored, pending = finished(run.state), run.state.read_proposed()
         expect_no_switch(stored, pending)
         spec = stored.without(leaving)
         if not spec.control_planes:

@@ -18,7 +18,7 @@ from kubeon.phases.context import Cluster, Step
 from kubeon.phases.look import Seen
 from kubeon.phases.prepare_hosts import marker_of
 from kubeon.phases.rename_host import RenameHost
-from kubeon.phases.resolve import authorities_of, context_of
+from kubeon.phases.resolve import authorities_of, context_of, finished
 from kubeon.preflight import Finding, Severity
 from kubeon.state.cluster import ClusterState
 from kubeon.state.home import Home
@@ -74,11 +74,9 @@ def _rename(
 ) -> tuple[str, ...]:
     """The hosts that bear the new name now."""
     old, new = run.state.name, other.name
-    spec = run.state.read_spec()
     if run.state.renaming not in (None, (old, new)):
         run.state.check_not_renaming()
-    if spec is None:
-        raise StateError(f"cluster {old} is not finished", hint=f"kubeon create {old} finishes it")
+    spec = finished(run.state)
     run.state.check_not_rotating()
     if options.kubeconfig is not None:
         check_renamable(options.kubeconfig, old, new)

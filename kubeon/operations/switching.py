@@ -7,7 +7,7 @@ from pathlib import Path
 from kubeon.bundle.catalogue import Material
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
-from kubeon.errors import HostErrors, KubeonError, StateError
+from kubeon.errors import HostErrors, KubeonError
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
@@ -30,7 +30,7 @@ from kubeon.operations.switch_checks import absent, check_ways, of_cluster, of_h
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.membership import answering_member, split_marked
 from kubeon.phases.renew_certificates import Due, PlaceRenewed, Wanted, due_leaves
-from kubeon.phases.resolve import authorities_of, check_plugins, context_of
+from kubeon.phases.resolve import authorities_of, check_plugins, context_of, finished
 from kubeon.phases.restart_components import owed
 from kubeon.phases.switch_way import mode_of
 from kubeon.preflight import Severity, raise_on_errors, soften
@@ -74,9 +74,7 @@ def switch(
     began, name = SYSTEM_CLOCK.monotonic(), spec.name
     interrupt = interrupt or Interrupt()
     with begun(home, name, "lb-switch", reporter, options) as run:
-        stored, pending = run.state.read_spec(), run.state.read_proposed()
-        if stored is None:
-            raise StateError(f"cluster {name} is not finished", hint=f"kubeon create {name} finishes it")
+        stored, pending = finished(run.state), run.state.read_proposed()
         spec = stored.model_copy(update={"load_balancer": spec.load_balancer})
         check_plugins(spec)
         old = way_before(stored, pending, spec)

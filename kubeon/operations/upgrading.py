@@ -30,7 +30,7 @@ from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster
 from kubeon.phases.look import missing_material
 from kubeon.phases.membership import Nodes, answering_member, split_marked
-from kubeon.phases.resolve import check_plugins, expect_no_switch, resolve
+from kubeon.phases.resolve import check_plugins, expect_no_switch, finished, resolve
 from kubeon.phases.upgrade_control_plane import UPGRADED
 from kubeon.phases.verify_cluster import NAME as VERIFY
 from kubeon.preflight import Finding, Severity, raise_on_errors, soften
@@ -61,7 +61,7 @@ def upgrade(
     began, name = SYSTEM_CLOCK.monotonic(), spec.name
     interrupt = interrupt or Interrupt()
     with begun(home, name, "upgrade", reporter, options) as run:
-        stored, pending = run.state.read_spec(), run.state.read_proposed()
+        stored, pending = finished(run.state), run.state.read_proposed()
         _expect_nothing_else(name, stored, pending)
         run.state.check_not_rotating()
         check_plugins(spec)
@@ -139,9 +139,7 @@ def _unknown(nodes: Nodes, known: set[str]) -> list[Finding]:
     return [Finding("Node", each, Severity.WARNING, what) for each in sorted(set(nodes) - known)]
 
 
-def _expect_nothing_else(name: str, stored: ClusterSpec | None, pending: ClusterSpec | None) -> None:
-    if stored is None:
-        raise StateError(f"cluster {name} is not finished", hint=f"kubeon create {name} finishes it")
+def _expect_nothing_else(name: str, stored: ClusterSpec, pending: ClusterSpec | None) -> None:
     expect_no_switch(stored, pending)
     if pending and {node.address for node in pending.nodes} != {node.address for node in stored.nodes}:
         hint = f"the same kubeon add again finishes it, or kubeon create {name}; kubeon del takes a node out"

@@ -91,16 +91,23 @@ def expect_no_switch(stored: ClusterSpec | None, pending: ClusterSpec | None) ->
         )
 
 
+def finished(state: ClusterState) -> ClusterSpec:
+    """The cluster's description, where what has made the cluster has come to its end. Raises StateError."""
+    if stored := state.read_spec():
+        return stored
+    makers = [entry.operation for entry in state.journal.entries() if entry.operation in ("create", "adopt")]
+    again = "the same kubeon adopt again" if makers[-1:] == ["adopt"] else f"kubeon create {state.name}"
+    raise StateError(f"cluster {state.name} is not finished", hint=f"{again} finishes it")
+
+
 def expect_settled(state: ClusterState) -> ClusterSpec:
     """The cluster's description, where no operation has one that it has not brought the cluster to.
 
     Raises StateError with the command that goes on.
     """
-    stored, pending, name = state.read_spec(), state.read_proposed(), state.name
+    stored, pending, name = finished(state), state.read_proposed(), state.name
     expect_no_upgrade(stored, pending)
     expect_no_switch(stored, pending)
-    if stored is None:
-        raise StateError(f"cluster {name} is not finished", hint=f"kubeon create {name} finishes it")
     if pending is None:
         return stored
     hint = f"kubeon create {name} finishes it"

@@ -382,6 +382,8 @@ def test_the_record() -> None:
 
     assert told(found) == ("healthy", [("warning", "Operation", (), begun.what)])
     assert judge(found)[1][0].hint == begun.hint
+    lacking = replace(found, nodes={name: node for name, node in (found.nodes or {}).items() if name != "w1"})
+    assert {reason.hint for reason in judge(lacking)[1]} == {begun.hint}, "kubeon create is refused meanwhile"
     assert [each[3] for each in told(replace(found, holder=holder))[1]] == [
         "ops@control (process 4711) runs upgrade since 2026-01-31T11:59:00+00:00: what is not well may be its work"
     ]

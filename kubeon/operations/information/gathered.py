@@ -50,6 +50,11 @@ class Gathered:
     last: PastOperation | None = None
     seconds: float = 0.0  # that asking took
 
+    @property
+    def goes_on(self) -> str:
+        """A hint for what is half done: what has to come to its end first, while `kubeon create` is refused."""
+        return self.unfinished.hint if self.unfinished else f"kubeon create {self.spec.name} mends it"
+
     def name_of(self, node: NodeSpec) -> str:
         """The node's name, as far as anybody has said it."""
         address = str(node.address)

@@ -77,7 +77,7 @@ def _another_cluster(found: Gathered, node: NodeSpec) -> Reason:
 def _mark(found: Gathered, node: NodeSpec, health: HostHealth) -> Iterator[Reason]:
     if found.marks and health.uptime is not None and not health.cluster_marker:
         what = "it does not bear this cluster's mark any more, so kubeon leaves it alone"
-        hint = f"if it is no other machine: kubeon create {found.spec.name} marks it again"
+        hint = f"if it is no other machine: {found.goes_on}"
         yield Reason(Severity.WARNING, "Mark", what, hint, (found.name_of(node),))
 
 
@@ -106,8 +106,7 @@ def _membership(found: Gathered, node: NodeSpec, health: HostHealth) -> Iterator
         return
     name, state = found.name_of(node), found.state_of(node)
     if state is None:
-        hint = f"kubeon create {found.spec.name} finishes what was begun"
-        yield Reason(Severity.DEGRADED, "NotAMember", "it is no node of the cluster", hint, (name,))
+        yield Reason(Severity.DEGRADED, "NotAMember", "it is no node of the cluster", found.goes_on, (name,))
         return
     kubelet = health.units.get("kubelet")
     if not state.ready and (kubelet is None or kubelet.runs):

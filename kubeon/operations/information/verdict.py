@@ -103,19 +103,15 @@ def _titles(silent: list[Member], run: list[str]) -> list[str]:
 def _members(found: Gathered, view: EtcdView) -> Iterator[Reason]:
     """Those that should not be there, and those that should."""
     known = {peer_url(str(node.address)) for node in found.spec.control_planes}
-    name = found.spec.name
     for member in view.members:
         if member.learner:
-            hint = f"kubeon create {name} goes on with what was begun"
-            yield Reason(Severity.WARNING, "Etcd", f"etcd member {member.title} is still a learner", hint)
+            yield Reason(Severity.WARNING, "Etcd", f"etcd member {member.title} is still a learner", found.goes_on)
         if not known & set(member.peer_urls):
             what = f"etcd has a member {member.title} ({listed(member.peer_urls)}) that is no control plane on record"
-            yield Reason(Severity.WARNING, "Etcd", what, f"kubeon create {name} goes on with what was begun")
+            yield Reason(Severity.WARNING, "Etcd", what, found.goes_on)
     for node in found.spec.control_planes:
         if member_of(view, node) is None and found.health_of(node) is not None:
-            what = "it is no member of etcd"
-            hint = f"kubeon create {name} goes on with what was begun"
-            yield Reason(Severity.DEGRADED, "Etcd", what, hint, (found.name_of(node),))
+            yield Reason(Severity.DEGRADED, "Etcd", "it is no member of etcd", found.goes_on, (found.name_of(node),))
 
 
 def _database(found: Gathered, view: EtcdView) -> Iterator[Reason]:
