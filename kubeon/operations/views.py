@@ -72,8 +72,8 @@ def supported() -> tuple[Supported, ...]:
 
 def _release(minor: int) -> Supported:
     newest = Version(1, minor, row_of(Version(1, minor, 0)).known_patch)
-    tried = [name for name in TRIED["kubernetes"] if Version.parse(name).minor == minor]
-    note = f"up to {newest}; kubeadm {kubeadm_api(newest)}" + (f"; tried: {', '.join(tried)}" if tried else "")
+    tried = ", ".join(str(each) for each in sorted(map(Version.parse, TRIED["kubernetes"])) if each.minor == minor)
+    note = f"up to {newest}; kubeadm {kubeadm_api(newest)}" + (f"; tried: {tried}" if tried else "")
     return Supported("kubernetes", f"v1.{minor}", bool(tried), note)
 
 
