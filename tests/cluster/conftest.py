@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.driver import Kubeon
 from tests.cluster.living import Keeper, Living
 from tests.cluster.prepared import snapshot
-from tests.lab import hosts, mirror, network
+from tests.lab import hosts, machine, mirror, network
 
 Up = Callable[..., list[hosts.LabHost]]
 
@@ -20,7 +20,8 @@ def lab() -> None:
     """The network, the guard and the mirror; built once, kept for the next run."""
     if os.geteuid() != 0:
         pytest.skip("the lab needs root")
-    network.up()
+    with machine.lock():  # several processes of pytest begin with this
+        network.up()
     mirror.prepare()
     mirror.start()
 
