@@ -4,11 +4,11 @@ from typing import Any
 
 from kubeon.kube.kubectl import Kubectl
 
-SELECTOR = ("--selector", "k8s-app=kube-proxy", "--namespace", "kube-system")
+_NAMESPACE = ("--namespace", "kube-system")
+SELECTOR = ("--selector", "k8s-app=kube-proxy", *_NAMESPACE)
 # kube-proxy sends clients to an API server without power until it hears that it is gone, which it does not while its
 # own connection leads there: given up after 5 + 5 seconds, not client-go's 30 + 15 (kubernetes/kubernetes#95981).
 PINGS = {"HTTP2_READ_IDLE_TIMEOUT_SECONDS": "5", "HTTP2_PING_TIMEOUT_SECONDS": "5"}
-_NAMESPACE = ("--namespace", "kube-system")
 
 
 def daemonset(api: Kubectl) -> Any:
@@ -18,8 +18,7 @@ def daemonset(api: Kubectl) -> Any:
 
 def start_anew(api: Kubectl, node: str) -> None:
     """Delete the node's pod; nobody waits for the next one."""
-    where = ("--field-selector", f"spec.nodeName={node}", *_NAMESPACE)
-    api.run("delete", "pods", "--selector", "k8s-app=kube-proxy", *where, "--wait=false")
+    api.run("delete", "pods", *SELECTOR, "--field-selector", f"spec.nodeName={node}", "--wait=false")
 
 
 def wait_for_rollout(api: Kubectl, *, seconds: float) -> None:

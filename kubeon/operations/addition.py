@@ -26,7 +26,14 @@ from kubeon.phases.membership import (
     silent_members,
     split_marked,
 )
-from kubeon.phases.resolve import check_again, check_hosts, expect_no_switch, expect_no_upgrade, finished, resolve
+from kubeon.phases.resolve import (
+    check_again,
+    check_hosts,
+    expect_finished,
+    expect_no_switch,
+    expect_no_upgrade,
+    resolve,
+)
 from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.home import Home
@@ -50,7 +57,7 @@ def add(
     """
     began = SYSTEM_CLOCK.monotonic()
     with begun(home, spec.name, "add", reporter, options) as run:
-        stored, pending = finished(run.state), run.state.read_proposed()
+        stored, pending = expect_finished(run.state), run.state.read_proposed()
         expect_no_upgrade(stored, pending)
         expect_no_switch(stored, pending)
         run.state.check_not_rotating()

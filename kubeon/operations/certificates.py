@@ -29,7 +29,7 @@ from kubeon.phases.renew_certificates import (
     Wanted,
     due_leaves,
 )
-from kubeon.phases.resolve import authorities_of, context_of, expect_no_switch, finished
+from kubeon.phases.resolve import authorities_of, context_of, expect_finished, expect_no_switch
 from kubeon.phases.restart_components import control_plane_problem, etcd_of, owed
 from kubeon.phases.rotate_authorities import due_at
 from kubeon.pki.leaves import FILES
@@ -91,7 +91,7 @@ def renew(
     began = SYSTEM_CLOCK.monotonic()
     home.known(name)
     with begun(home, name, "certs-renew", reporter, options) as run:
-        stored, pending = finished(run.state), run.state.read_proposed()
+        stored, pending = expect_finished(run.state), run.state.read_proposed()
         rotation = run.state.rotation.read()
         spec = changed_settings(stored, sans, validity)
         wanted = with_new_names(wanted or Wanted(), stored, spec)

@@ -24,7 +24,7 @@ from kubeon.operations.base import (
 from kubeon.operations.steps import removal_steps
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes, answering_member, silent_members, split_marked
-from kubeon.phases.resolve import authorities_of, context_of, expect_no_switch, finished
+from kubeon.phases.resolve import authorities_of, context_of, expect_finished, expect_no_switch
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.spec.releases import same_programs
@@ -53,7 +53,7 @@ def remove(
     known = home.known(name)
     leaving = select(known, selectors)
     with begun(home, name, "del", reporter, options) as run:
-        stored, pending = finished(run.state), run.state.read_proposed()
+        stored, pending = expect_finished(run.state), run.state.read_proposed()
         expect_no_switch(stored, pending)
         spec = stored.without(leaving)
         if not spec.control_planes:

@@ -18,7 +18,7 @@ from kubeon.phases.context import Cluster, Step
 from kubeon.phases.look import Seen
 from kubeon.phases.prepare_hosts import marker_of
 from kubeon.phases.rename_host import RenameHost
-from kubeon.phases.resolve import authorities_of, context_of, finished
+from kubeon.phases.resolve import authorities_of, context_of, expect_finished
 from kubeon.preflight import Finding, Severity
 from kubeon.state.cluster import ClusterState
 from kubeon.state.home import Home
@@ -76,7 +76,7 @@ def _rename(
     old, new = run.state.name, other.name
     if run.state.renaming not in (None, (old, new)):
         run.state.check_not_renaming()
-    spec = finished(run.state)
+    spec = expect_finished(run.state)
     run.state.check_not_rotating()
     if options.kubeconfig is not None:
         check_renamable(options.kubeconfig, old, new)

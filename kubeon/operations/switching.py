@@ -30,7 +30,7 @@ from kubeon.operations.switch_checks import absent, check_ways, of_cluster, of_h
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.membership import answering_member, split_marked
 from kubeon.phases.renew_certificates import Due, PlaceRenewed, Wanted, due_leaves
-from kubeon.phases.resolve import authorities_of, check_plugins, context_of, finished
+from kubeon.phases.resolve import authorities_of, check_plugins, context_of, expect_finished
 from kubeon.phases.restart_components import owed
 from kubeon.phases.switch_way import mode_of
 from kubeon.preflight import Severity, raise_on_errors, soften
@@ -74,7 +74,7 @@ def switch(
     began, name = SYSTEM_CLOCK.monotonic(), spec.name
     interrupt = interrupt or Interrupt()
     with begun(home, name, "lb-switch", reporter, options) as run:
-        stored, pending = finished(run.state), run.state.read_proposed()
+        stored, pending = expect_finished(run.state), run.state.read_proposed()
         spec = stored.model_copy(update={"load_balancer": spec.load_balancer})
         check_plugins(spec)
         old = way_before(stored, pending, spec)

@@ -30,7 +30,7 @@ from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster
 from kubeon.phases.look import missing_material
 from kubeon.phases.membership import Nodes, answering_member, split_marked
-from kubeon.phases.resolve import check_plugins, expect_no_switch, finished, resolve
+from kubeon.phases.resolve import check_plugins, expect_finished, expect_no_switch, resolve
 from kubeon.phases.upgrade_control_plane import UPGRADED
 from kubeon.phases.verify_cluster import NAME as VERIFY
 from kubeon.preflight import Finding, Severity, raise_on_errors, soften
@@ -61,7 +61,7 @@ def upgrade(
     began, name = SYSTEM_CLOCK.monotonic(), spec.name
     interrupt = interrupt or Interrupt()
     with begun(home, name, "upgrade", reporter, options) as run:
-        stored, pending = finished(run.state), run.state.read_proposed()
+        stored, pending = expect_finished(run.state), run.state.read_proposed()
         _expect_nothing_else(name, stored, pending)
         run.state.check_not_rotating()
         check_plugins(spec)

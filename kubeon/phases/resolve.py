@@ -91,7 +91,7 @@ def expect_no_switch(stored: ClusterSpec | None, pending: ClusterSpec | None) ->
         )
 
 
-def finished(state: ClusterState) -> ClusterSpec:
+def expect_finished(state: ClusterState) -> ClusterSpec:
     """The cluster's description, where what has made the cluster has come to its end. Raises StateError."""
     if stored := state.read_spec():
         return stored
@@ -105,7 +105,7 @@ def expect_settled(state: ClusterState) -> ClusterSpec:
 
     Raises StateError with the command that goes on.
     """
-    stored, pending, name = finished(state), state.read_proposed(), state.name
+    stored, pending, name = expect_finished(state), state.read_proposed(), state.name
     expect_no_upgrade(stored, pending)
     expect_no_switch(stored, pending)
     if pending is None:

@@ -106,8 +106,8 @@ def test_a_worker_without_power(cut: CutOff) -> None:
 def test_the_same_command_ends_it(cut: CutOff, certificates: dict[str, str]) -> None:
     """After all that everything has the new version, and the way to the API is what it was.
 
-    Unlike in an upgrade without such an accident (tests/cluster/test_upgrade.py) some requests may fail, most of them
-    on the host that has booted: before kube-proxy was waited for, one to four of a hundred did.
+    Unlike in an upgrade without such an accident (tests/cluster/test_upgrade.py) some requests may fail: of a
+    hundred none to four did.
     """
     wait_for(cut.answers)
     with cut.asked() as reports:

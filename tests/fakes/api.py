@@ -208,7 +208,17 @@ class FakeApi:
                 assert force == ["--force", "--grace-period=0", "--wait=false"]
                 self.workloads.pop(field.removeprefix("spec.nodeName="), None)
                 return ""
-            case ["delete", "pods", "--selector", "k8s-app=kube-proxy", "--field-selector", field, *_]:
+            case [
+                "delete",
+                "pods",
+                "--selector",
+                "k8s-app=kube-proxy",
+                "--namespace",
+                _,
+                "--field-selector",
+                field,
+                *_,
+            ]:
                 for machine in self._on(field):
                     machine.start_proxy()
                 return ""
