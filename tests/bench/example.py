@@ -24,13 +24,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.lab import cache, hosts, network
-from tests.lab.mirror import kubernetes, recipes
+from tests.lab.mirror import bookworm, recipes
 from tests.lab.mirror.images import Image, Recipe, digest, image
 
 REPOSITORY = Path(__file__).parents[2]
 RELEASE = "v1.20.2"
 PORT = 8082
-NAMES = {recipes.NETWORK: ("cni", "registry.lab/cni:1"), recipes.BUSYBOX: ("busybox", "registry.lab/busybox:1.35")}
+NAMES = {bookworm.NETWORK: ("cni", "registry.lab/cni:1"), recipes.BUSYBOX: ("busybox", "registry.lab/busybox:1.35")}
 BALANCER = "10.77.200.10"
 LAB = """#!/bin/sh
 # in place of the example's own lab.sh: hosts are those of kubeon's lab
@@ -89,12 +89,12 @@ def package_server(target: Path) -> Iterator[None]:
 
 def _material(repo: Path) -> None:
     shutil.rmtree(repo, ignore_errors=True)
-    programs, own = kubernetes.build(RELEASE), kubernetes.standins()
-    version = RELEASE.removeprefix("v")
-    for source, place in ((programs, repo / "bin" / version), (own, repo / "bin/own")):
-        shutil.copytree(source, place)
+    parts, version = bookworm.parts(RELEASE), RELEASE.removeprefix("v")
+    shutil.copytree(parts.kubernetes, repo / "bin" / version)
+    (repo / "bin/own").mkdir()
+    shutil.copy(parts.crictl, repo / "bin/own")
     (repo / "images" / version).mkdir(parents=True)
-    for reference, recipe in recipes.recipes(RELEASE).items():
+    for reference, recipe in recipes.recipes(RELEASE, parts).items():
         name, called = NAMES.get(reference, (reference.rpartition("/")[2].partition(":")[0], reference))
         if name == "cni":
             recipe = Recipe({"/cni": recipe.files["/network"]}, ["/cni"])  # noqa: PLW2901

@@ -16,13 +16,14 @@ from kubeon.pki.leaves import KUBELET_CONF
 from kubeon.spec.model import Role
 from kubeon.spec.versions import Version, ca_validity, kubeadm_api
 from tests.kubeadm.test_config import a_handoff, a_spec
+from tests.lab import mirror
 from tests.pki.factories import CENTURY, a_request
 
 
 def kubeadm_program() -> str:
-    """$KUBEON_KUBEADM, the one on PATH, or one of those the lab has built."""
-    built = sorted((Path.home() / ".cache" / "kubeon-lab").glob("kubernetes-v*/kubeadm"))
-    return os.environ.get("KUBEON_KUBEADM") or shutil.which("kubeadm") or (str(built[-1]) if built else "")
+    """$KUBEON_KUBEADM, the one on PATH, or the newest that the lab has built."""
+    found = os.environ.get("KUBEON_KUBEADM") or shutil.which("kubeadm") or mirror.programs().get("kubeadm")
+    return str(found or "")
 
 
 pytestmark = pytest.mark.skipif(not kubeadm_program(), reason="needs a kubeadm; set KUBEON_KUBEADM")

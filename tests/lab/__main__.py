@@ -65,7 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--memory", metavar="SIZE", help=f"limit of each host (default {hosts.DEFAULT_MEMORY})")
     up.add_argument("--start", default=hosts.FIRST_ADDRESS, metavar="ADDRESS", help="first address to give")
     up.add_argument("--no-mirror", action="store_true", help="hosts only: no files, images and packages to install")
-    up.add_argument("--release", action="append", metavar="VERSION", help="Kubernetes in the mirror (default v1.20.2)")
+    up.add_argument(
+        "--release",
+        action="append",
+        metavar="VERSION",
+        help=f"Kubernetes in the mirror (default {mirror.RELEASES[0]})",
+    )
     down = commands.add_parser("down", help="remove hosts with all that is on them")
     down.add_argument("names", nargs="*", metavar="NAME")
     commands.add_parser("off", help="remove everything the lab made, and put the machine's settings back")

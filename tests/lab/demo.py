@@ -9,13 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab import base, cache, hosts, mirror
+from kubeon.spec.versions import Version, refuses_cgroup_v1
+from tests.lab import base, cache, hosts, machine, mirror
 from tests.lab.command import LabError
-from tests.lab.mirror import debian
+from tests.lab.mirror import origin
 
 NAMES = ("demo1", "demo2", "demo3")
 CLUSTER = "demo"
-BUILT, CURRENT = "v1.20.2", "v1.34.2"
+ROOMY = 0.2
+"""The share of a disk that is free, by which kubelets, whose own limit is 15 %, do not come near it."""
+
 ROOT = Path(__file__).parents[2]
 KUBEON = Path(sys.executable).with_name("kubeon")
 
@@ -24,10 +27,10 @@ def main() -> int:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.demo", description=__doc__)
     parser.add_argument("command", choices=["up", "down"])
-    parser.add_argument("--release", help=f"Kubernetes release; default {BUILT} on Debian 12, else {CURRENT}")
+    parser.add_argument("--release", default=mirror.RELEASES[0], help="Kubernetes release; default %(default)s")
     given = parser.parse_args()
     try:
-        return up(given.release or default_release()) if given.command == "up" else down()
+        return up(given.release) if given.command == "up" else down()
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -37,17 +40,19 @@ def up(release: str) -> int:
     """Hosts and mirror, then exactly what a user would type."""
     say("Three bare Debian servers come up on this machine (podman containers with systemd and sshd, on a network of")
     say("their own that no packet leaves), and a mirror with what Kubernetes is made of. What is made goes to")
-    say(f"{cache.root()}. The first time takes some minutes:")
-    say(f"{how(release)}.\n")
+    say(f"{cache.root()}.")
+    fetch = not is_built(release) and origin.reachable(release)
+    say(f"{how(release, fetch=fetch)}\n")
     if not set(NAMES) <= {host.name for host in hosts.known()}:
         shutil.rmtree(home(), ignore_errors=True)  # what was learnt of hosts that are gone
     machines = hosts.up(NAMES)
     for host in machines:
         say(f"  {host.name}  {host.address}  root's password: {base.ROOT_PASSWORD}")
-    mirror.prepare([release], lambda line: print(f"  {line}", flush=True))
+    mirror.prepare([release], lambda line: print(f"  {line}", flush=True), fetch=fetch)
     mirror.start()
     settings = write_settings(release)
-    words = ["create", CLUSTER, release, *nodes(machines), *sources(release)]
+    kubelets = kubelet_settings(release)
+    words = ["create", CLUSTER, release, *nodes(machines), *sources(release), *flags("--set", kubelets)]
     say("\nNow what you would type, with root's password in KUBEON_SSH_PASSWORD:\n")
     say("$ kubeon " + shlex.join(words).replace(" --", " \\\n      --").replace(" -m ", " \\\n      -m ") + "\n")
     code = subprocess.run([KUBEON, *words, "--yes"], env=os.environ | settings, check=False).returncode
@@ -67,16 +72,34 @@ def down() -> int:
     return 0
 
 
-def default_release() -> str:
-    """Debian 12 can build the one that needs nothing but Debian's archive; anything else takes a current release."""
-    return BUILT if debian.is_bookworm() else CURRENT
+def is_built(release: str) -> bool:
+    """Whether the mirror has it, built on this machine, already."""
+    return bool(mirror.versions().get("releases", {}).get(release, {}).get("built"))
 
 
-def how(release: str) -> str:
+def how(release: str, *, fetch: bool) -> str:
     """Where the release comes from."""
-    if release == BUILT:
-        return f"Kubernetes {release} is built from Debian's source package (7 minutes on two cores)"
-    return f"Kubernetes {release} is fetched from the Internet"
+    if is_built(release):
+        return f"Kubernetes {release} was built on this machine before, and is taken as it is."
+    if fetch or not mirror.buildable(release):
+        return f"Kubernetes {release}: upstream's own programs and images, from the Internet (a minute)."
+    return (
+        f"Kubernetes {release}: no Internet here (dl.k8s.io does not answer), so it is built from Go modules, with\n"
+        "containerd, etcd and all that goes with it (20 minutes on two cores, the first time)."
+    )
+
+
+def kubelet_settings(release: str) -> list[str]:
+    """What kubelets have to be told of this machine, for --set; says why."""
+    settings = []
+    if refuses_cgroup_v1(Version.parse(release)) and not machine.has_cgroup2():
+        say("\nThis machine has cgroup v1, which kubelets refuse from v1.35 on: the cluster's are told not to.")
+        settings.append("kubelet.failCgroupV1=false")
+    disk = shutil.disk_usage(cache.root())
+    if disk.free < disk.total * ROOMY:
+        say("\nThis machine's disk is fairly full, at which kubelets take no pods: the cluster's go by what is free.")
+        settings.append("kubelet.evictionHard={memory.available: 100Mi, nodefs.available: 1Gi, imagefs.available: 1Gi}")
+    return settings
 
 
 def home() -> Path:
@@ -114,8 +137,13 @@ def sources(release: str) -> list[str]:
     files, registry = mirror.urls()
     has = mirror.versions()["releases"][release]
     names = {"containerd": "containerd", "runc": "runc", "cniPlugins": "cni-plugins", "crictl": "crictl"}
-    sets = [word for field, name in names.items() for word in ("--set", f"components.{field}={has[name]}")]
-    return ["--mirror", files, "--registry", f"http://{registry}", *sets]
+    sets = [f"components.{field}={has[name]}" for field, name in names.items()]
+    return ["--mirror", files, "--registry", f"http://{registry}", *flags("--set", sets)]
+
+
+def flags(name: str, values: list[str]) -> list[str]:
+    """A flag for each of the values."""
+    return [word for value in values for word in (name, value)]
 
 
 def farewell() -> str:

@@ -21,7 +21,7 @@ def main() -> int:
             for name in base.BASES:
                 log(f"base image {name}")
                 base.ensure(name)
-        mirror.prepare(log=log)
+        mirror.prepare((*mirror.RELEASES, mirror.BEFORE), log=log)
         mirror.start(log=log)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

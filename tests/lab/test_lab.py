@@ -2,14 +2,16 @@
 
 import errno
 import os
+import shutil
 import socket
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
-from tests.lab import base, faults, hosts, machine, mirror, network
+from tests.lab import base, demo, faults, hosts, machine, mirror, network
 from tests.lab.command import LabError, run
 from tests.lab.hosts import LabHost
 
@@ -78,6 +80,48 @@ def test_containers_conf_follows_the_machine() -> None:
     assert 'cgroup_manager = "systemd"' in laptop
     assert "runtime" not in laptop
     assert "ulimits" not in laptop
+
+
+@pytest.mark.parametrize(
+    ("known", "fetch", "said"),
+    [
+        ({"v1.37.2": {"built": True}}, False, "was built on this machine before"),
+        ({"v1.37.2": {"built": False}}, True, "from the Internet"),
+        ({}, True, "from the Internet"),
+        ({}, False, "it is built from Go modules"),
+    ],
+)
+def test_the_demo_says_where_kubernetes_comes_from(
+    known: dict[str, object], fetch: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "versions", lambda: {"releases": known})
+    monkeypatch.setattr(mirror, "buildable", lambda _: True)
+    assert said in demo.how("v1.37.2", fetch=fetch)
+
+
+@pytest.mark.parametrize(
+    ("release", "cgroup2", "free", "settings"),
+    [
+        ("v1.37.2", True, 50, []),
+        ("v1.37.2", False, 50, ["failCgroupV1=false"]),
+        ("v1.34.4", False, 50, []),
+        ("v1.37.2", True, 10, ["evictionHard={memory.available"]),
+    ],
+)
+def test_the_demos_kubelets_take_the_machine_as_it_is(
+    *,
+    release: str,
+    cgroup2: bool,
+    free: int,
+    settings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(machine, "has_cgroup2", lambda: cgroup2)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=100, free=free))
+    found = demo.kubelet_settings(release)
+    assert [text.removeprefix("kubelet.").partition(":")[0] for text in found] == settings
+    assert capsys.readouterr().out.count("This machine") == len(settings)  # and it says why
 
 
 # --- real hosts -------------------------------------------------------------------------------------------------------

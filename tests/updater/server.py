@@ -19,7 +19,7 @@ import httpx
 from apiserver_updater.target import WRITER
 from kubeon.pki.authorities import Authorities
 from kubeon.pki.issuing import control_plane_files
-from tests.lab import cache
+from tests.lab import mirror
 from tests.lab.mirror.services import free_port
 from tests.pki.factories import a_request
 from tests.updater.objects import ACCOUNT, ACCOUNTS, LEASE, Json, rights
@@ -46,13 +46,10 @@ rules:
 
 
 def programs() -> dict[str, Path]:
-    """kube-apiserver and etcd: those on PATH, or those that the lab has built; only what there is."""
-    built = {
-        "kube-apiserver": sorted(cache.root().glob("kubernetes-v*/kube-apiserver")),
-        "etcd": sorted(cache.root().glob("etcd/etcd")),
-    }
-    found = {name: [Path(path)] if (path := shutil.which(name)) else paths for name, paths in built.items()}
-    return {name: paths[-1] for name, paths in found.items() if paths}
+    """kube-apiserver and etcd: those on PATH, or the newest that the lab has built; only what there is."""
+    built = mirror.programs()
+    found = {name: shutil.which(name) or built.get(name) for name in ("kube-apiserver", "etcd")}
+    return {name: Path(path) for name, path in found.items() if path}
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 15) -> float:
@@ -166,7 +163,7 @@ class Cluster:
         return [event for event in events if event["user"]["username"].endswith(":apiserver-updater")]
 
     def _put_files(self, authorities: Authorities) -> None:
-        request = a_request("v1.20.2", address=machine_address(), sans=("127.0.0.1",))
+        request = a_request("v1.37.2", address=machine_address(), sans=("127.0.0.1",))
         files = control_plane_files(authorities, request, datetime.now(UTC), {}).files
         files |= {f"/etc/kubernetes/pki/{path}": content for path, content in authorities.to_files().items()}
         for path, content in files.items():

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import cache
-from tests.lab.mirror import debian, kubernetes, layout, official, origin, releases, services
-from tests.lab.mirror.debian import PACKAGES
+from tests.lab.mirror import bookworm, debian, modules, official, origin, releases, rows, services
 from tests.lab.mirror.fileserver import Rule
 from tests.lab.mirror.store import Log, lock, read_json, write
 
-__all__ = ["PACKAGES", "etcd_programs", "faults", "prepare", "root", "start", "status", "stop", "urls", "versions"]
+__all__ = ["faults", "prepare", "programs", "root", "start", "status", "stop", "urls", "versions"]
 
 ADDRESS = "10.77.0.1"
 FILES_PORT = 8081
 REGISTRY_PORT = 5000
-RELEASES = ("v1.20.2",)
+RELEASES = ("v1.37.2",)
+BEFORE = "v1.36.3"
+"""What tests upgrade from."""
 
 
 def root() -> Path:
@@ -30,7 +31,7 @@ def root() -> Path:
 
 def versions() -> dict[str, Any]:
     """What the mirror has: {"kubernetes": [...], "containerd": ..., "runc": ..., "cni-plugins": ..., "crictl": ...,
-    "releases": {release: {the same four, "images": [...]}}}; those on top are the oldest release's."""
+    "releases": {release: {the same four, "images": [...], "from": what of, "built": here?}}}; on top: the oldest's."""
     found: dict[str, Any] = read_json(root() / releases.VERSIONS) or {}
     return found
 
@@ -39,27 +40,37 @@ def prepare(
     names: Sequence[str] = RELEASES,
     log: Log = print,
     *,
+    fetch: bool = False,
     upstream: str | None = None,
     upstream_registry: str | None = None,
     components: Mapping[str, str] | None = None,
 ) -> None:
     """Make or fetch what is missing of the releases.
 
-    On Debian 12 v1.20.2 is built, and so is a later patch release of it, which is the same source under another name.
-    Any other, and all of them on other machines, comes from `upstream`, the address of a mirror with the same layout as
-    this one, and `upstream_registry`, the URL of a registry with the same names; without them from the Internet.
-    `components` says which versions of containerd, runc, cni-plugins and crictl go with it.
+    A release of the table (material.toml) is built from Go modules, v1.20.2 on Debian 12 from its source package, and
+    so is a later patch release of that, which is the same source under another name. Others come from `upstream`, the
+    address of a mirror with the same layout as this one, and `upstream_registry`, the URL of a registry with the same
+    names; without them from the Internet, and so does any release with `fetch`. `components` says which versions of
+    containerd, runc, cni-plugins and crictl go with what is fetched.
     """
     with lock(log):
         for release in names:
-            if kubernetes.buildable(release) and debian.is_bookworm() and not upstream:
-                debian.install(log=log)
-                releases.built(release, log)
-                official.built(log)
-                _etcd_links(log)
-            else:
+            if fetch or upstream or not buildable(release):
+                if not upstream:
+                    modules.registry(log, origin.registry)
                 releases.fetched(release, upstream or origin.INTERNET, upstream_registry, components, log)
                 official.fetched(upstream_registry, log)
+            else:
+                row = rows.rows().get(release)
+                releases.built(release, modules.parts(row, log) if row else bookworm.parts(release, log), log)
+                official.built(log)
+
+
+def buildable(release: str) -> bool:
+    """Whether this machine can build it: all need Debian's packages of what kube-proxy calls."""
+    if release in rows.rows():
+        return debian.has_apt()
+    return bookworm.buildable(release) and debian.is_bookworm()
 
 
 def start(
@@ -101,14 +112,10 @@ def faults(*rules: Rule) -> Iterator[None]:
         services.faults_file().unlink(missing_ok=True)
 
 
-def etcd_programs(log: Log = print) -> Path:
-    """The folder with Debian's etcd and etcdctl, for tests: <cache>/etcd/{etcd,etcdctl}."""
-    with lock(log):
-        _etcd_links(log)
-    return cache.root() / "etcd"
-
-
-def _etcd_links(log: Log) -> None:
-    programs = debian.unpacked(debian.PROGRAMS, log) / "usr/bin"
-    for name in ("etcd", "etcdctl"):
-        layout.link(programs / name, cache.root() / "etcd" / name)
+def programs() -> dict[str, Path]:
+    """Where Kubernetes' and etcd's programs of the newest release lie that was built here; only what there is."""
+    found: dict[str, Path] = {}
+    for kind in ("etcd-*", "kubernetes-v*"):
+        for folder in sorted(cache.root().glob(kind), key=lambda folder: rows.numbers(folder.name)):
+            found |= {path.name: path for path in folder.iterdir()}
+    return found

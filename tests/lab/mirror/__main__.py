@@ -13,8 +13,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     prepare = commands.add_parser("prepare", help="make or fetch what is missing")
     prepare.add_argument(
-        "--release", action="append", help="default: v1.20.2; v1.20.15 is built too, others are fetched"
+        "--release", action="append", help=f"default: {mirror.RELEASES[0]}; those of material.toml are built"
     )
+    prepare.add_argument("--fetch", action="store_true", help="from the Internet, also what could be built")
     prepare.add_argument("--upstream", help="base URL of a mirror with this one's layout; default: the Internet")
     prepare.add_argument("--upstream-registry", help="URL of a registry with this one's names; default: the Internet")
     prepare.add_argument(
@@ -31,6 +32,7 @@ def main() -> None:
             mirror.prepare(
                 given.release or mirror.RELEASES,
                 _log,
+                fetch=given.fetch,
                 upstream=given.upstream,
                 upstream_registry=given.upstream_registry,
                 components=dict(item.split("=", 1) for item in given.component),

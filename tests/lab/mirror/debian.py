@@ -9,15 +9,17 @@ from pathlib import Path
 
 from tests.lab.mirror.store import Log, folder, run
 
-# Installed on the machine when missing: what builds Kubernetes and the stand-ins.
-PACKAGES = ("golang-1.19-go", "gcc", "libc6-dev", "make", "patch", "rsync", "jq", "dpkg-dev")
+# Installed on the machine when missing: what builds pause and runc, and what builds Debian's own Kubernetes.
+FOR_C = ("gcc", "libc6-dev", "libseccomp-dev", "pkg-config")
+FOR_1_20 = ("golang-1.19-go", "gcc", "libc6-dev", "make", "patch", "rsync", "jq", "dpkg-dev")
 
 # Only downloaded and unpacked: nothing of them runs as a service of the machine.
-REGISTRY = ("docker-registry",)
-PROGRAMS = ("containerd", "runc", "containernetworking-plugins", "etcd-server", "etcd-client", "busybox-static")
+BUSYBOX = ("busybox-static",)
+WITH_1_20 = ("containerd", "runc", "containernetworking-plugins", "etcd-server", "etcd-client")
 PROXY = (  # what kube-proxy calls, with libraries
     *("iptables", "libxtables12", "libnftnl11", "libip4tc2", "libip6tc2"),
     *("conntrack", "libnetfilter-conntrack3", "libmnl0", "libnfnetlink0", "ipset", "libipset13"),
+    *("nftables", "libnftables1", "libjansson4", "libgmp10", "libedit2", "libbsd0", "libmd0", "libtinfo6"),
 )
 REFLECT2 = ("golang-github-modern-go-reflect2-dev",)
 
@@ -30,7 +32,12 @@ def is_bookworm() -> bool:
     return platform.freedesktop_os_release().get("VERSION_CODENAME") == "bookworm"
 
 
-def install(packages: Sequence[str] = PACKAGES, log: Log = print) -> None:
+def has_apt() -> bool:
+    """Are there packages of Debian's or of Ubuntu's to be had."""
+    return shutil.which("apt-get") is not None
+
+
+def install(packages: Sequence[str], log: Log = print) -> None:
     """Install what is missing."""
     missing = [name for name in packages if not installed(name)]
     if not missing:

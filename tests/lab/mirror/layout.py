@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.mirror import debian, kubernetes
-from tests.lab.mirror.store import HERE, Log, write
+from tests.lab.mirror.parts import PROGRAMS, Parts
+from tests.lab.mirror.rows import numbers
+from tests.lab.mirror.store import write
 
 CNI_PLUGINS = "github.com/containernetworking/plugins/releases/download"
 CONTAINERD = "github.com/containerd/containerd/releases/download"
 CRICTL = "github.com/kubernetes-sigs/cri-tools/releases/download"
-NETWORK = "lab/network.yml"  # what to apply for the stand-in of a network plug-in
 RUNC = "github.com/opencontainers/runc/releases/download"
 
 
@@ -35,11 +35,12 @@ class File:
 def files(release: str, versions: Mapping[str, str]) -> dict[str, File]:
     """All files of a release: its programs, and containerd, runc, cni-plugins and crictl in the given versions."""
     found = {}
-    for name in kubernetes.PROGRAMS:
+    for name in PROGRAMS:
         path = f"dl.k8s.io/release/{release}/bin/linux/amd64/{name}"
         found[name] = File(path, f"{path}.sha256", bare=True)
     v = versions
-    path = f"{CONTAINERD}/v{v['containerd']}/containerd-{v['containerd']}-linux-amd64.tar.gz"
+    static = "static-" if numbers(v["containerd"]) >= [1, 7, 10] else ""
+    path = f"{CONTAINERD}/v{v['containerd']}/containerd-{static}{v['containerd']}-linux-amd64.tar.gz"
     found["containerd"] = File(path, f"{path}.sha256sum")
     found["runc"] = File(f"{RUNC}/v{v['runc']}/runc.amd64", f"{RUNC}/v{v['runc']}/runc.sha256sum")
     path = f"{CNI_PLUGINS}/v{v['cni-plugins']}/cni-plugins-linux-amd64-v{v['cni-plugins']}.tgz"
@@ -49,25 +50,18 @@ def files(release: str, versions: Mapping[str, str]) -> dict[str, File]:
     return found
 
 
-def debian_versions(log: Log = print) -> dict[str, str]:
-    """The versions in Debian's packages, and the one that the stand-in for crictl bears."""
-    packages = debian.unpacked(debian.PROGRAMS, log)
-    names = {"containerd": "containerd", "runc": "runc", "cni-plugins": "containernetworking-plugins"}
-    return {name: debian.upstream_version(packages, package) for name, package in names.items()} | {"crictl": "1.20.0"}
-
-
-def make(new: Path, release: str, versions: Mapping[str, str], log: Log = print) -> None:
-    """Fill a folder with a release's files, from what was built here and from Debian's packages."""
-    packages, wanted = debian.unpacked(debian.PROGRAMS, log), files(release, versions)
-    programs = kubernetes.build(release, log)
-    for name in kubernetes.PROGRAMS:
-        link(programs / name, new / wanted[name].path)
-    link(packages / "usr/sbin/runc", new / wanted["runc"].path)
-    containerd = {f"bin/{path.name}": path for path in (packages / "usr/bin").iterdir() if _containerd(path.name)}
-    plugins = {f"./{path.name}": path for path in (packages / "usr/lib/cni").iterdir()}
-    standins = {"crictl": kubernetes.standins(log) / "crictl"}
-    write(new / NETWORK, (HERE / "standins/network/network.yml").read_text())
-    for name, content in (("containerd", containerd), ("cni-plugins", plugins), ("crictl", standins)):
+def make(new: Path, release: str, parts: Parts) -> None:
+    """Fill a folder with a release's files."""
+    wanted = files(release, parts.versions)
+    for name in PROGRAMS:
+        link(parts.kubernetes / name, new / wanted[name].path)
+    link(parts.runc, new / wanted["runc"].path)
+    archives = {
+        "containerd": {f"bin/{path.name}": path for path in parts.containerd},
+        "cni-plugins": {f"./{path.name}": path for path in parts.plugins},
+        "crictl": {"crictl": parts.crictl},
+    }
+    for name, content in archives.items():
         path = new / wanted[name].path
         path.parent.mkdir(parents=True)
         path.write_bytes(archive(content))
@@ -77,10 +71,8 @@ def make(new: Path, release: str, versions: Mapping[str, str], log: Log = print)
         if name == "runc":  # upstream's lists everything of the release
             text = f"{'0' * 64}  libseccomp.tar.gz\n{text}{'0' * 64}  runc.tar.xz\n"
         (new / file.checksum).write_text(text)
-
-
-def _containerd(name: str) -> bool:
-    return name == "ctr" or name.startswith("containerd")
+    for name, text in parts.texts.items():
+        write(new / name, text)
 
 
 def archive(content: Mapping[str, Path]) -> bytes:

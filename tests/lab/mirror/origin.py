@@ -1,29 +1,40 @@
 """A release that is not built here: files and images from the Internet or from a user's own mirror, checked."""
 
 import hashlib
+import re
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
 
-from tests.lab.mirror import kubernetes, layout
+from tests.lab.mirror import layout, rows
 from tests.lab.mirror.layout import File
+from tests.lab.mirror.parts import PROGRAMS
 from tests.lab.mirror.registry import Registry
 from tests.lab.mirror.store import Log
 
 INTERNET = "https:"
-# with a current release; crictl has the release's own minor version
-VERSIONS = {"containerd": "2.1.4", "runc": "1.3.0", "cni-plugins": "1.7.1"}
 # with v1.20, where it cannot be built: what Debian 12 has, so that tests ask for the same everywhere
-VERSIONS_120 = {"containerd": "1.6.20", "runc": "1.1.5", "cni-plugins": "1.1.1"}
+VERSIONS_120 = {"containerd": "1.6.20", "runc": "1.1.5", "cni-plugins": "1.1.1", "crictl": "1.20.0"}
+REGISTRY = "github.com/distribution/distribution/releases/download"
 HOSTS = {"docker.io": "registry-1.docker.io"}
 
 
 def versions(release: str, chosen: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The versions of what goes with a release."""
-    major, minor, _ = release.removeprefix("v").split(".", 2)
-    fitting = VERSIONS_120 if (major, minor) == ("1", "20") else VERSIONS
-    return {**fitting, "crictl": f"{major}.{minor}.0", **(chosen or {})}
+    """The versions of what goes with a release: those that go with it where it is built."""
+    fitting = VERSIONS_120 if release.startswith("v1.20.") else rows.nearest(release).components
+    return {**fitting, **(chosen or {})}
+
+
+def reachable(release: str, base: str = INTERNET) -> bool:
+    """Does the Internet have the release, as seen from here? Asked for the smallest file, and briefly."""
+    file = layout.files(release, versions(release))["kubeadm"]
+    try:
+        answer = httpx.get(url(base, file.checksum), timeout=3, follow_redirects=True)
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == 200 and bool(re.fullmatch(r"[0-9a-f]{64}\s*", answer.text))
 
 
 def make(new: Path, release: str, wanted: Mapping[str, str], base: str, log: Log = print) -> None:
@@ -34,8 +45,20 @@ def make(new: Path, release: str, wanted: Mapping[str, str], base: str, log: Log
             text = client.get(url(base, file.checksum)).raise_for_status().text
             fetch(client, url(base, file.path), new / file.path, expected(text, file))
             (new / file.checksum).write_text(text)
-    for name in kubernetes.PROGRAMS:
+    for name in PROGRAMS:
         (new / layout.files(release, wanted)[name].path).chmod(0o755)
+
+
+def registry(new: Path, version: str, base: str = INTERNET) -> None:
+    """Fill a folder with the program of the mirror's registry, as upstream releases it."""
+    path = f"{REGISTRY}/v{version}/registry_{version}_linux_amd64.tar.gz"
+    file = File(path, f"{path}.sha256")
+    packed = new.parent / file.name
+    with httpx.Client(timeout=60, follow_redirects=True) as client:
+        text = client.get(url(base, file.checksum)).raise_for_status().text
+        fetch(client, url(base, file.path), packed, expected(text, file))
+    with tarfile.open(packed) as archive:
+        archive.extract("registry", new, filter="data")
 
 
 def url(base: str, path: str) -> str:

@@ -1,44 +1,40 @@
 """A release in the mirror: its files put where they are served, its images pushed, its versions written down."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.lab import cache
-from tests.lab.mirror import debian, kubernetes, layout, origin, recipes, services
+from tests.lab.mirror import debian, layout, origin, recipes, services
 from tests.lab.mirror.images import image
+from tests.lab.mirror.parts import Parts, images
 from tests.lab.mirror.registry import Registry
+from tests.lab.mirror.rows import numbers
 from tests.lab.mirror.store import HERE, Log, folder, read_json, write
 
 ROOT = "mirror"
 VERSIONS = "lab-versions.json"
 
 
-def built(release: str, log: Log = print) -> None:
-    """A release that is built here, in Debian's company."""
-    inputs = [kubernetes.build(release, log).name, kubernetes.standins(log).name]
-    inputs += [debian.unpacked(packages, log).name for packages in (debian.PROGRAMS, debian.PROXY)]
-    versions = layout.debian_versions(log)
-    files = folder(
-        f"files-{release}",
-        *inputs,
-        HERE / "layout.py",
-        make=lambda new: layout.make(new, release, versions, log),
-        log=log,
-    )
+def built(release: str, parts: Parts, log: Log = print) -> None:
+    """A release that was built here."""
+    inputs = [parts.made_from, *(debian.unpacked(packages, log).name for packages in (debian.BUSYBOX, debian.PROXY))]
+    sources = [HERE / name for name in ("layout.py", "parts.py", "images.py", "recipes.py")]
+    key = cache.key(*inputs, *sources)
+    files = folder(f"files-{release}", key, make=lambda new: layout.make(new, release, parts), log=log)
     layout.publish(files, cache.root() / ROOT)
 
     def push(registry: Registry) -> list[str]:
-        wanted = recipes.recipes(release, log)
+        wanted = recipes.recipes(release, parts, log)
         for reference, recipe in wanted.items():
             made = image(recipe)
             registry.push(reference, made)
             log(f"  {reference}: {sum(map(len, made.blobs.values())) >> 20} MiB")
         return list(wanted)
 
-    key = cache.key(*inputs, HERE / "images.py", HERE / "recipes.py")
-    note(release, {**versions, "images": pushed(f"{release}-{key}", push, log)})
+    note(
+        release, {**parts.versions, "images": pushed(f"{release}-{key}", push, log), "from": files.name, "built": True}
+    )
 
 
 def fetched(
@@ -56,11 +52,14 @@ def fetched(
     programs = (files / layout.files(release, versions)["kubeadm"].path).parent
 
     def push(target: Registry) -> list[str]:
-        wanted = [*kubernetes.images(programs, release), recipes.BUSYBOX]
+        wanted = [*images(programs, release), recipes.BUSYBOX]
         origin.copy(wanted, target, registry, log)
         return wanted
 
-    note(release, {**versions, "images": pushed(f"{release}-{files.name}", push, log)})
+    note(
+        release,
+        {**versions, "images": pushed(f"{release}-{files.name}", push, log), "from": files.name, "built": False},
+    )
 
 
 def pushed(name: str, push: Callable[[Registry], list[str]], log: Log) -> list[str]:
@@ -81,7 +80,7 @@ def note(release: str, entry: dict[str, Any]) -> None:
     known: dict[str, Any] = (read_json(root / VERSIONS) or {}).get("releases", {})
     known[release] = entry
     names = sorted(known, key=numbers)
-    top = {name: value for name, value in known[names[0]].items() if name != "images"}
+    top = {name: value for name, value in known[names[0]].items() if name not in {"images", "from", "built"}}
     new = {
         root / VERSIONS: json.dumps({"kubernetes": names, **top, "releases": known}, indent=1) + "\n",
         root / "dl.k8s.io/release/stable.txt": names[-1],
@@ -90,8 +89,3 @@ def note(release: str, entry: dict[str, Any]) -> None:
     for path, text in new.items():
         if not path.exists() or path.read_text() != text:
             write(path, text)
-
-
-def numbers(release: str) -> list[int]:
-    """For sorting: v1.20.15 comes after v1.20.2."""
-    return [int(number) for number in re.findall(r"\d+", release)]

