@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,17 +17,14 @@ HERE = Path(__file__).parent
 PYTHON = sys.executable
 PURE = "not lab and not bench"
 QUICK = f"{PURE} and not slow"
-LAB = {
-    "lab and not measured and not alone": 3,
-    "lab and measured": 2,
-    "lab and alone": 0,
-}
+LAB = {"lab and not alone": 3, "lab and alone": 0}
 """What is run after each other, and how many modules of it at a time."""
 
 
 def run(*words: str, **environment: str) -> None:
-    """A program that has this terminal to itself, Ctrl-C included. Its failure is ours."""
+    """A program that has this terminal to itself, Ctrl-C included. Its failure is ours. Says how long it took."""
     print("+", shlex.join(Path(word).name if word == PYTHON else word for word in words), flush=True)
+    began = time.monotonic()
     child = subprocess.Popen(words, cwd=HERE, env=os.environ | environment)
     while True:
         try:
@@ -34,6 +32,7 @@ def run(*words: str, **environment: str) -> None:
             break
         except KeyboardInterrupt:  # the program got it too, and knows what to do
             continue
+    print(f"= {time.monotonic() - began:.0f} s", flush=True)
     if code:
         raise Exit(code=code if code > 0 else 128 - code)
 
@@ -83,11 +82,26 @@ def test(_: Context, quick: bool = False) -> None:
     if not quick:
         python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
     python("pytest", "--numprocesses", "4", "--dist", "worksteal", "-m", QUICK if quick else PURE)
-    if quick:
-        return
+    if not quick:
+        on_the_lab("not soak")
+
+
+@task(
+    help={"release": "Kubernetes release of the clusters; default: the newest that the lab has", "only": "-k of pytest"}
+)
+def soak(_: Context, release: str = "", only: str = "") -> None:
+    """All tests on the lab, those that the check leaves out too: hours."""
+    chosen = {"KUBEON_LAB_RELEASE": release} if release else {}
+    python("tests.lab.material", **chosen)
+    on_the_lab("", *(("-k", only) if only else ()), **chosen)
+
+
+def on_the_lab(narrowed: str, *words: str, **environment: str) -> None:
+    """Part after part of what is marked `lab`."""
     for marks, at_once in LAB.items():
-        together = ("--numprocesses", str(at_once), "--dist", "loadfile") if at_once else ()
-        python("pytest", "-m", marks, "-v", *together, "--durations", "20")
+        together = ("--numprocesses", str(at_once), "--dist", "loadfile", "--no-loadscope-reorder") if at_once else ()
+        all_marks = " and ".join(filter(None, (marks, narrowed)))
+        python("pytest", "-m", all_marks, "-v", *together, "--durations", "20", *words, **environment)
 
 
 @task(help={"quick": "only what needs no lab, and of that what is quick: two minutes"})
@@ -163,4 +177,4 @@ def demo_down(_: Context) -> None:
 
 lab = Collection("lab", up, down, off, status, ssh)
 demo = Collection("demo", create, demo_down)
-namespace = Collection(fmt, lint, types, layers, test, check, golden, bench, images, lab, demo)
+namespace = Collection(fmt, lint, types, layers, test, check, soak, golden, bench, images, lab, demo)

@@ -3,7 +3,8 @@
 #
 #   bare.sh CONTROL_PLANE WORKER...       (addresses)
 #
-# BENCH_SSH is the ssh command with its options, BENCH_NETWORK the network plug-in's manifest, BENCH_VERSION the release.
+# BENCH_SSH is the ssh command with its options, BENCH_NETWORK the network plug-in's manifest, BENCH_VERSION the release,
+# BENCH_API kubeadm's configuration API, BENCH_KUBELET more settings of kubelets, BENCH_IGNORE preflight checks.
 # The controller manager gives nodes their pod ranges, as kubeadm has it: a kubelet calls itself Ready as soon as it has
 # one, else ten seconds later. (So workers may get each other's; nothing here sends a packet.) Certificates are kubeadm's
 # own, of one year; nothing is verified at the end. Each line is printed when its step is over.
@@ -26,7 +27,7 @@ k() { on "$cp" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"; }
 driver=$(on "$cp" "grep -q 'SystemdCgroup = true' /etc/containerd/config.toml && echo systemd || echo cgroupfs")
 echo "logged in"
 on "$cp" 'cat >/root/kubeadm.yaml' <<EOF
-apiVersion: kubeadm.k8s.io/v1beta2
+apiVersion: kubeadm.k8s.io/$BENCH_API
 kind: InitConfiguration
 bootstrapTokens:
 - token: abcdef.0123456789abcdef
@@ -35,7 +36,7 @@ localAPIEndpoint:
 nodeRegistration:
   criSocket: unix:///run/containerd/containerd.sock
 ---
-apiVersion: kubeadm.k8s.io/v1beta2
+apiVersion: kubeadm.k8s.io/$BENCH_API
 kind: ClusterConfiguration
 kubernetesVersion: $BENCH_VERSION
 controlPlaneEndpoint: $cp:6443
@@ -45,8 +46,9 @@ networking:
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 cgroupDriver: $driver
+$BENCH_KUBELET
 EOF
-on "$cp" 'kubeadm init --config /root/kubeadm.yaml 2>&1' >"$log" || { cat "$log" >&2; exit 1; }
+on "$cp" "kubeadm init --config /root/kubeadm.yaml --ignore-preflight-errors=$BENCH_IGNORE 2>&1" >"$log" || { cat "$log" >&2; exit 1; }
 hash=$(grep -o 'sha256:[0-9a-f]*' "$log" | tail -n 1)
 echo "kubeadm init"
 k apply -f - <"$BENCH_NETWORK" >/dev/null
@@ -54,7 +56,7 @@ echo "network applied"
 until k -n kube-public get configmap cluster-info -o yaml | grep -q jws-kubeconfig; do sleep 0.3; done
 echo "token signed"
 for worker in "$@"; do
-    on "$worker" "kubeadm join $cp:6443 --token abcdef.0123456789abcdef --discovery-token-ca-cert-hash $hash 2>&1" \
+    on "$worker" "kubeadm join $cp:6443 --token abcdef.0123456789abcdef --discovery-token-ca-cert-hash $hash --ignore-preflight-errors=$BENCH_IGNORE 2>&1" \
         >"$log.$worker" || cat "$log.$worker" >&2 &
 done
 wait

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import yaml
+
 from kubeon.render import render
+from kubeon.spec.sets import apply_sets
+from kubeon.spec.versions import Version, kubeadm_api
 from tests.bench import example, timing
-from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
+from tests.cluster.driver import VERSION, Kubeon, kubectl, kubelet_sets, nodes, sources
 from tests.lab import hosts
 
 HERE = Path(__file__).parent
@@ -74,6 +78,9 @@ def bare_kubeadm(control_planes: Sequence[hosts.LabHost], workers: Sequence[host
         "BENCH_SSH": " ".join(hosts.ssh_words(control_planes[0])[:-1]),
         "BENCH_NETWORK": str(manifest),
         "BENCH_VERSION": VERSION,
+        "BENCH_API": kubeadm_api(Version.parse(VERSION)),
+        "BENCH_KUBELET": yaml.safe_dump(apply_sets({}, kubelet_sets())["kubelet"]),
+        "BENCH_IGNORE": "SystemVerification",  # this machine's kernel and cgroups are what they are
     }
     words = [str(HERE / "bare.sh"), *(host.address for host in (*control_planes, *workers))]
     began = time.time()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.driver import Kubeon
+from tests.cluster.driver import OLDER, Kubeon
 from tests.cluster.living import Keeper, Living
 from tests.cluster.prepared import snapshot
 from tests.lab import hosts, machine, mirror, network
@@ -69,9 +69,17 @@ def module_kubeon(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Kube
 
 
 @pytest.fixture(scope="session")
-def keeper(prepared: hosts.Snapshot, tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[Keeper]:
+def keeper(lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[Keeper]:
     """Of the clusters that modules hand on."""
-    found = Keeper(lambda: control_machine(tmp_path_factory.mktemp("living"), store), prepared)
+
+    def machine() -> Kubeon:
+        return control_machine(tmp_path_factory.mktemp("living"), store)
+
+    def like(release: str) -> hosts.Snapshot:
+        mirror.prepare((release,))
+        return snapshot(machine(), release)
+
+    found = Keeper(machine, like)
     yield found
     for name in found.made:
         found.remove(name)
@@ -84,9 +92,9 @@ def ha(keeper: Keeper) -> Living:
 
 
 @pytest.fixture(scope="module")
-def old(keeper: Keeper) -> Living:
-    """One that is left with another version."""
-    return keeper.living("up", "10.77.6", "haproxy")
+def older(keeper: Keeper) -> Living:
+    """One of the release before, that is left with the newest."""
+    return keeper.living("up", "10.77.6", "haproxy", OLDER)
 
 
 @pytest.fixture(scope="module")

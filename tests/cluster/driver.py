@@ -14,9 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.lab import base, cache, hosts, mirror
+from kubeon.spec.versions import Version, refuses_cgroup_v1
+from tests.lab import base, cache, hosts, machine, mirror
 
-VERSION = "v1.20.2"
+VERSION = os.environ.get("KUBEON_LAB_RELEASE", "v1.37.2")
+"""The release that clusters of the tests have."""
+OLDER = "v1.36.3"
+"""The one before it, from which clusters of the tests are upgraded."""
+
+# The disk is this machine's, of which a kubelet's defaults want a share: then they evict, and collect images.
+_KUBELET = (
+    'kubelet.evictionHard."memory.available"=100Mi',
+    'kubelet.evictionHard."nodefs.available"=1Gi',
+    'kubelet.evictionHard."imagefs.available"=1Gi',
+    "kubelet.imageGCHighThresholdPercent=100",
+)
 TIMEOUT = 600  # seconds; a create takes about 45 on a quiet machine
 SLOW = 240  # seconds; for what takes thirty of them on a machine that does nothing else
 
@@ -165,10 +177,10 @@ class Run:
         return Outcome(self.process.returncode, stdout, stderr)
 
 
-def sources() -> list[str]:
-    """Flags that lead to the lab's mirror and name the versions it has."""
+def sources(release: str = VERSION) -> list[str]:
+    """Flags that lead to the lab's mirror and name the versions it has; and what a kubelet here needs."""
     files, registry = mirror.urls()
-    versions = mirror.versions()["releases"][VERSION]
+    versions = mirror.versions()["releases"][release]
     sets = {
         "components.containerd": versions["containerd"],
         "components.runc": versions["runc"],
@@ -176,7 +188,20 @@ def sources() -> list[str]:
         "components.crictl": versions["crictl"],
     }
     flags = ["--mirror", files, "--registry", f"http://{registry}"]
-    return flags + [word for path, version in sets.items() for word in ("--set", f"{path}={version}")]
+    chosen = [*(f"{path}={version}" for path, version in sets.items()), *kubelet_sets(release)]
+    return flags + [word for each in chosen for word in ("--set", each)]
+
+
+def kubelet_sets(release: str = VERSION) -> tuple[str, ...]:
+    """What kubelets of the lab are told, as values of --set."""
+    on_v1 = not machine.has_cgroup2() and refuses_cgroup_v1(Version.parse(release))
+    return (*_KUBELET, "kubelet.failCgroupV1=false") if on_v1 else _KUBELET
+
+
+def image(name: str, release: str = VERSION) -> str:
+    """The full reference of a release's image ("pause", "etcd")."""
+    (found,) = (one for one in mirror.versions()["releases"][release]["images"] if re.search(rf"/{name}:[^/]+$", one))
+    return str(found)
 
 
 def nodes(control_planes: Sequence[hosts.LabHost], workers: Sequence[hosts.LabHost]) -> list[str]:

@@ -1,13 +1,11 @@
 """Clusters of three control planes and two workers that modules hand on to each other: a create takes a minute.
 
 Each leaves it as it was: three control planes, two workers, the same mode. One that did not gets a new one made for the
-next. One process runs those that share one, in the order of their names (see tests/conftest.py).
+next. One process runs those that share one (see tests/conftest.py).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import pytest
 
 from kubeon.state.home import Home
 from tests.cluster.driver import VERSION, Kubeon, nodes, sources
@@ -15,18 +13,23 @@ from tests.lab import hosts
 from tests.lab.hosts import LabHost, Snapshot
 
 MakeKubeon = Callable[[], Kubeon]
-MEASURED = [pytest.mark.lab, pytest.mark.measured]
 SHARED = {
-    "ha": ("test_certs", "test_high_availability", "test_info"),
-    "ud": ("test_lb_switch", "test_updater", "test_upgrade_cut_off"),
-    "up": ("test_upgrade",),  # by itself: two processes have about as long with all of them
+    "ha": ("test_high_availability", "test_info", "test_certs"),
+    "ud": ("test_updater", "test_lb_switch"),
 }
-"""Modules by the cluster that they share."""
+"""Modules by the cluster that they share, in their order."""
+FIRST = ("test_upgrade", "test_upgrade_cut_off", *(module for modules in SHARED.values() for module in modules))
+"""Modules that begin, the longest first: with three at a time nothing long is to be left for the end."""
 
 
 def sharing(module: str) -> str:
     """The cluster that a module shares with others, or ""."""
     return next((name for name, modules in SHARED.items() if module in modules), "")
+
+
+def rank(module: str) -> int:
+    """Its place among all modules."""
+    return FIRST.index(module) if module in FIRST else len(FIRST)
 
 
 @dataclass
@@ -57,27 +60,27 @@ class Keeper:
     """Makes them when they are asked for, and again when they are not whole."""
 
     make_kubeon: MakeKubeon
-    like: Snapshot
+    like: Callable[[str], Snapshot]
     made: dict[str, Living] = field(default_factory=dict)
 
-    def living(self, name: str, network: str, mode: str) -> Living:
+    def living(self, name: str, network: str, mode: str, release: str = VERSION) -> Living:
         """The cluster of this name, whole; its hosts' addresses begin with `network`."""
         found = self.made.get(name)
         if found is None or not found.is_whole(mode):
             self.remove(name)
-            found = self.made[name] = self._make(name, network, mode)
+            found = self.made[name] = self._make(name, network, mode, release)
         return found
 
     def remove(self, name: str) -> None:
         """Its hosts, and those that its modules have started beside them."""
         hosts.down([host.name for host in hosts.known() if host.name.startswith(f"{name}-")])
 
-    def _make(self, name: str, network: str, mode: str) -> Living:
+    def _make(self, name: str, network: str, mode: str, release: str) -> Living:
         addresses = {f"{name}-m{number}": f"{network}.1{number}" for number in (1, 2, 3)}
         addresses |= {f"{name}-w{number}": f"{network}.2{number}" for number in (1, 2)}
         addresses[f"{name}-x1"] = f"{network}.31"
-        members = hosts.up([f"{host}={address}" for host, address in addresses.items()], like=self.like)
+        members = hosts.up([f"{host}={address}" for host, address in addresses.items()], like=self.like(release))
         found = Living(self.make_kubeon(), name, members[:3], members[3:5], members[5:])
-        flags = [*nodes(found.control_planes, found.workers), "--lb-mode", mode, *sources()]
-        found.kubeon.ok("create", name, VERSION, *flags, "--yes")
+        flags = [*nodes(found.control_planes, found.workers), "--lb-mode", mode, *sources(release)]
+        found.kubeon.ok("create", name, release, *flags, "--yes")
         return found

@@ -13,7 +13,6 @@ MATERIAL = ("install-packages", "install-files", "start-runtime", "import-images
 BEFORE_KUBEADM = ("authorize-key", "prepare-host", *MATERIAL, "configure-network")
 _ROOT = Path(__file__).parents[2]
 _SOURCES = [_ROOT / name for name in ("kubeon", "haproxy", "updater", "systemd")]
-_NAME = "prepared"
 
 
 def prepare(kubeon: Kubeon, phases: tuple[str, ...], *words: str) -> None:
@@ -25,16 +24,18 @@ def prepare(kubeon: Kubeon, phases: tuple[str, ...], *words: str) -> None:
     assert process.returncode == 0, stdout + stderr
 
 
-def snapshot(kubeon: Kubeon) -> Snapshot:
+def snapshot(kubeon: Kubeon, release: str = VERSION) -> Snapshot:
     """A control plane of mode updater before anything of a cluster is there; made by whoever asks first."""
-    kind = "debian-12"
-    found = Snapshot(_NAME, cache.key(*_SOURCES, base.image(kind), repr(mirror.versions())), kind)
-    with (cache.root() / "prepared.lock").open("w") as file:
+    kind, name = "debian-12", f"prepared-{release}"
+    found = Snapshot(name, cache.key(*_SOURCES, base.image(kind), repr(mirror.versions()["releases"][release])), kind)
+    with (cache.root() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if not found.exists():
-            hosts.down([_NAME])
-            (host,) = hosts.up([_NAME])
-            prepare(kubeon, MATERIAL, _NAME, VERSION, *nodes([host], []), "--lb-mode", "updater", *sources())
+            host_name = name.replace(".", "-")
+            hosts.down([host_name])
+            (host,) = hosts.up([host_name])
+            flags = (*nodes([host], []), "--lb-mode", "updater", *sources(release))
+            prepare(kubeon, MATERIAL, "prepared", release, *flags)
             hosts.ssh(host, "systemctl disable -q kubelet.service")  # it would be started over and over
             found.take(host)
     return found

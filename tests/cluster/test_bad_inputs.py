@@ -24,14 +24,14 @@ from kubeon.state.home import Home
 from kubeon.state.lock import hold
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.cluster.conftest import Up, control_machine
-from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
+from tests.cluster.driver import VERSION, Kubeon, image, kubectl, nodes, sources
 from tests.lab import base, faults, hosts, mirror
-from tests.lab.mirror import fileserver
+from tests.lab.mirror import fileserver, layout
 
 pytestmark = pytest.mark.lab
 
 NAME = "beta"
-ARCHIVE = "/github.com/containerd/containerd/releases/download/v1.6.20/containerd-1.6.20-linux-amd64.tar.gz"
+NEVER = f"{VERSION.rpartition('.')[0]}.99"  # a patch release that does not exist
 NOWHERE = "10.77.250.1"  # in the lab's network, but no host of it
 # Everything that kubeon may leave on a host, and nothing that changes by itself.
 SNAPSHOT = r"""
@@ -330,8 +330,8 @@ def test_a_version_that_does_not_exist(ground: Ground) -> None:
     """Each file that is not there, once the hint that fits them all."""
     without_material(ground)
 
-    screen = ground.refused(4, "[Material] cannot fetch", "/release/v1.20.99/bin/linux/amd64/kubelet.sha256",
-                         "404 Not Found", "the version asked for", version="v1.20.99")  # fmt: skip
+    screen = ground.refused(4, "[Material] cannot fetch", f"/release/{NEVER}/bin/linux/amd64/kubelet.sha256",
+                         "404 Not Found", "the version asked for", version=NEVER)  # fmt: skip
 
     assert screen.count("the version asked for") == 1
 
@@ -368,7 +368,7 @@ def test_a_registry_without_the_images(ground: Ground) -> None:
     _, registry = mirror.urls()
     ground.flags[ground.flags.index("--registry") + 1] = f"http://{registry}/nowhere"
 
-    ground.refused(4, "[Material] image k8s.gcr.io/kube-apiserver:v1.20.2 is not in the registry", "404", "--registry")
+    ground.refused(4, f"[Material] image {image('kube-apiserver')} is not in the registry", "404", "--registry")
 
 
 @pytest.fixture
@@ -527,15 +527,16 @@ def test_after_a_series_of_failures_the_same_command_works(ground: Ground, tmp_p
     """A damaged archive, then a full disk on a host; then the command makes the cluster, and guards it afterwards."""
     one, two, _ = ground.bare
     store = without_material(ground)
-    rule = {"prefix": "/github.com/containerd/", "fault": "corrupt"}
+    archive = f"/{layout.files(VERSION, mirror.versions()['releases'][VERSION])['containerd'].path}"
+    rule = {"prefix": archive, "fault": "corrupt"}
     nodes_and_mirror = [*ground.nodes(), *by("URL")]
     with a_mirror(tmp_path, {**rule, "times": 0}) as url:
         words = [url if word == "URL" else word for word in nodes_and_mirror]
         control = tmp_path / "faults.json"
 
         # the checksum file is right, the archive is not
-        control.write_text(json.dumps([{"prefix": f"{ARCHIVE}.sha256sum", "fault": ""}, rule]))
-        screen = failing(ground.kubeon, words, 7, "2 of 2 hosts failed", ARCHIVE, "is damaged or not the one asked for",
+        control.write_text(json.dumps([{"prefix": f"{archive}.sha256sum", "fault": ""}, rule]))
+        screen = failing(ground.kubeon, words, 7, "2 of 2 hosts failed", archive, "is damaged or not the one asked for",
                          "its sha256 is", "expected", "the mirror or a proxy serves another file")  # fmt: skip
         assert "b1, b2:" in screen
         assert [half_done(host) for host in (one, two)] == [[], []]
@@ -567,7 +568,7 @@ def guarded(ground: Ground, words: list[str]) -> None:
     record = ground.home.cluster(NAME).read_spec()
     other = control_machine(ground.kubeon.folder / "other", ground.kubeon.home / "store")
     tries = {
-        "another version": (ground.kubeon, [NAME, "v1.20.15", *words], 3, "kubeon upgrade"),
+        "another version": (ground.kubeon, [NAME, NEVER, *words], 3, "kubeon upgrade"),
         "a node less": (ground.kubeon, [NAME, VERSION, *words[:2], *words[4:]], 3, "kubeon del"),
         "other networks": (ground.kubeon, [NAME, VERSION, *words, "--pod-subnet", "10.9.0.0/16"], 3, "a new cluster"),
         "another name": (ground.kubeon, ["gamma", VERSION, *words], 4, f"it belongs to cluster {NAME}"),

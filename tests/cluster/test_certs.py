@@ -25,13 +25,13 @@ from kubeon.state.home import Home
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.cluster import certificates, pods
 from tests.cluster.driver import kubectl
-from tests.cluster.living import MEASURED, Living
+from tests.cluster.living import Living
 from tests.cluster.probe import probing
 from tests.lab import hosts
 from tests.measured import measured
 from tests.pki.expiry import aged
 
-pytestmark = MEASURED
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 # All that may fail: reads that wait in etcd just when its lead is handed over, and connections that an API server had
 # not yet accepted when it closed its port, which clients of Kubernetes open again.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import Up
-from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
+from tests.cluster.driver import VERSION, Kubeon, image, kubectl, nodes, sources
 from tests.lab import faults, hosts
 from tests.lab.hosts import LabHost, Snapshot
 from tests.measured import measured
@@ -46,7 +46,7 @@ spec:
   selector: {matchLabels: {app: kept}}
   template:
     metadata: {labels: {app: kept}}
-    spec: {containers: [{name: pause, image: "k8s.gcr.io/pause:3.2"}]}
+    spec: {containers: [{name: pause, image: "PAUSE"}]}
 """
 
 
@@ -122,7 +122,7 @@ def eta(up: Up, prepared: Snapshot, module_kubeon: Kubeon) -> Eta:
     """Three control planes and a worker, with something in it; and two more hosts."""
     one, two, three, worker, four, five = up("et-1", "et-2", "et-3", "et-w", "et-4", "et-5", like=prepared)
     module_kubeon.ok("create", "eta", VERSION, *nodes([one, two, three], [worker]), *sources(), "--yes")
-    kubectl(one, "apply -f -", stdin=OBJECTS)
+    kubectl(one, "apply -f -", stdin=OBJECTS.replace("PAUSE", image("pause")))
     kubectl(one, "rollout status deployment kept -n kept --timeout 120s")
     found = Eta(module_kubeon, [one, two, three], worker, [four, five])
     found.running = found.containers()
@@ -136,7 +136,9 @@ def test_health_and_defragmentation(eta: Eta) -> None:
 
     assert found["healthy"], found
     assert [member["role"] for member in found["members"]].count("leader") == 1
-    assert all(member["status"]["version"].startswith("3.4") for member in found["members"])
+    assert {member["status"]["version"] for member in found["members"]} == {
+        image("etcd").rpartition(":")[2].partition("-")[0]
+    }
     assert found["quorum"] == {"voters": 3, "healthy": 3, "needed": 2, "mayFail": 1, "lost": False}
     assert len(sizes) == 3
     assert all(0 < each["after"] <= each["before"] for each in sizes)
@@ -167,6 +169,7 @@ def test_all_three_go_back_to_the_snapshot(eta: Eta) -> None:
         assert "member" in hosts.ssh(host, "ls /var/lib/etcd.before-*").stdout
 
 
+@pytest.mark.soak
 def test_two_of_three_are_lost_and_nothing_else(eta: Eta) -> None:
     """It is said in time what is wrong; the member that is left has it all."""
     eta.write("last")
@@ -188,6 +191,7 @@ def test_two_of_three_are_lost_and_nothing_else(eta: Eta) -> None:
     assert eta.containers() == eta.running, "pods of before were started anew"
 
 
+@pytest.mark.soak
 def test_the_data_is_destroyed_too(eta: Eta) -> None:
     """Nothing is left but the snapshot: etcd begins anew with nothing, and the API shows an empty cluster."""
     stop = "ctr -n k8s.io tasks kill -s SIGKILL $(crictl ps --name '^etcd$' -q)"
@@ -200,6 +204,7 @@ def test_the_data_is_destroyed_too(eta: Eta) -> None:
     eta.running = eta.containers()
 
 
+@pytest.mark.soak
 def test_the_dead_leave_and_it_is_three_again(eta: Eta) -> None:
     """By `del` and `add`, as ever."""
     eta.kubeon.ok("del", eta.name, "@et-2+et-3", "--dead", "--yes")

@@ -10,7 +10,7 @@ import pytest
 from kubeon.spec.loading import build_spec
 from kubeon.state.home import Home
 from tests.cluster.conftest import Up
-from tests.cluster.driver import Kubeon
+from tests.cluster.driver import VERSION, Kubeon
 from tests.lab import base, hosts
 from tests.lab.hosts import LabHost
 
@@ -44,7 +44,7 @@ def pair(up: Up, module_kubeon: Kubeon) -> Pair:
             for host, role in zip(two, ("control-plane", "worker"), strict=True)
         ]
         ssh = {"user": user, "key": str(base.private_key())}
-        mapping = {"name": name, "version": "v1.20.2", "nodes": nodes, "ssh": ssh}
+        mapping = {"name": name, "version": VERSION, "nodes": nodes, "ssh": ssh}
         home.cluster(name).write_proposed(build_spec(mapping))
     return Pair(module_kubeon, two)
 

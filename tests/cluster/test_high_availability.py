@@ -12,13 +12,13 @@ import pytest
 
 from kubeon.lb.haproxy import HOSTS
 from tests.cluster.driver import haproxy_servers, kubectl, wait_for
-from tests.cluster.living import MEASURED, Living
+from tests.cluster.living import Living
 from tests.cluster.probe import Report, Stream, probing, show
 from tests.lab import faults, hosts, machine
 from tests.lab.hosts import LabHost
 from tests.measured import measured
 
-pytestmark = MEASURED
+pytestmark = pytest.mark.lab
 
 NOTICED = 20  # seconds; afterwards a server that is gone must not cost a request
 
@@ -73,7 +73,9 @@ def test_a_new_control_plane(ha: Living) -> None:
     assert pods(ha) == before
 
 
-@pytest.mark.parametrize("leads", [False, True], ids=["follower", "leader"])
+@pytest.mark.parametrize(
+    "leads", [pytest.param(False, id="follower", marks=pytest.mark.soak), pytest.param(True, id="leader")]
+)
 def test_a_control_plane_that_leaves(ha: Living, leads: bool) -> None:
     """The same while a living one is removed, in whose keeping some of the connections are.
 
@@ -97,6 +99,7 @@ def test_a_control_plane_that_leaves(ha: Living, leads: bool) -> None:
     assert pods(ha) == before
 
 
+@pytest.mark.soak
 def test_one_that_has_left_returns(ha: Living) -> None:
     """And then there are three again."""
     back = ha.bare.pop()
@@ -106,6 +109,7 @@ def test_one_that_has_left_returns(ha: Living) -> None:
     assert all(set(haproxy_servers(worker)) == set(servers(ha)) for worker in ha.workers)
 
 
+@pytest.mark.soak
 def test_old_workers_of_haproxy_end_with_their_connections(ha: Living) -> None:
     """After a reload there are two for as long as a client keeps its connection."""
     worker = ha.workers[0]

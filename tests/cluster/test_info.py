@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.cluster.driver import VERSION, wait_for
-from tests.cluster.living import MEASURED, Living
+from tests.cluster.living import Living
 from tests.lab import faults, hosts
 from tests.measured import measured
 
-pytestmark = MEASURED
+pytestmark = pytest.mark.lab
 
 _MANIFEST = "/etc/kubernetes/manifests/local-haproxy.yaml"
 _GONE = "for i in $(seq 120); do crictl ps -q --name haproxy | grep -q . || exit 0; sleep 0.5; done; exit 1"

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,11 @@ pytestmark = pytest.mark.lab
 
 NOTICED = 75  # seconds; a host that is gone is noticed 30 s after the first packet that it does not answer
 WORKING = "[kubelet-start]"  # what kubeadm says when it has begun to change the host
+
+
+def often(*values: Any) -> Any:
+    """One more moment, for the soak."""
+    return pytest.param(*values, marks=pytest.mark.soak)
 
 
 @dataclass
@@ -71,9 +77,9 @@ def test_one_at_a_time(kappa: Kappa) -> None:
 @pytest.mark.parametrize(
     "moment",
     [
-        r"\[prepare-host\]: (started|changed)",
+        often(r"\[prepare-host\]: (started|changed)"),
         r"\[install-packages\]: started",
-        r"sending kubernetes|sending kubelet|sending containerd",
+        often(r"sending kubernetes|sending kubelet|sending containerd"),
         r"\[start-runtime\]: started",
     ],
 )
@@ -103,11 +109,11 @@ def test_ctrl_c_finishes_what_runs(kappa: Kappa) -> None:
 @pytest.mark.parametrize(
     "moment",
     [
-        r"sending .* images|\[import-images\]: ok",
-        r"\[place-certificates\]: started",
+        often(r"sending .* images|\[import-images\]: ok"),
+        often(r"\[place-certificates\]: started"),
         rf"k1: {re.escape(WORKING)}",
         r"k1: \[upload-config\]",
-        r"k1: \[addons\]",
+        often(r"k1: \[addons\]"),
     ],
 )
 def test_killed_while_the_control_plane_is_made(kappa: Kappa, moment: str) -> None:
@@ -132,7 +138,10 @@ def test_a_worker_without_sshd(kappa: Kappa) -> None:
     assert {"k1": "True", "k3": "True"}.items() <= kappa.ready().items()
 
 
-@pytest.mark.parametrize(("fault", "undo"), [(faults.cut, faults.restore), (faults.power_off, faults.power_on)])
+@pytest.mark.parametrize(
+    ("fault", "undo"),
+    [often(faults.cut, faults.restore), pytest.param(faults.power_off, faults.power_on, id="power_off-power_on")],
+)
 def test_a_worker_that_is_gone(kappa: Kappa, fault: Callable[[LabHost], None], undo: Callable[[LabHost], None]) -> None:
     """Cable or plug pulled in the middle of its join: noticed in time, and the others are as before."""
     _not_joined(kappa)
@@ -150,7 +159,7 @@ def test_a_worker_that_is_gone(kappa: Kappa, fault: Callable[[LabHost], None], u
 
 @pytest.mark.parametrize(
     "moment",
-    [rf"k2: {re.escape(WORKING)}", r"k2: .*\[register-node\]: started", r"\[verify-cluster\]: started"],
+    [rf"k2: {re.escape(WORKING)}", often(r"k2: .*\[register-node\]: started"), often(r"\[verify-cluster\]: started")],
 )
 def test_killed_while_nodes_join(kappa: Kappa, moment: str) -> None:
     """A join that was cut off is taken up again; so is everything after it."""

@@ -13,17 +13,21 @@ import pytest
 from tests.cluster.balancer import start_haproxy
 from tests.cluster.conftest import Up
 from tests.cluster.driver import kubectl
-from tests.cluster.living import MEASURED, Living
+from tests.cluster.living import Living
 from tests.cluster.probe import probing, show
 from tests.lab import hosts
 from tests.lab.hosts import LabHost
 from tests.measured import measured
 
-pytestmark = MEASURED
+pytestmark = pytest.mark.lab
 
 API, BALANCER = "apiserver.cluster.local", "10.77.9.40"
 LEADS_TO = {"haproxy": "127.0.0.1", "updater": "10.96.0.2", "external": BALANCER}
-PAIRS = [("updater", "haproxy"), ("haproxy", "external"), ("external", "updater")]
+PAIRS = [
+    pytest.param("updater", "haproxy", id="updater-haproxy"),
+    pytest.param("haproxy", "external", id="haproxy-external", marks=pytest.mark.soak),
+    pytest.param("external", "updater", id="external-updater", marks=pytest.mark.soak),
+]
 TRACES = {"haproxy": "haproxy", "updater": "apiserver-"}  # in names of files and processes
 # Connections that are open just when what carries them ends, on each worker: its client opens them again.
 FEW = 2
@@ -70,7 +74,7 @@ def cluster(ud: Living, up: Up) -> Switched:
     return Switched(**vars(ud))
 
 
-@pytest.mark.parametrize(("old", "mode"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
+@pytest.mark.parametrize(("old", "mode"), PAIRS)
 def test_nobody_is_interrupted(cluster: Switched, old: str, mode: str) -> None:
     """Requests go on, nodes stay Ready, and nothing of the way of before is left."""
     assert cluster.leads_to(cluster.workers[0]) == LEADS_TO[old]
@@ -102,6 +106,7 @@ def test_nobody_is_interrupted(cluster: Switched, old: str, mode: str) -> None:
     assert kubeon.data("create", cluster.name, "--yes")["changed"] is False
 
 
+@pytest.mark.soak
 def test_cut_off_and_taken_back(cluster: Switched) -> None:
     """Killed when a node has taken the new way: `del` is refused, and the mode of before leads back."""
     before, kubeon = cluster.ready_since(), cluster.kubeon

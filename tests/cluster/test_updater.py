@@ -16,13 +16,13 @@ import pytest
 
 from kubeon.lb.updater import FOLDER, SCRIPT, SLICE, UPDATER
 from tests.cluster.driver import SLOW, kubectl, wait_for
-from tests.cluster.living import MEASURED, Living
+from tests.cluster.living import Living
 from tests.cluster.probe import probing, show
 from tests.lab import faults, hosts
 from tests.lab.hosts import LabHost
 from tests.measured import measured
 
-pytestmark = MEASURED
+pytestmark = pytest.mark.lab
 
 API, CLUSTER_IP = "apiserver.cluster.local", "10.96.0.2"
 LEASE = 15  # seconds
@@ -232,6 +232,7 @@ def test_a_control_plane_without_power(cluster: Updated) -> None:
     cluster.works()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("alone", [0, 20], ids=["together", "workers first"])
 def test_all_without_power(cluster: Updated, alone: float) -> None:
     """Nobody does anything by hand, and every kubelet comes back."""
@@ -248,6 +249,7 @@ def test_all_without_power(cluster: Updated, alone: float) -> None:
     measured(f"all are back after {time.monotonic() - began:.0f} s")
 
 
+@pytest.mark.soak
 def test_down_to_one_control_plane_and_back(cluster: Updated) -> None:
     """The first one goes, too; nothing is ever stranded."""
     gone, kubeon = cluster.control_planes[:2], cluster.kubeon

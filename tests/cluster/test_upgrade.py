@@ -1,25 +1,27 @@
-"""Nodes go from v1.20.2 to a later patch release while people use them.
+"""Nodes go to the next minor release while people use them, cut off on the way; etcd goes along.
 
 The tests go in order. What was measured is in pytest's summary.
 """
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import pytest
 
-from tests.cluster.driver import VERSION, kubectl
-from tests.cluster.living import MEASURED, Living
+from tests.cluster.driver import OLDER, VERSION, image, kubectl, wait_for
+from tests.cluster.living import Living
 from tests.cluster.pods import IMAGE
-from tests.cluster.probe import probing, show
+from tests.cluster.probe import Report, probing, show
 from tests.lab import hosts, mirror
 from tests.lab.hosts import LabHost
 from tests.measured import measured
 
-pytestmark = MEASURED
+pytestmark = pytest.mark.lab
 
-NEW = "v1.20.15"
+RESTARTS = 12  # of thousands: requests that were on their way when an API server or its haproxy's choice of one ended
 # As PID 1 httpd takes no notice of SIGTERM: a pod that leaves answers until its last second.
 _WEB = f"""
 apiVersion: apps/v1
@@ -41,7 +43,7 @@ spec:
         command: [sh, -c, "mkdir -p /www; echo hello >/www/index.html; exec httpd -f -p 8080 -h /www"]
         readinessProbe: {{httpGet: {{path: /, port: 8080}}, periodSeconds: 1}}
 ---
-apiVersion: policy/v1beta1
+apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata: {{name: web}}
 spec:
@@ -64,9 +66,9 @@ spec:
   template:
     metadata: {labels: {app: only}}
     spec:
-      containers: [{name: pause, image: "k8s.gcr.io/pause:3.2"}]
+      containers: [{name: pause, image: "PAUSE"}]
 ---
-apiVersion: policy/v1beta1
+apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata: {name: only}
 spec:
@@ -76,6 +78,14 @@ spec:
 _CERTIFICATES = (
     "find /etc/kubernetes /var/lib/kubelet/pki -name '*.crt' -o -name '*.key' -o -name '*.conf' -o -name '*.pem'"
 )
+
+
+@dataclass
+class Asked:
+    """What clients found."""
+
+    service: list[Report]  # of the Deployment behind its Service
+    api: list[Report]  # of the API, as workers reach it
 
 
 @dataclass
@@ -94,7 +104,26 @@ class Upgraded(Living):
 
     def upgrade(self, *words: str) -> list[str]:
         """The command."""
-        return ["upgrade", self.name, NEW, "--yes", *words]
+        return ["upgrade", self.name, VERSION, "--yes", *words]
+
+    @contextmanager
+    def asked(self, *at: LabHost) -> Iterator[Asked]:
+        """Meanwhile the Deployment is, and the API from workers, ten times a second on new and on kept connections."""
+        wait_for(lambda: bool(kubectl(self.first, "get --raw /readyz", check=False)))  # kubeadm may be at it still
+        address = kubectl(self.first, "get service web -o jsonpath={.spec.clusterIP}")
+        admin = self.kubeon.home / "clusters" / self.name / "admin.conf"
+        found = Asked([], [])
+        with ExitStack() as stack:
+            clients = at or (self.first, self.workers[0])
+            service = stack.enter_context(probing(clients, None, address=address, port=80, seconds=1800))
+            workers = [host for host in clients if host in self.workers]
+            api = stack.enter_context(probing(workers, admin, seconds=1800, by_name=True))
+            began = time.monotonic()
+            yield found
+            found.service += service()
+            found.api += api()
+        for report in (*found.service, *found.api):
+            show(report, began)
 
     def kubelets(self) -> dict[str, str]:
         """What the nodes report."""
@@ -107,32 +136,39 @@ class Upgraded(Living):
 
     def check(self) -> None:
         """Everything has the new version, is Ready, and takes pods."""
-        assert self.kubelets() == dict.fromkeys((host.name for host in self.hosts), NEW)
+        assert self.kubelets() == dict.fromkeys((host.name for host in self.hosts), VERSION)
         for host in self.control_planes:
             says = kubectl(host, f"get --raw /version --server https://{host.address}:6443")
-            assert json.loads(says)["gitVersion"] == NEW
+            assert json.loads(says)["gitVersion"] == VERSION
         items = json.loads(kubectl(self.first, "get nodes -o json"))["items"]
         assert not [item["metadata"]["name"] for item in items if item["spec"].get("unschedulable")]
         pods = json.loads(kubectl(self.first, "get pods --namespace kube-system -o json"))["items"]
         images = {c["image"] for pod in pods for c in pod["spec"]["containers"]}
-        old = {image for image in images if image.endswith(f":{VERSION}")}
-        assert not old
+        assert not {one for one in images if one.endswith(f":{OLDER}")}
+        assert image("etcd") in images
         for host in self.hosts:
             assert hosts.ssh(host, "ls /var/lib/kubeon/upgrade", check=False).stdout == ""
 
 
 @pytest.fixture(scope="module")
-def cluster(old: Living) -> Upgraded:
+def cluster(older: Living) -> Upgraded:
     """Its own: what would come after has another version."""
-    mirror.prepare((VERSION, NEW))
-    found = Upgraded(**vars(old))
+    mirror.prepare((OLDER, VERSION))
+    found = Upgraded(**vars(older))
     found.serves()
+    kubectl(found.first, "create secret generic precious --from-literal=text=kept")
     return found
+
+
+@pytest.fixture(scope="module")
+def certificates(cluster: Upgraded) -> dict[str, str]:
+    """As they were before."""
+    return cluster.certificates()
 
 
 def test_a_budget_that_can_never_be_met_is_told_before_anything_is_touched(cluster: Upgraded) -> None:
     """By evictions that the API server only tries."""
-    kubectl(cluster.first, "apply -f -", stdin=_ONLY_ONE)
+    kubectl(cluster.first, "apply -f -", stdin=_ONLY_ONE.replace("PAUSE", image("pause", OLDER)))
     kubectl(cluster.first, "rollout status deployment/only --timeout=120s")
     time.sleep(2)  # the budget's controller counts
 
@@ -142,36 +178,63 @@ def test_a_budget_that_can_never_be_met_is_told_before_anything_is_touched(clust
     assert "default/only-" in outcome.text
     assert "could not be evicted" in outcome.text
     assert "allows that never: only" in outcome.text
-    assert set(cluster.kubelets().values()) == {VERSION}
+    assert set(cluster.kubelets().values()) == {OLDER}
     for host in cluster.hosts:
         assert hosts.ssh(host, "ls /var/lib/kubeon/upgrade", check=False).stdout == ""
     kubectl(cluster.first, "delete deployment/only pdb/only")
 
 
-def test_upgrade_under_load(cluster: Upgraded) -> None:
-    """A Deployment with a budget is asked 20 times a second through its Service; certificates stay."""
-    certificates = cluster.certificates()
-    address = kubectl(cluster.first, "get service web -o jsonpath={.spec.clusterIP}")
-    with probing([cluster.first, cluster.workers[0]], None, address=address, port=80, seconds=900) as end:
-        began = time.monotonic()
-        outcome = cluster.kubeon.ok(*cluster.upgrade(), timeout=900)
-        measured(f"upgrade of 3 + 2: {time.monotonic() - began:.0f} s")
-        reports = end()
+@pytest.mark.usefixtures("certificates")
+def test_killed_inside_kubeadm_and_while_a_worker_is_drained(cluster: Upgraded) -> None:
+    """SIGKILL, twice; nobody misses the Deployment meanwhile."""
+    with cluster.asked() as asked:
+        for moment in (
+            r"\[upgrade/staticpods\] Preparing for \"kube-controller-manager\"",
+            r"\[upgrade-workers\]: started",
+        ):
+            run = cluster.kubeon.watched(cluster.name, *cluster.upgrade())
+            run.reach(moment, patience=1200)
+            time.sleep(1)
+            run.kill()
+        time.sleep(3)
 
-    for report in reports:
-        show(report, began)
-    assert "has v1.20.15" in outcome.stdout
+    nobody_missed(asked)
+
+
+def test_nothing_else_is_begun(cluster: Upgraded) -> None:
+    """It says what goes on."""
+    refused = cluster.kubeon.run("create", cluster.name, "--yes")
+
+    assert refused.exit_code == 6, refused.text
+    assert f"kubeon upgrade {cluster.name} {VERSION} goes on with it" in refused.text
+
+
+def test_the_same_command_ends_it(cluster: Upgraded, certificates: dict[str, str]) -> None:
+    """Everything has the new version, etcd and its data too; certificates are what they were."""
+    with cluster.asked() as asked:
+        began = time.monotonic()
+        outcome = cluster.kubeon.ok(*cluster.upgrade(), timeout=1200)
+        measured(f"the upgrade that went on: {time.monotonic() - began:.0f} s")
+
+    nobody_missed(asked)
+    assert f"has {VERSION}" in outcome.stdout
     cluster.check()
     assert cluster.certificates() == certificates
-    assert all(not report.new.failed for report in reports)
-    again = cluster.kubeon.ok(*cluster.upgrade())
-    assert "has v1.20.15 already; nothing was changed" in again.stdout
+    assert kubectl(cluster.first, "get secret precious -o jsonpath={.data.text}") == "a2VwdA=="
+    assert f"has {VERSION} already; nothing was changed" in cluster.kubeon.ok(*cluster.upgrade()).stdout
     assert cluster.kubeon.data("create", cluster.name, "--yes")["changed"] is False
 
 
 def test_the_way_back_is_refused(cluster: Upgraded) -> None:
     """Never down."""
-    outcome = cluster.kubeon.run("upgrade", cluster.name, VERSION, "--yes")
+    outcome = cluster.kubeon.run("upgrade", cluster.name, OLDER, "--yes")
 
     assert outcome.exit_code == 4, outcome.text
     assert "would be a downgrade" in outcome.text
+
+
+def nobody_missed(asked: Asked) -> None:
+    """The Deployment; of the API as few as were on their way to a server that ended."""
+    assert all(report.new.done > 100 for report in (*asked.service, *asked.api))
+    assert [report.new.failed for report in asked.service] == [[] for _ in asked.service]
+    assert all(len(report.new.failed) <= RESTARTS for report in asked.api)

@@ -4,52 +4,35 @@ The tests go in order; what was measured is in pytest's summary.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from kubeon.lb.updater import UPDATER
-from tests.cluster.driver import VERSION, kubectl, wait_for
-from tests.cluster.living import MEASURED, Living
-from tests.cluster.probe import Report, probing, show
+from tests.cluster.driver import OLDER, VERSION, kubectl, wait_for
+from tests.cluster.living import Keeper
 from tests.cluster.test_updater import API
-from tests.cluster.test_upgrade import NEW, Upgraded
+from tests.cluster.test_upgrade import Upgraded
 from tests.lab import faults, hosts, mirror
-from tests.lab.hosts import LabHost
 from tests.measured import measured
 
-pytestmark = MEASURED
+pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 
 class CutOff(Upgraded):
     """The cluster."""
 
-    @contextmanager
-    def asked(self, *at: LabHost) -> Iterator[list[Report]]:
-        """The Deployment is, 20 times a second on each of two nodes; what they found when the block has ended."""
-        wait_for(lambda: bool(kubectl(self.first, "get --raw /readyz", check=False)))  # kubeadm may be at it still
-        address = kubectl(self.first, "get service web -o jsonpath={.spec.clusterIP}")
-        reports: list[Report] = []
-        with probing(at or [self.first, self.workers[0]], None, address=address, port=80, seconds=900) as end:
-            began = time.monotonic()
-            yield reports
-            reports += end()
-        for report in reports:
-            show(report, began)
-
     def answers(self) -> bool:
         """Does the Deployment, each time? Pods of a host that has just booted may not be what the API has of them."""
-        with self.asked() as reports:
+        with self.asked() as asked:
             time.sleep(5)
-        return not any(report.new.failed for report in reports)
+        return not any(report.new.failed for report in asked.service)
 
 
 @pytest.fixture(scope="module")
-def cut(ud: Living) -> CutOff:
-    """Handed on, for the last time: nothing is left afterwards."""
-    mirror.prepare((VERSION, NEW))
-    cluster = CutOff(**vars(ud))
+def cut(keeper: Keeper) -> CutOff:
+    """Of the release before; nothing is left afterwards."""
+    mirror.prepare((OLDER, VERSION))
+    cluster = CutOff(**vars(keeper.living("uc", "10.77.10", "updater", OLDER)))
     cluster.serves()
     return cluster
 
@@ -72,14 +55,14 @@ def certificates(cut: CutOff) -> dict[str, str]:
 )
 def test_killed(cut: CutOff, moment: str) -> None:
     """While files are brought, inside `kubeadm upgrade apply`, while a worker is drained: no request fails."""
-    with cut.asked() as reports:
+    with cut.asked() as asked:
         run = cut.kubeon.watched(cut.name, *cut.upgrade())
         run.reach(moment, patience=600)
         time.sleep(1)
         run.kill()
         time.sleep(3)
 
-    assert [report.new.failed for report in reports] == [[], []]
+    assert [report.new.failed for report in asked.service] == [[], []]
 
 
 def test_nothing_else_is_begun(cut: CutOff) -> None:
@@ -87,7 +70,7 @@ def test_nothing_else_is_begun(cut: CutOff) -> None:
     refused = cut.kubeon.run("create", cut.name, "--yes")
 
     assert refused.exit_code == 6, refused.text
-    assert f"kubeon upgrade {cut.name} {NEW} goes on with it" in refused.text
+    assert f"kubeon upgrade {cut.name} {VERSION} goes on with it" in refused.text
 
 
 def test_a_worker_without_power(cut: CutOff) -> None:
@@ -95,7 +78,7 @@ def test_a_worker_without_power(cut: CutOff) -> None:
     with cut.asked(*cut.control_planes[:2]):
         run = cut.kubeon.watched(cut.name, *cut.upgrade("--drain-timeout", "30"))  # nobody leaves a dead host
         run.reach(r"\[upgrade-workers\]: started", patience=600)
-        busy = next(host for host in cut.workers if cut.kubelets()[host.name] == VERSION)
+        busy = next(host for host in cut.workers if cut.kubelets()[host.name] == OLDER)
         faults.power_off(busy)
         failed = run.end(patience=600)
         faults.power_on(busy)
@@ -110,13 +93,13 @@ def test_the_same_command_ends_it(cut: CutOff, certificates: dict[str, str]) -> 
     hundred none to four did.
     """
     wait_for(cut.answers)
-    with cut.asked() as reports:
+    with cut.asked() as asked:
         began = time.monotonic()
         cut.kubeon.ok(*cut.upgrade(), timeout=900)
         measured(f"the upgrade that went on: {time.monotonic() - began:.0f} s")
 
     cut.check()
-    assert all(len(report.new.failed) < report.new.sent / 10 for report in reports)
+    assert all(len(report.new.failed) < report.new.sent / 10 for report in asked.service)
     assert cut.certificates() == certificates
     assert "nothing was changed" in cut.kubeon.ok(*cut.upgrade()).stdout
     assert cut.kubeon.data("create", cut.name, "--yes")["changed"] is False
