@@ -180,6 +180,12 @@ class Run:
 def sources(release: str = VERSION) -> list[str]:
     """Flags that lead to the lab's mirror and name the versions it has; and what a kubelet here needs."""
     files, registry = mirror.urls()
+    settings = [word for each in kubelet_sets(release) for word in ("--set", each)]
+    return ["--mirror", files, "--registry", f"http://{registry}", *components(release), *settings]
+
+
+def components(release: str = VERSION) -> list[str]:
+    """Flags that name the versions which the lab has for a release."""
     versions = mirror.versions()["releases"][release]
     sets = {
         "components.containerd": versions["containerd"],
@@ -187,9 +193,7 @@ def sources(release: str = VERSION) -> list[str]:
         "components.cniPlugins": versions["cni-plugins"],
         "components.crictl": versions["crictl"],
     }
-    flags = ["--mirror", files, "--registry", f"http://{registry}"]
-    chosen = [*(f"{path}={version}" for path, version in sets.items()), *kubelet_sets(release)]
-    return flags + [word for each in chosen for word in ("--set", each)]
+    return [word for path, version in sets.items() for word in ("--set", f"{path}={version}")]
 
 
 def kubelet_sets(release: str = VERSION) -> tuple[str, ...]:
