@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeon.errors import CommandError, KubeonError, OperationError, PreflightError, StateError, UsageError
+from kubeon.errors import BundleError, CommandError, KubeonError, OperationError, PreflightError, StateError, UsageError
 from kubeon.etcd import snapshots
 from kubeon.etcd.snapshots import file_problem, parse_content
 from kubeon.phases import snapshot as phases_snapshot
@@ -153,6 +153,30 @@ def test_a_snapshot_that_comes_damaged(world: MakeWorld, monkeypatch: pytest.Mon
         here.take_snapshot()
 
     assert snapshots_of(here.state).all() == []
+
+
+def test_an_image_of_etcd_without_etcdutl(world: MakeWorld) -> None:
+    """That of Kubernetes 1.34.0 and 1.34.1: it comes from etcd's release, once, to the host that needs it."""
+    here = created(world)
+    here.without_etcdutl("3.6.4")
+
+    assert file_problem(here.take_snapshot().snapshot.path) == ""
+
+    brought = [name for name in ("cp1", "cp2", "cp3") if snapshots.ETCDUTL in here[name].programs]
+    assert len(brought) == 1
+    here.take_snapshot()
+    assert here[brought[0]].told.count("unpack") == 1
+
+
+def test_an_etcdutl_that_cannot_be_had(world: MakeWorld) -> None:
+    """Is told as that, before a snapshot is taken."""
+    here = created(world)
+    here.without_etcdutl("3.6.4", elsewhere=False)
+
+    with pytest.raises(BundleError, match=r"the image of etcd 3\.6\.4 has no etcdutl, and it cannot be had otherwise"):
+        here.take_snapshot()
+
+    assert not any("save_snapshot" in machine.told for machine in here.machines.values())
 
 
 def test_older_snapshots_go(world: MakeWorld) -> None:

@@ -54,6 +54,32 @@ def old_data(here: World, name: str) -> list[str]:
     return [path for path in here[name].files if path.startswith("/var/lib/etcd.before-")]
 
 
+def test_an_image_of_etcd_without_etcdutl(world: MakeWorld) -> None:
+    """It is brought while everything still runs; of a single member, too."""
+    here = world(control_planes=3, workers=1)
+    here.without_etcdutl("3.6.4")
+    here.create()
+    lose(here, "cp2", "cp3")
+
+    here.restore(member="@ip=10.0.0.1", dead=["@ip=10.0.0.2,10.0.0.3"])
+
+    told = here["cp1"].told
+    assert told.index("unpack", told.index("inspect_etcd")) < told.index("park")
+
+
+def test_without_etcdutl_nothing_is_stopped(world: MakeWorld) -> None:
+    """Where it cannot be had."""
+    here = world(control_planes=1, workers=1)
+    here.without_etcdutl("3.6.4", elsewhere=False)
+    here.create()
+    here.api.etcd.stop("10.0.0.1")
+
+    with pytest.raises(KubeonError, match="has no etcdutl"):
+        here.restore(member="@ip=10.0.0.1")
+
+    assert "park" not in here["cp1"].told
+
+
 def test_all_control_planes_are_restored(world: MakeWorld) -> None:
     """To the snapshot's revision; the old data is kept, everything runs again, nothing is left lying about."""
     here, path = created(world)

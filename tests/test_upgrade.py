@@ -18,8 +18,10 @@ from kubeon.errors import (
     UsageError,
 )
 from kubeon.kube.cordon import MARK
+from kubeon.operations import upgrade_checks
 from kubeon.phases import adopted
 from kubeon.spec.model import Components
+from kubeon.spec.skew import removed_etcd_flags
 from tests.conftest import MakeWorld
 from tests.fakes.api import READY
 from tests.fakes.world import World
@@ -506,6 +508,152 @@ def test_the_next_minor_release(world: MakeWorld) -> None:
 
     assert set(kubelets(here).values()) == {"v1.35.1"}
     assert here["w1"].restarted == ["containerd.service"]
+
+
+def test_a_kubeadm_of_a_killed_run_is_waited_for_and_that_is_said(world: MakeWorld) -> None:
+    """On the screen and in the log: on which host, for what, since when."""
+    here = running(world, control_planes=1, workers=1)
+    here["cp1"].busy = "kubeadm upgrade"
+
+    result = here.upgrade(NEW)
+
+    what = "waits for a command of an earlier run to end: kubeadm upgrade, which began 85 s ago"
+    assert here.watcher.warnings == [(what, "cp1")]
+    assert result.log is not None
+    assert f"cp1: WARNING: {what}" in result.log.read_text()
+
+
+@pytest.mark.parametrize("control_planes", [1, 3])
+def test_what_a_new_kubelet_remakes_is_waited_for(control_planes: int, world: MakeWorld) -> None:
+    """One of another minor release makes static pods anew: etcd, and an API server that first refuses everybody."""
+    here = running(world, control_planes=control_planes, workers=1)
+    started = {name: here[name].containers["etcd"] for name in kubelets(here) if name != "w1"}
+
+    here.upgrade("v1.35.1")
+
+    assert all(here[name].containers["etcd"] > count for name, count in started.items())
+    assert set(kubelets(here).values()) == {"v1.35.1"}
+    assert cordoned(here) == set()
+    assert any("not yet" in text for text, _ in here.watcher.notes)
+
+
+def test_a_node_that_fails_while_its_static_pods_are_remade_takes_pods_again(world: MakeWorld) -> None:
+    """The API server may be away for longer than the question whether the node is well."""
+    here = running(world, control_planes=1, workers=1)
+
+    def away(token: str) -> None:
+        if token == "stop_kubelet":
+            here["cp1"].fails["start_new_kubelet"] = "the disk is gone"
+        if token == "start_kubelet_again":
+            here["cp1"].refuses = 3
+
+    here["cp1"].hook = away
+    with pytest.raises(CommandError, match="the disk is gone"):
+        here.upgrade("v1.35.1")
+
+    assert cordoned(here) == set()
+
+
+def on_cgroup_v1(here: World) -> World:
+    """All of its hosts."""
+    for machine in here.machines.values():
+        machine.cgroup_v1 = True
+    return here
+
+
+def test_cgroup_v1_that_the_new_kubelet_refuses_is_told_before_anything_is_touched(world: MakeWorld) -> None:
+    """With the setting to make; once it is made, in the cluster, kubeadm and kubelets go by it."""
+    here = on_cgroup_v1(running(world))
+    before = here.snapshot()
+
+    with pytest.raises(PreflightError, match=r"cgroup v1, which the kubelet of v1\.35\.1 refuses") as caught:
+        here.upgrade("v1.35.1")
+
+    assert "kubectl -n kube-system edit configmap kubelet-config" in str(caught.value)
+    assert here.snapshot() == before
+    here.api.configmaps["kubelet-config"]["kubelet"] += "failCgroupV1: false\n"
+    here.upgrade("v1.35.1")
+    assert set(kubelets(here).values()) == {"v1.35.1"}
+
+
+@pytest.mark.parametrize("how", [{"kubelet": {"failCgroupV1": False}}, {}])
+def test_cgroup_v1_that_the_user_stands_by_reaches_the_kubelets(how: dict[str, Any], world: MakeWorld) -> None:
+    """By the description, or by the check that is ignored, as `create` takes it."""
+    here = on_cgroup_v1(running(world, **how))
+    ignore = frozenset() if how else frozenset({"systemverification"})
+
+    here.upgrade("v1.35.1", ignore_preflight_errors=ignore)
+
+    assert "failCgroupV1: false" in here.api.configmaps["kubelet-config"]["kubelet"]
+    assert set(kubelets(here).values()) == {"v1.35.1"}
+
+
+def test_a_cluster_that_began_on_cgroup_v1_needs_no_word_for_its_upgrade(world: MakeWorld) -> None:
+    """`create` has told its kubelets."""
+    here = on_cgroup_v1(world(control_planes=3, workers=1, version="v1.35.1"))
+    here.create(ignore_preflight_errors=frozenset({"SystemVerification"}))
+
+    here.upgrade("v1.36.2")
+
+    assert set(kubelets(here).values()) == {"v1.36.2"}
+
+
+def test_an_etcd_too_old_for_the_next_one_is_refused(world: MakeWorld) -> None:
+    """By what the members say; who knows better names the check."""
+    here = running(world, control_planes=1, workers=1, version="v1.33.1")
+    here.api.etcd.version = "3.5.16"
+
+    with pytest.raises(
+        PreflightError, match=r"\[EtcdVersion\] etcd 3\.6\.5 needs members of 3\.5\.20 or newer: cp1 3\.5\.16"
+    ):
+        here.upgrade("v1.34.3")
+
+    assert here.api.upgraded == []
+    here.upgrade("v1.34.3", ignore_preflight_errors=frozenset({"EtcdVersion"}))
+    assert set(kubelets(here).values()) == {"v1.34.3"}
+
+
+def test_an_etcd_that_its_guide_would_have_newer_is_a_warning(world: MakeWorld) -> None:
+    """kubeadm of the release before brings no newer one."""
+    here = running(world, control_planes=1, workers=1, version="v1.33.1")
+    here.api.etcd.version = "3.5.24"
+
+    here.upgrade("v1.34.3")
+
+    [warning] = here.plans[-1].warnings
+    assert warning.check == "EtcdVersion"
+    assert "members that were removed from older clusters" in warning.what
+
+
+@pytest.mark.parametrize(
+    "args", [{"experimental-max-learners": "2"}, [{"name": "experimental-max-learners", "value": "2"}]]
+)
+def test_flags_that_the_next_etcd_does_not_know(args: Any, world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would end at them, on the first control plane."""
+    monkeypatch.setattr(upgrade_checks, "removed_etcd_flags", lambda target, flags: removed_etcd_flags("3.7.1", flags))
+    here = running(world, control_planes=1, workers=1)
+    here.api.cluster_configuration = {"kubernetesVersion": OLD, "etcd": {"local": {"extraArgs": args}}}
+    before = here.snapshot()
+
+    with pytest.raises(PreflightError, match="has no --experimental-max-learners, and would end at once") as caught:
+        here.upgrade(NEW)
+
+    assert "--experimental-max-learners: --max-learners" in str(caught.value)
+    assert here.snapshot() == before
+
+
+def test_a_node_under_pressure_is_told_before_anything_is_touched(world: MakeWorld) -> None:
+    """No pod is scheduled there, not even that of kubeadm's health check; whose eyes are open names the check."""
+    here = running(world, control_planes=1)
+    full = {"type": "DiskPressure", "status": "True", "message": "kubelet has disk pressure"}
+    here.api.nodes["w1"]["status"]["conditions"].append(full)
+
+    with pytest.raises(PreflightError, match="DiskPressure: kubelet has disk pressure"):
+        here.upgrade(NEW)
+
+    here["cp1"].fails["kubeadm_upgrade"] = "Job upgrade-health-check in namespace kube-system did not complete in 15s"
+    with pytest.raises(CommandError, match="did not complete in 15s\nw1: DiskPressure: kubelet has disk pressure"):
+        here.upgrade(NEW, ignore_preflight_errors=frozenset({"NodePressure"}))
 
 
 @pytest.mark.parametrize("role", ["cp3", "w1"])

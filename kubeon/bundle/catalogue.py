@@ -6,6 +6,7 @@ from kubeon.bundle.kubeadm import images_by_kubeadm, machine_architecture
 from kubeon.bundle.manifests import manifest_artifacts, plugin_manifest
 from kubeon.bundle.store import Store
 from kubeon.cni.base import images_of
+from kubeon.etcd.snapshots import ETCDUTL
 from kubeon.lb import LBS
 from kubeon.spec.images import ImageName
 from kubeon.spec.material import EVERYWHERE, FileArtifact, ImageArtifact, Install
@@ -65,6 +66,17 @@ def host_files(spec: ClusterSpec, architecture: str) -> tuple[FileArtifact, ...]
 def kubeadm(spec: ClusterSpec, architecture: str) -> FileArtifact:
     """kubeadm alone."""
     return _kubernetes("kubeadm", spec, architecture)
+
+
+def etcdutl(version: str, architecture: str) -> FileArtifact:
+    """etcd's own tool for snapshots, for hosts whose image of etcd lacks it.
+
+    Since 3.6 etcdctl does not describe and restore them any more, and kubeadm's images of 3.6.0 to 3.6.4 (Kubernetes
+    1.34.0 and 1.34.1) were built without etcdutl (Netcracker/KubeMarine#775).
+    """
+    base, name = f"{GITHUB}/etcd-io/etcd/releases/download/v{version}", f"etcd-v{version}-linux-{architecture}"
+    place = Install(f"{name}/etcdutl", ETCDUTL)
+    return FileArtifact("etcdutl", version, f"{base}/{name}.tar.gz", f"{base}/SHA256SUMS", installs=(place,))
 
 
 def all_files(spec: ClusterSpec, architecture: str) -> tuple[FileArtifact, ...]:

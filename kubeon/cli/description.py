@@ -190,6 +190,7 @@ def options_of(flags: Mapping[str, Any], console: Console) -> Options:
         pause_after=flags.get("pause_after", ""),
         dead=flags.get("dead", False),
         words=_words(),
+        on_wait=lambda text, host: console.reporter().warn(text, host=host),
         secrets=read_secrets(flags, console),  # last: it may ask
     )
 

@@ -66,16 +66,16 @@ class Etcd:
         """All members, with whether each answers a linearizable read. Raises OperationError without a quorum."""
         try:
             listed = self._answer("member", "list")["members"]
-        except CommandError as error:
+            members = [_member(each) for each in listed]
+            urls = [url for member in members for url in member.client_urls[:1]]
+            answered = self._healthy(urls) if urls else set()
+        except CommandError as error:  # its container may also be gone between the two questions
             raise OperationError(
                 "etcd does not answer",
                 why=error.why,
                 hint=f"look at: crictl ps -a --name etcd, and its logs, on {self.host.name}",
                 host=self.host.name,
             ) from error
-        members = [_member(each) for each in listed]
-        urls = [url for member in members for url in member.client_urls[:1]]
-        answered = self._healthy(urls) if urls else set()
         return [replace(member, healthy=bool(answered & set(member.client_urls[:1]))) for member in members]
 
     def leader(self) -> int:

@@ -14,6 +14,7 @@ from kubeon.errors import OperationError
 DATA = "/var/lib/etcd"  # kubeadm's place for etcd's data; the members' own is its folder `member`
 WORK = f"{DATA}/.kubeon-snapshot"
 SNAPSHOT = f"{WORK}/snapshot.db"
+ETCDUTL = "/usr/local/lib/kubeon/etcdutl"  # on hosts whose image of etcd has none
 PIECE = 8 << 20  # bytes
 RESERVE = 256  # MiB that have to stay free on etcd's disk: a full one stops the cluster
 
@@ -31,9 +32,16 @@ trap 'code=$?; [ $code = 0 ] || rm -rf {work}' EXIT
 {save}) >&2 || exit
 """
 _DESCRIBE = """\
+if (
+{version}) >/dev/null 2>&1; then
 (
-{etcdutl}) 2>/dev/null || (
-{etcdctl}) || exit
+{etcdutl})
+elif [ -x {tool} ]; then
+{tool} {words}
+else
+(
+{etcdctl})
+fi || exit
 printf '\\n%s %s\\n' "$(sha256sum <{file} | cut -d' ' -f1)" "$(stat -c %s {file})"
 """
 _SEND = "dd if={file} bs={piece} skip={number} count=1 2>/dev/null | gzip -1 | base64 -w 0\n"
@@ -57,9 +65,19 @@ def save_script(save: str) -> str:
 
 
 def describe_script(inside: Callable[..., str], file: str = SNAPSHOT) -> str:
-    """Print what `parse_content` reads. `inside` makes a script of words; etcd 3.6 has only etcdutl for this."""
+    """Print what `parse_content` reads. `inside` makes a script of words; etcd 3.6 has only etcdutl for this.
+
+    Where its image lacks that, ETCDUTL has to be there (`phases.etcdutl`).
+    """
     words = ("snapshot", "status", file, "-w", "json")
-    return _DESCRIBE.format(etcdutl=inside("etcdutl", *words), etcdctl=inside("etcdctl", *words), file=file)
+    return _DESCRIBE.format(
+        version=inside("etcdutl", "version"),
+        etcdutl=inside("etcdutl", *words),
+        etcdctl=inside("etcdctl", *words),
+        tool=ETCDUTL,
+        words=" ".join(words),
+        file=file,
+    )
 
 
 def send_script(number: int) -> str:
@@ -68,11 +86,11 @@ def send_script(number: int) -> str:
 
 
 def parse_content(output: str) -> Content:
-    """What `describe_script` printed. Raises OperationError when it is no snapshot."""
+    """What `describe_script` printed. Raises OperationError when etcd's tool, though it did not fail, told nothing."""
     found = [line for line in output.splitlines() if line.startswith("{") and '"revision"' in line]
     words = (output.splitlines() or [""])[-1].split()
     if not found or len(words) != 2:
-        raise OperationError("etcd does not take this file for a snapshot", why=output.strip()[-500:])
+        raise OperationError("etcd's tool does not say what the snapshot holds", why=output.strip()[-500:])
     status = json.loads(found[0])
     return Content(int(status["revision"]), int(status["hash"]), int(status["totalKey"]), words[0], int(words[1]))
 

@@ -16,6 +16,16 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class FileSystem:
+    """Sizes in bytes; `inodes` is 0 where the file system counts none."""
+
+    size: int
+    free: int
+    inodes: int = 0
+    free_inodes: int = 0
+
+
+@dataclass(frozen=True)
 class Facts:
     """Unknown or missing is None or empty; preflight decides whether that is fatal."""
 
@@ -34,6 +44,7 @@ class Facts:
     cpus: int = 0
     memory_mib: int = 0
     disk_free_mib: dict[str, int] = field(default_factory=dict)  # of the file systems of /, /var, /var/lib, /usr
+    filesystems: dict[str, FileSystem] = field(default_factory=dict)  # of the kubelet's folder and the runtime's
     swap_devices: tuple[str, ...] = ()
     clock_offset: float | None = None  # seconds this host's clock is ahead of the control machine's; None: unknown
     interfaces: tuple[Interface, ...] = ()

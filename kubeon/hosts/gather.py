@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import resources
 
-from kubeon.hosts.facts import Facts
+from kubeon.hosts.facts import Facts, FileSystem
 from kubeon.hosts.kernel import KNOWN_MODULES, SYSCTLS
 from kubeon.hosts.sockets import parse_interfaces, parse_ports, parse_routes
 
@@ -96,6 +96,7 @@ def parse_facts(text: str, now: datetime) -> Facts:
         cpus=_number(_line(part, "cpus")) or 0,
         memory_mib=(_number(_word(_line(part, "memory"), 1)) or 0) // 1024,
         disk_free_mib=dict(_disks(part.get("disk", ""))),
+        filesystems=dict(_filesystems(part.get("eviction", ""))),
         swap_devices=tuple(_word(line, 0) for line in _lines(part, "swap") if not line.startswith("Filename")),
         clock_offset=_clock_offset(_line(part, "clock"), now),
         interfaces=parse_interfaces(part.get("addresses", "")),
@@ -206,6 +207,14 @@ def _disks(text: str) -> Iterable[tuple[str, int]]:
         words = line.split()  # asked-for folder, then df's six columns
         if len(words) >= 7 and words[4].isdigit():
             yield words[0], int(words[4]) // 1024
+
+
+def _filesystems(text: str) -> Iterable[tuple[str, FileSystem]]:
+    for line in text.splitlines():
+        folder, *words = line.split()
+        if len(words) >= 2 and words[0].isdigit() and words[1].isdigit():
+            inodes = [int(word) if word.isdigit() else 0 for word in (*words[2:4], "", "")][:2]  # btrfs counts none
+            yield folder, FileSystem(int(words[0]) << 10, int(words[1]) << 10, *inodes)
 
 
 def _clock_offset(text: str, now: datetime) -> float | None:

@@ -50,6 +50,14 @@ for folder in / /var /var/lib /usr; do
     free=$(df -Pk "$root$folder" | tail -n 1)
     printf '%s %s\n' "$folder" "$free"
 done
+section eviction
+# what the kubelet and the runtime fill, which need not be there yet
+for folder in /var/lib/kubelet /var/lib/containerd; do
+    there=$root$folder
+    while [ ! -d "$there" ] && [ "$there" != "$root" ]; do there=${there%/*}; done
+    printf '%s %s %s\n' "$folder" "$(df -Pk "${there:-/}" | tail -n 1 | awk '{ print $2, $4 }')" \
+        "$(df -Pi "${there:-/}" | tail -n 1 | awk '{ print $2, $4 }')"
+done
 section swap
 cat "$root/proc/swaps"
 

@@ -4,6 +4,7 @@ import base64
 import shlex
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from kubeon.errors import CommandError, ConnectError, LostError
 from kubeon.hosts.facts import Facts
@@ -13,13 +14,21 @@ from kubeon.transport.base import Result, Transport
 
 # Scripts that change a host hold this lock (on a folder that always exists, so that asking leaves no file behind):
 # a script whose kubeon was killed goes on by itself, and the next run waits for its end before it looks at the host.
+# Who waits for longer than a moment says for what: a script that changes a host notes what it is, and since when.
 _LOCK = """\
 exec 9</run
-if ! flock {mode} -w {seconds} 9; then
-    echo "a command of an earlier run is still busy on this host" >&2
-    exit 75
+if ! flock {mode} -w 2 9; then
+    flock -s -n 9 || echo "@@kubeon waits $(date +%s) $(cat /run/kubeon-busy 2>/dev/null)"
+    if ! flock {mode} -w {seconds} 9; then
+        echo "a command of an earlier run is still busy on this host: $(cut -d ' ' -f 2- /run/kubeon-busy)" >&2
+        exit 75
+    fi
 fi
 """
+_BUSY = """\
+echo "$(date +%s)" {what} >/run/kubeon-busy
+"""
+_WAITS = "@@kubeon waits "
 _UNIT = """
 if [ -e {stamp} ]; then systemctl daemon-reload; fi
 systemctl is-enabled --quiet {unit} || {{ systemctl enable --quiet {unit} && echo "{unit} enabled"; }} || exit
@@ -45,6 +54,7 @@ class Host:
         self.transport = transport
         self.facts = Facts()
         self.used_password = False  # the login was by password, so no key of ours was there
+        self.on_wait: Callable[[str], None] = lambda text: None  # told for what a script of ours waits here
         self._sessions = threading.Semaphore(SESSIONS)
 
     def __repr__(self) -> str:
@@ -71,11 +81,11 @@ class Host:
         if wait:
             script, timeout = _LOCK.format(mode="-s", seconds=LOCK_WAIT) + script, timeout + LOCK_WAIT
         try:
-            return self._run(script, stdin, timeout, what, on_line)
+            return self._run(script, stdin, timeout, what, on_line, waits=wait)
         except LostError:
             if on_line or not again:
                 raise
-            return self._run(script, stdin, timeout, what, on_line)
+            return self._run(script, stdin, timeout, what, on_line, waits=wait)
 
     def change(
         self,
@@ -90,7 +100,8 @@ class Host:
 
         `what` says in an error what was tried ("install packages"). Raises CommandError when the script fails.
         """
-        return self._run(_LOCK.format(mode="-x", seconds=LOCK_WAIT) + script, stdin, timeout + LOCK_WAIT, what, on_line)
+        alone = _LOCK.format(mode="-x", seconds=LOCK_WAIT) + _BUSY.format(what=shlex.quote(what or "a command"))
+        return self._run(alone + script, stdin, timeout + LOCK_WAIT, what, on_line, waits=True)
 
     def command(self, *words: str, timeout: float = 300, what: str = "") -> str:
         """Run one command (quoted here, once) that changes the host, and return its standard output."""
@@ -120,14 +131,30 @@ class Host:
         return self.change(script, what=f"start {unit}").splitlines()
 
     def _run(
-        self, script: str, stdin: Iterable[bytes], timeout: float, what: str, on_line: Callable[[str], None] | None
+        self,
+        script: str,
+        stdin: Iterable[bytes],
+        timeout: float,
+        what: str,
+        on_line: Callable[[str], None] | None,
+        *,
+        waits: bool,
     ) -> str:
+        def pass_on(line: str) -> None:
+            if line.startswith(_WAITS):
+                self.on_wait(_waiting(line))
+            elif on_line:
+                on_line(line)
+
+        listens = pass_on if on_line or waits else None
         try:
             with self._sessions:
-                result = self.transport.run(script, stdin=stdin, timeout=timeout, on_line=on_line)
+                result = self.transport.run(script, stdin=stdin, timeout=timeout, on_line=listens)
         except ConnectError as error:
             error.host = self.name
             raise
+        if result.stdout.startswith(_WAITS):
+            result = replace(result, stdout=result.stdout.partition("\n")[2])
         if result.exit_code:
             raise CommandError(
                 f"{what or 'a command'} failed (exit code {result.exit_code})",
@@ -141,6 +168,13 @@ class Host:
 def restart_stamp(unit: str) -> str:
     """A file that says that this unit runs with what was before, until `ensure_unit` has restarted it."""
     return f"/run/kubeon-restart-{unit}"
+
+
+def _waiting(line: str) -> str:
+    """Of what a script says that waits: the time there, since when the other one is busy, and what it is."""
+    now, since, what = [*line.removeprefix(_WAITS).split(" ", 2), "", ""][:3]
+    ago = f", which began {int(now) - int(since)} s ago" if since.isdecimal() else ""
+    return f"waits for a command of an earlier run to end: {what or 'not known which'}{ago}"
 
 
 def _paths(output: str) -> list[str]:

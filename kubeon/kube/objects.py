@@ -58,6 +58,13 @@ def parse_objects(listed: Mapping[str, Any]) -> tuple[dict[str, NodeState], tupl
     return {node.name: node for node in nodes}, tuple(_pod(item) for item in items if item["kind"] == "Pod")
 
 
+def pressures(node: Mapping[str, Any]) -> dict[str, str]:
+    """Conditions of a Node that are true and should not be, each with the kubelet's words."""
+    conditions = node.get("status", {}).get("conditions", [])
+    found = {each["type"]: str(each.get("message", "")) for each in conditions if each.get("status") == "True"}
+    return {name: found[name] for name in _PRESSURES if name in found}
+
+
 def _node(item: Mapping[str, Any]) -> NodeState:
     status, spec = item.get("status", {}), item.get("spec", {})
     info = status.get("nodeInfo", {})
@@ -72,7 +79,7 @@ def _node(item: Mapping[str, Any]) -> NodeState:
         ready=is_ready,
         why="" if is_ready else why,
         since=_moment(ready.get("lastTransitionTime")),
-        pressures=tuple(name for name in _PRESSURES if conditions.get(name, {}).get("status") == "True"),
+        pressures=tuple(pressures(item)),
         cordoned=bool(spec.get("unschedulable", False)),
         created=_moment(item["metadata"].get("creationTimestamp")),
         kubelet=str(info.get("kubeletVersion", "")),

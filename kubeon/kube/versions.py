@@ -25,9 +25,21 @@ def kubelet_version(node: Mapping[str, Any]) -> Version:
 
 def configured_version(api: Kubectl) -> Version | None:
     """What kubeadm takes the cluster's version to be; None where its ConfigMap is not there."""
+    found = _configuration(api)
+    return _release(found["kubernetesVersion"]) if found else None
+
+
+def configured_etcd_flags(api: Kubectl) -> list[str]:
+    """Names of flags that kubeadm is told to start etcd with: a mapping, since v1beta4 a list."""
+    args = ((_configuration(api).get("etcd") or {}).get("local") or {}).get("extraArgs") or {}
+    return [str(each["name"] if isinstance(each, Mapping) else each) for each in args]
+
+
+def _configuration(api: Kubectl) -> dict[str, Any]:
+    """kubeadm's; nothing where its ConfigMap is not there."""
     found = api.get("configmap", "kubeadm-config", "--namespace", "kube-system")
     text = (found or {}).get("data", {}).get("ClusterConfiguration")
-    return _release(quick_yaml.load(text)["kubernetesVersion"]) if text else None
+    return quick_yaml.load(text) if text else {}
 
 
 def _release(text: str) -> Version:

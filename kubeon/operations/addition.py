@@ -23,6 +23,7 @@ from kubeon.phases.look import Seen
 from kubeon.phases.membership import (
     answering_member,
     check_newcomers,
+    pressed_nodes,
     silent_members,
     split_marked,
 )
@@ -76,6 +77,7 @@ def add(
         findings = [
             *check_hosts(spec, looked, run.state, options.ignore_preflight_errors),
             *soften(check_newcomers(new_hosts, nodes), options.ignore_preflight_errors),
+            *pressed_nodes(nodes, Severity.WARNING),  # a new node may be the very cure
             *strangers,
             *silent_members(old, missed, "it does not learn of new control planes; kubeon create brings it up to date"),
         ]

@@ -44,6 +44,7 @@ class Options:
     pause_after: str = ""  # upgrade: the node after which it stops for a while
     dead: bool = False  # del: the machines are gone for good
     words: tuple[str, ...] = ()  # the command line, for the journal
+    on_wait: Callable[[str, str], None] = lambda text, host: None  # what only asks and has to wait tells it here
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class Run:
         self.state, self.operation = state, operation
         self.log: Path | None = None
         self.seen: Seen | None = None
-        self.reporter = reporter
+        self.reporter: Reporter = Tee(reporter)
         self._options, self._began = options, SYSTEM_CLOCK.monotonic()
         self._log_reporter: LogReporter | None = None
         if not options.dry_run:
@@ -148,7 +149,13 @@ class Run:
         """Log in to `nodes` (default: all) and gather facts; those in `impatient` are not waited for long."""
         quick = frozenset(node.address for node in impatient)
         self.seen = look(
-            spec, self.state, options.secrets, parallel=options.parallel, nodes=nodes or spec.nodes, impatient=quick
+            spec,
+            self.state,
+            options.secrets,
+            parallel=options.parallel,
+            nodes=nodes or spec.nodes,
+            impatient=quick,
+            on_wait=lambda text, host: self.reporter.warn(text, host=host),
         )
         return self.seen
 
@@ -244,7 +251,15 @@ def visited(
     """
     spec, state = home.known(name), home.cluster(name)
     quick = frozenset(node.address for node in impatient)
-    seen = look(spec, state, options.secrets, parallel=options.parallel, nodes=nodes or spec.nodes, impatient=quick)
+    seen = look(
+        spec,
+        state,
+        options.secrets,
+        parallel=options.parallel,
+        nodes=nodes or spec.nodes,
+        impatient=quick,
+        on_wait=options.on_wait,
+    )
     try:
         yield spec, state, seen
     finally:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeon.bundle.store import Store
 from kubeon.cri import CRIS
 from kubeon.engine.events import Reporter
 from kubeon.errors import UsageError
@@ -38,7 +39,8 @@ def take_snapshot(
         seen = run.look(spec, options, nodes=spec.control_planes)
         hosts, _ = split_marked(seen.hosts, run.state)
         cri = CRIS[spec.runtime.name]
-        found = save_snapshot(spec, run.state, hosts, cri, run.reporter, path=file, silent=seen.unreachable)
+        store, silent = Store(run.state.store, spec.sources), seen.unreachable
+        found = save_snapshot(spec, run.state, hosts, cri, run.reporter, store=store, path=file, silent=silent)
         pruned = snapshots_of(run.state).prune(keep) if keep else []
         return SnapshotResult(found, tuple(pruned), since(began), run.log)
 

@@ -6,11 +6,9 @@ from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
 from kubeon.engine.runner import Outcome
 from kubeon.errors import KubeonError, PreflightError, StateError, UsageError
-from kubeon.etcd.quorum import quorum_of
+from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
-from kubeon.kube.budgets import held_pods
 from kubeon.kube.cordon import MARK, uncordon
-from kubeon.kube.drain import movable_pods
 from kubeon.kube.kubectl import Kubectl, why_not_ready
 from kubeon.kube.versions import api_version, kubelet_version
 from kubeon.operations.base import (
@@ -26,22 +24,30 @@ from kubeon.operations.base import (
 )
 from kubeon.operations.certificates import remember_settings
 from kubeon.operations.steps import upgrade_steps
-from kubeon.phases.adopted import is_adopted
+from kubeon.operations.upgrade_checks import (
+    absent_hosts,
+    adopted_nodes,
+    as_errors,
+    etcd_crossing,
+    held_by_pods,
+    ill_nodes,
+    lacking_material,
+    unfit_machines,
+    unknown_nodes,
+)
 from kubeon.phases.context import Cluster
-from kubeon.phases.look import missing_material
-from kubeon.phases.membership import Nodes, answering_member, split_marked
+from kubeon.phases.membership import Nodes, answering_member, pressed_nodes, split_marked
 from kubeon.phases.resolve import check_plugins, expect_finished, expect_no_switch, resolve
 from kubeon.phases.upgrade_control_plane import UPGRADED
-from kubeon.phases.verify_cluster import NAME as VERIFY
-from kubeon.preflight import Finding, Severity, raise_on_errors, soften
+from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.releases import same_programs
 from kubeon.spec.skew import upgrade_problems
 from kubeon.spec.versions import Version
 from kubeon.state.home import Home
-from kubeon.waiting import SYSTEM_CLOCK
+from kubeon.waiting import SYSTEM_CLOCK, wait_until
 
-ROOM = 1500  # MiB below /var/lib for what is brought
+ANSWERS_WITHIN = 240  # seconds
 
 
 def upgrade(
@@ -70,8 +76,9 @@ def upgrade(
         at_once = _at_once(options.max_unavailable, len(spec.workers))
         seen = run.look(spec, options)
         hosts, strangers = split_marked(seen.hosts, run.state)
-        absent = _absent(spec, seen.unreachable, options)
-        raise_on_errors([*absent, *_as_errors(strangers), *_adopted(name, hosts)])
+        absent = absent_hosts(spec, seen.unreachable, options)
+        raise_on_errors([*absent, *as_errors(strangers), *adopted_nodes(name, hosts)])
+        _wait_for_api(hosts if pending else (), run.reporter)
         first, nodes = answering_member(name, hosts, seen.unreachable)
         control_planes = [host for host in hosts if host.node.role is Role.CONTROL_PLANE]
         api = {host.name: _api_version(host) for host in control_planes}
@@ -95,10 +102,13 @@ def upgrade(
         ctx.drain_timeout, ctx.pause_after, ctx.stop = options.drain_timeout, options.pause_after, interrupt.stop
         findings = [
             *absent,
-            *_ill(ctx, nodes, through),
-            *_lacking(ctx),
-            *_pods(ctx, options, api[first.name]),
-            *_unknown(nodes, {host.name for host in ctx.hosts} | {one.host for one in absent}),
+            *ill_nodes(ctx, nodes, through, goes_on=pending is not None),
+            *pressed_nodes(nodes, Severity.ERROR),
+            *unfit_machines(ctx, api[first.name]),
+            *etcd_crossing(ctx),
+            *lacking_material(ctx),
+            *held_by_pods(ctx, options, api[first.name]),
+            *unknown_nodes(nodes, {host.name for host in ctx.hosts} | {one.host for one in absent}),
         ]
         findings = soften(findings, options.ignore_preflight_errors)
         raise_on_errors(findings)
@@ -134,11 +144,6 @@ def upgrade(
         )
 
 
-def _unknown(nodes: Nodes, known: set[str]) -> list[Finding]:
-    what = "kubeon does not know this node: it stays as it is"
-    return [Finding("Node", each, Severity.WARNING, what) for each in sorted(set(nodes) - known)]
-
-
 def _expect_nothing_else(name: str, stored: ClusterSpec, pending: ClusterSpec | None) -> None:
     expect_no_switch(stored, pending)
     if pending and {node.address for node in pending.nodes} != {node.address for node in stored.nodes}:
@@ -154,32 +159,19 @@ def _at_once(text: str, workers: int) -> int:
     return max(1, workers * int(number) // 100) if text.endswith("%") else int(number)
 
 
-def _absent(spec: ClusterSpec, unreachable: Mapping[str, KubeonError], options: Options) -> list[Finding]:
-    """Hosts that cannot be reached; workers may be left out by the word that says so."""
-    nodes = {str(node.address): node for node in spec.nodes}
-    allowed = "unreachable" in {each.lower() for each in options.ignore_preflight_errors}
-    findings = []
-    for address, error in unreachable.items():
-        node = nodes[address]
-        worker = node.role is Role.WORKER
-        title = node.name or address
-        hint = f"bring it back, or take it out: kubeon del {spec.name} @{title} --dead"
-        if worker:
-            hint += "; or leave it at its version: --ignore-preflight-errors Unreachable"
-        severity = Severity.WARNING if worker and allowed else Severity.ERROR
-        what = f"{error.what}: {error.why}" if error.why else error.what
-        findings.append(Finding("Unreachable", title, severity, what, hint))
-    return findings
+def _wait_for_api(hosts: Sequence[Host], reporter: Reporter) -> None:
+    """A run that was cut off may have left an API server, or the kubelet that starts it, in the middle of its start."""
+    asked, told = [host for host in hosts if host.node.role is Role.CONTROL_PLANE], set[str]()
 
+    def all_answer() -> bool:
+        answers = on_all(asked, lambda host: Kubectl(host).answers())
+        silent = [host.name for host, answer in answers.items() if answer is not True]
+        for each in set(silent) - told:
+            reporter.warn("its API server is not ready yet: waiting for it", host=each)
+        told.update(silent)
+        return not silent
 
-def _as_errors(strangers: Sequence[Finding]) -> list[Finding]:
-    return [Finding(one.check, one.host, Severity.ERROR, one.what, "kubeon del takes it out") for one in strangers]
-
-
-def _adopted(name: str, hosts: Sequence[Host]) -> list[Finding]:
-    what = "plain kubeadm made it (kubeon adopt), and kubeon does not exchange what others have installed"
-    hint = f"upgrade it as it was made; or put a new node in its place: kubeon add {name}, kubeon del {name}"
-    return [Finding("Adopted", host.name, Severity.ERROR, what, hint) for host in hosts if is_adopted(host)]
+    wait_until(all_answer, seconds=ANSWERS_WITHIN, pause=0.5, longest=2.0)  # who is silent then is told of below
 
 
 def _api_version(host: Host) -> Version:
@@ -216,78 +208,6 @@ def _first(control_planes: Sequence[Host], through: set[str], api: Mapping[str, 
     return next(
         (host for host in control_planes if host.name in through), max(control_planes, key=lambda h: api[h.name])
     )
-
-
-def _ill(ctx: Cluster, nodes: Nodes, through: set[str]) -> list[Finding]:
-    """Nodes that are not Ready, and members of etcd that do not answer."""
-    findings = []
-    begins = {host.name for host in ctx.hosts if ctx.is_control_plane(host)} - through
-    for host in ctx.hosts:
-        why = why_not_ready(nodes.get(host.name))
-        if host.name not in nodes:
-            hint = (
-                f"systemctl start kubelet there registers it, or take it out: kubeon del {ctx.spec.name} @{host.name}"
-            )
-            findings.append(Finding("NodeReady", host.name, Severity.ERROR, "the cluster has no Node for it", hint))
-        elif why and ctx.is_control_plane(host) and begins:
-            hint = "kubeadm upgrades only while all control planes are Ready; look at: journalctl -u kubelet there"
-            findings.append(Finding("NodeReady", host.name, Severity.ERROR, f"not Ready: {why}", hint))
-        elif why and host.name in ctx.upgraded:
-            what = f"not Ready ({why}): it has the new version, and no other node is begun until it is well"
-            findings.append(Finding("NodeReady", host.name, Severity.WARNING, what))
-        elif why:
-            what = f"not Ready ({why}): its pods cannot be moved, so it is upgraded without a drain"
-            findings.append(Finding("NodeReady", host.name, Severity.WARNING, what))
-    members = ctx.etcd.members()
-    if ill := [member.title for member in members if not member.healthy]:
-        what = f"members of etcd do not answer: {', '.join(ill)} ({quorum_of(members)})"
-        findings.append(Finding("Etcd", "", Severity.ERROR, what, "bring them back, or kubeon del --dead"))
-    return findings
-
-
-def _lacking(ctx: Cluster) -> list[Finding]:
-    """Material that cannot be had, and disks without room for it."""
-    wanting = [host for host in ctx.hosts if host.name not in ctx.upgraded]
-    problems = missing_material(ctx.spec, wanting, ctx.store, ctx.registry)
-    full = [host for host in wanting if host.facts.disk_free_mib.get("/var/lib", ROOM) < ROOM]
-    return [
-        *(Finding("Material", "", Severity.ERROR, f"{one.what}: {one.why}", one.hint) for one in problems),
-        *(
-            Finding("DiskSpace", host.name, Severity.ERROR, f"less than {ROOM} MiB are free below /var/lib")
-            for host in full
-        ),
-    ]
-
-
-def _pods(ctx: Cluster, options: Options, version: Version) -> list[Finding]:
-    """What a drain would come up against."""
-    if not options.drain_timeout:
-        return []
-    todo = {host.name for host in ctx.hosts} - ctx.upgraded
-    ours = f"{VERIFY}-"  # left by a run that was cut off while it looked whether pods reach each other
-    pods = [pod for pod in movable_pods(ctx.api) if pod.node in todo and not pod.name.startswith(ours)]
-    findings = []
-    for node in sorted(todo):
-        if alone := [pod.title for pod in pods if pod.node == node and not pod.managed]:
-            what = f"nobody makes these pods again, and a drain deletes them: {', '.join(alone[:10])}"
-            hint = (
-                "--drain-timeout 0 leaves all pods where they are; --ignore-preflight-errors UnmanagedPods deletes them"
-            )
-            findings.append(Finding("UnmanagedPods", node, Severity.ERROR, what, hint))
-    for held in held_pods(ctx.api, version, pods):
-        budgets = ", ".join(held.budgets)
-        what = f"{held.pod} could not be evicted: {held.why}"
-        if held.for_good:
-            if len(held.budgets) > 1:
-                hint = f"the API never evicts a pod that several budgets cover: {budgets}. Leave it one"
-            else:
-                hint = f"its budget allows that never: {budgets}. Have more replicas"
-            hint += ", or --drain-timeout 0"
-            findings.append(Finding("PodDisruptionBudget", held.node, Severity.ERROR, what, hint))
-        else:
-            hint = f"just now; the drain waits for {options.drain_timeout:.0f} s. Budget: {budgets}"
-            findings.append(Finding("PodDisruptionBudget", held.node, Severity.WARNING, what, hint))
-    return findings
 
 
 def _header(ctx: Cluster, api: Mapping[str, Version], at_once: int) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ forget() {
         mv -f "$file.kubeon-new" "$file" && say "removed the cluster's key"
     fi
     rm -rf "$aside"
-    rm -f "$marker"
+    rm -f "$marker" /run/kubeon-busy
     rmdir /etc/kubernetes 2>/dev/null
     say "the host is as it was found"
 }

@@ -63,9 +63,17 @@ def node_handoff(ctx: Cluster, host: Host) -> NodeHandoff:
 
 def ignored_checks(ctx: Cluster, host: Host) -> tuple[str, ...]:
     """Checks of kubeadm that may fail, because kubeon looked already or is the cause."""
+    return tuple(dict.fromkeys((*IGNORED, *machine_checks(ctx, host))))
+
+
+def machine_checks(ctx: Cluster, host: Host) -> tuple[str, ...]:
+    """Those of them that are about the machine, also where it is a node already: since 1.35 an upgrade looks, too.
+
+    kubeadm does not see that the kubelet is told to take cgroup v1 (kubernetes/kubernetes#134744).
+    """
     old_cgroups = refuses_cgroup_v1(ctx.spec.kubernetes) and host.facts.cgroup_version == 1
     asked = (name for name in ctx.ignored if not name.startswith("Duplicate"))
-    return tuple(dict.fromkeys((*IGNORED, *asked, *(("SystemVerification",) if old_cgroups else ()))))
+    return tuple(dict.fromkeys((*asked, *(("SystemVerification",) if old_cgroups else ()))))
 
 
 def kubeadm_script(config: str, words: Sequence[str], *, api: tuple[str, str] | None = None) -> str:

@@ -63,11 +63,13 @@ def look(
     parallel: int,
     nodes: Sequence[NodeSpec] = (),
     impatient: Collection[IPv4Address] = (),
+    on_wait: Callable[[str, str], None] = lambda text, host: None,
     make: Callable[[Target], SSH] = SSH,
 ) -> Seen:
     """Log in to the hosts of `nodes` (default: all) and gather facts, one round trip each, all at once.
 
-    Those at the addresses in `impatient` are given up after 3 seconds: somebody said that they are dead.
+    Those at the addresses in `impatient` are given up after 3 seconds: somebody said that they are dead. `on_wait` is
+    told for what a script waits on a host, now and later.
     """
     state.check_known_hosts()
     script = facts_script(ALL_COMMANDS, ALL_PACKAGES)
@@ -78,6 +80,7 @@ def look(
             target = replace(target, connect_timeout=min(target.connect_timeout, 3.0))
         transport = make(target)
         host = Host(node, node.name or str(node.address), transport)
+        host.on_wait = lambda text: on_wait(text, host.name)
         try:
             transport.open()
             answer = host.ask(script, timeout=FACTS_TIMEOUT, what="gather facts")

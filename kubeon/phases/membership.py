@@ -1,11 +1,13 @@
 """What `add` and `del` want to know of a cluster, asked of one control plane that answers."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kubeon.errors import CommandError, HostError, KubeonError, OperationError, StateError
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
+from kubeon.kube.objects import pressures
 from kubeon.phases.prepare_hosts import markers_of
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import NodeSpec, Role
@@ -73,6 +75,24 @@ def check_newcomers(hosts: Sequence[Host], nodes: Nodes) -> list[Finding]:
                 hint = "on clones: `rm /etc/machine-id && systemd-machine-id-setup`, then reboot"
                 findings.append(Finding("DuplicateMachineID", host.name, Severity.ERROR, what, hint))
     return findings
+
+
+def pressed_nodes(nodes: Nodes, severity: Severity) -> list[Finding]:
+    """Nodes on which nothing new is scheduled, or from which pods are evicted."""
+    hint = "kubectl describe node says more; of a full disk: cluster-info shows it, and crictl rmi --prune frees some"
+    return [
+        Finding("NodePressure", name, severity, f"{condition}: {message or 'no reason is given'}", hint)
+        for name, node in sorted(nodes.items())
+        for condition, message in pressures(node).items()
+    ]
+
+
+def with_pressures(why: str, api: Kubectl) -> str:
+    """The reason of something that did not start, with what keeps pods from starting on nodes, where anything does."""
+    lines = [why] if why else []
+    with suppress(KubeonError):
+        lines += [f"{one.host}: {one.what}" for one in pressed_nodes(api.nodes(), Severity.ERROR)]
+    return "\n".join(lines)
 
 
 def silent_members(nodes: Sequence[NodeSpec], unreachable: Mapping[str, KubeonError], what: str) -> list[Finding]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from kubeon.cri.base import Cri
 from kubeon.errors import CommandError, OperationError
 from kubeon.etcd.manifest import EtcdManifest, parse_manifest
-from kubeon.etcd.snapshots import DATA, RESERVE, WORK
+from kubeon.etcd.snapshots import DATA, ETCDUTL, RESERVE, WORK
 from kubeon.hosts.host import Host
 from kubeon.state.restoring import Attempt
 
@@ -121,6 +121,7 @@ class Restoration:
 
     def _library(self, host: Host) -> str:
         variables = {"data": DATA, "work": WORK, "parked": PARKED, "old": self.old(host), "attempt": self.attempt.id}
+        variables["etcdutl"] = ETCDUTL
         lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
         stops = "".join(self.cri.stop_script(name) for name in _COMPONENTS)
         kill = self.cri.stop_script("kube-apiserver", at_once=True)
@@ -129,6 +130,11 @@ class Restoration:
             f"stop_all() {{\n{stops}}}\nkill_api_server() {{\n{kill}}}\n"
             + resources.files("kubeon.phases").joinpath("restore_etcd.sh").read_text(encoding="utf-8")
         )
+
+    def inside(self, host: Host, *words: str) -> str:
+        """Shell that runs a command in a container of etcd's image, without the library."""
+        image = self.found[host.name].manifest.image
+        return self.cri.image_script(image, DATA) + in_image(*words)
 
 
 def in_image(*words: str) -> str:

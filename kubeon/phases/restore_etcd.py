@@ -16,6 +16,7 @@ from kubeon.etcd.snapshots import CLEAR, describe_script, parse_content
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
 from kubeon.phases.context import UPLOADS, Cluster, Step
+from kubeon.phases.etcdutl import ensure_etcdutl
 from kubeon.phases.restoration import Restoration, in_image
 from kubeon.phases.snapshot import fetch_snapshot
 from kubeon.state.restoring import forget_attempt
@@ -54,11 +55,25 @@ class _Restore(Step):
         raise NotImplementedError
 
 
+class BringTool(_Restore):
+    """What a snapshot is read and restored with, while nothing is stopped yet."""
+
+    name = "bring-etcdutl"
+    title = "Look for etcd's tool"
+    limit = UPLOADS
+
+    def do(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Nothing where etcd's image has it."""
+        version = self.work.found[host.name].manifest.image.rpartition(":")[2]
+        return ensure_etcdutl(host, self.work.inside(host, "etcdutl", "version"), version, ctx.store, ctx.reporter)
+
+
 class SendSnapshot(_Restore):
     """To every host, and etcd's own tool there reads it."""
 
     name = "send-snapshot"
     title = "Send the snapshot"
+    needs = (BringTool,)
     limit = UPLOADS
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
@@ -89,7 +104,7 @@ class StopControlPlane(_Restore):
 
     name = "stop-control-plane"
     title = "Stop the control plane"
-    needs = (SendSnapshot,)
+    needs = (BringTool, SendSnapshot)
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Pods go on."""
@@ -291,12 +306,12 @@ class ClearSnapshot(_Restore):
 
 def rescue_steps(work: Restoration) -> tuple[Step, ...]:
     """From a member to a snapshot."""
-    return (StopControlPlane(work), RescueData(work))
+    return (BringTool(work), StopControlPlane(work), RescueData(work))
 
 
 def restore_steps(work: Restoration) -> tuple[Step, ...]:
     """From a snapshot to a cluster."""
-    steps: tuple[type[_Restore], ...] = (SendSnapshot, StopControlPlane, RestoreData, StartEtcd, CheckEtcd)
+    steps: tuple[type[_Restore], ...] = (BringTool, SendSnapshot, StopControlPlane, RestoreData, StartEtcd, CheckEtcd)
     steps += (StartControlPlane, RestartKubelet, CheckCluster, ClearSnapshot)
     return tuple(step(work) for step in steps)
 

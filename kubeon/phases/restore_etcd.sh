@@ -1,5 +1,5 @@
 # shellcheck disable=SC2154 # variables come before this text
-# Gives a control plane the data of a snapshot. Variables: data work parked old attempt; before this text come `running`,
+# Gives a control plane the data of a snapshot. Variables: data work parked old attempt etcdutl; before this text come `running`,
 # `in_image` and the like, too. Everything is looked at first, so each function may be cut off anywhere and run again.
 manifests=/etc/kubernetes/manifests
 components="kube-apiserver kube-controller-manager kube-scheduler etcd"
@@ -73,17 +73,18 @@ rescue() { # NAME
 # The new data first, beside; the old data moves only when that is whole.
 restore() { # WORD...: of the tool's command line
     if is_restored; then return 0; fi
-    tool=etcdctl
-    if in_image etcdutl version >/dev/null 2>&1; then tool=etcdutl; fi
+    tool="in_image etcdctl"
+    if [ -x "$etcdutl" ]; then tool=$etcdutl; fi
+    if in_image etcdutl version >/dev/null 2>&1; then tool="in_image etcdutl"; fi
     # So that nobody's watch waits for revisions that were there once (etcd-io/etcd#16028)
     bump=
-    if in_image "$tool" snapshot restore --help 2>&1 | grep -q -- --bump-revision; then
+    if $tool snapshot restore --help 2>&1 | grep -q -- --bump-revision; then
         bump="--bump-revision 1000000000 --mark-compacted"
     fi
     rm -rf "$work/new"
     # shellcheck disable=SC2086 # words
-    in_image "$tool" snapshot restore "$work/snapshot.db" --data-dir "$work/new" $bump "$@" >&2 || exit
-    [ -d "$work/new/member" ] || fail "$tool has restored nothing"
+    $tool snapshot restore "$work/snapshot.db" --data-dir "$work/new" $bump "$@" >&2 || exit
+    [ -d "$work/new/member" ] || fail "${tool#in_image } has restored nothing"
     if [ -d "$data/member" ]; then
         [ ! -e "$old/member" ] || old=$old-$(date +%s)
         (umask 077 && mkdir -p "$old") && mv "$data/member" "$old/member" || exit

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from kubeon.bundle.store import Store
 from kubeon.cri.base import Cri
 from kubeon.engine.events import Reporter
 from kubeon.errors import CommandError, HostError, KubeonError, OperationError, StateError
@@ -23,6 +24,7 @@ from kubeon.etcd.snapshots import (
 )
 from kubeon.etcd.status import MemberStatus
 from kubeon.hosts.host import Host
+from kubeon.phases.etcdutl import ensure_etcdutl
 from kubeon.pki.authorities import Authorities
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.cluster import ClusterState
@@ -54,6 +56,7 @@ def save_snapshot(
     cri: Cri,
     reporter: Reporter,
     *,
+    store: Store,
     path: Path | None = None,
     silent: Mapping[str, KubeonError] | None = None,
 ) -> Snapshot:
@@ -71,6 +74,7 @@ def save_snapshot(
         )
     host, members, status = _source(hosts, cri, silent or {})
     etcd = Etcd(host, cri.inside_script)
+    ensure_etcdutl(host, etcd.inside("etcdutl", "version"), status.version, store, reporter)
     reporter.note(f"taking a snapshot of {status.db_size / 1e6:.1f} MB", host=host.name)
     output = _change(host, save_script(etcd.etcdctl("snapshot", "save", SNAPSHOT)) + describe_script(etcd.inside))
     return fetch_snapshot(

@@ -17,7 +17,10 @@ from kubeon.kube.versions import api_version
 from kubeon.kubeadm.commands import upgrade_apply_words, upgrade_node_words
 from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.phases.context import Cluster, Step
+from kubeon.phases.init_control_plane import machine_checks
 from kubeon.phases.join_nodes import wait_for_health
+from kubeon.phases.kubelet_settings import allow_cgroup_v1
+from kubeon.phases.membership import with_pressures
 from kubeon.phases.upgrade_files import SnapshotBefore, careful
 from kubeon.waiting import wait_until
 
@@ -59,6 +62,7 @@ def kubeadm_upgrade(ctx: Cluster, host: Host, words: Sequence[str], *, before: s
             host.change(script, timeout=TIMEOUT, what="kubeadm upgrade", on_line=note)
         except CommandError as error:
             if not left or not _LOST.search(error.why) or not wait_until(api.answers, seconds=ANSWERS_WITHIN):
+                error.why = with_pressures(error.why, api)  # kubeadm's own health check is a Job
                 raise
             ctx.reporter.note("kubeadm lost the API server on its way: once more", host=host.name)
         else:
@@ -90,8 +94,10 @@ class UpgradeControlPlane(Step):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing where kubeadm came to its end; else kubeadm, and its API server and etcd have to answer after."""
         with careful(ctx):
+            # kubeadm hands this on to each node that it upgrades, also where a run before has upgraded this one
+            changes = allow_cgroup_v1(ctx) if host is ctx.bootstrap else []
             if self._is_done(ctx, host):
-                return ()
+                return changes
             wait_for_health(ctx)
             kubeadm = {a: ctx.store.members(a) for a in ctx.material(host).files if a.name == "kubeadm"}
             script = activate_script({path: m for members in kubeadm.values() for path, m in members.items()})
@@ -99,7 +105,7 @@ class UpgradeControlPlane(Step):
             note = f"echo {ctx.spec.version} >{UPGRADED}\n"
             kubeadm_upgrade(ctx, host, _words(ctx, host), before=script, after=note)
             _expect_answer(ctx, host)
-            return (f"static pods {ctx.spec.version}",)
+            return (*changes, f"static pods {ctx.spec.version}")
 
     def _is_done(self, ctx: Cluster, host: Host) -> bool:
         remembered = host.read_files([UPGRADED]).get(UPGRADED, b"").decode().strip()
@@ -111,10 +117,10 @@ class UpgradeControlPlane(Step):
 
 
 def _words(ctx: Cluster, host: Host) -> tuple[str, ...]:
-    patches = patch_flags(ctx.spec.kubernetes)
+    ignore, patches = machine_checks(ctx, host), patch_flags(ctx.spec.kubernetes)
     if host is ctx.bootstrap:
-        return upgrade_apply_words(ctx.spec.version, patches=patches)
-    return upgrade_node_words(patches=patches)
+        return upgrade_apply_words(ctx.spec.version, ignore=ignore, patches=patches)
+    return upgrade_node_words(ignore=ignore, patches=patches)
 
 
 def _expect_answer(ctx: Cluster, host: Host) -> None:

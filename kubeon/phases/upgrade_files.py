@@ -95,7 +95,7 @@ class SnapshotBefore(Step):
             return ()
         members = [each for each in ctx.hosts if ctx.is_control_plane(each)]
         with careful(ctx):
-            saved = save_snapshot(before, ctx.state, members, ctx.cri, ctx.reporter)
+            saved = save_snapshot(before, ctx.state, members, ctx.cri, ctx.reporter, store=ctx.store)
         ctx.snapshot = saved.path
         remember_before(ctx.state, before.version, ctx.spec.version, saved.path)
         return (f"revision {saved.revision}, {saved.keys} keys: {saved.path}",)

@@ -9,22 +9,26 @@ from kubeon.errors import CommandError, KubeonError, OperationError
 from kubeon.hosts.host import Host, restart_stamp
 from kubeon.kube.cordon import cordon, is_cordoned, uncordon
 from kubeon.kube.drain import drain, pods_on
-from kubeon.kube.kubectl import Kubectl, why_not_ready
+from kubeon.kube.kubectl import why_not_ready
 from kubeon.kube.proxy import daemonset, start_anew, wait_for_rollout
 from kubeon.kube.versions import kubelet_version
 from kubeon.kubeadm.commands import upgrade_node_words
 from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
 from kubeon.phases.context import Cluster, Step
+from kubeon.phases.init_control_plane import machine_checks
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import place, wait_for_answer
+from kubeon.phases.restart_components import control_plane_problem
 from kubeon.phases.start_runtime import StartRuntime
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade
 from kubeon.phases.upgrade_files import careful
 from kubeon.phases.verify_cluster import VerifyCluster
 from kubeon.spec.releases import components
-from kubeon.waiting import wait_until
+from kubeon.waiting import SYSTEM_CLOCK, wait_until
 
 READY_WITHIN = 240  # seconds
+SETTLED = 10  # seconds that a control plane has to be well on end: its static pods may be about to be made anew
+UNCORDONED_WITHIN = 120  # seconds
 PROXIES_WITHIN = 120  # seconds; they start anew one by one
 PURPOSE = "upgrade"
 _RUNTIME = ("containerd", "runc")
@@ -84,8 +88,7 @@ class _UpgradeNode(Step):
         except KubeonError:
             with suppress(KubeonError):
                 host.command("systemctl", "start", "kubelet")
-            with suppress(KubeonError):
-                uncordon(ctx.api, host.name)
+            _take_pods(ctx, host)
             raise
         uncordon(ctx.api, host.name)
         return changes
@@ -106,7 +109,9 @@ class _UpgradeNode(Step):
             kubeadm = {
                 p: m for artifact, each in members.items() if artifact.name == "kubeadm" for p, m in each.items()
             }
-            kubeadm_upgrade(ctx, host, upgrade_node_words(), before=activate_script(kubeadm))
+            kubeadm_upgrade(
+                ctx, host, upgrade_node_words(ignore=machine_checks(ctx, host)), before=activate_script(kubeadm)
+            )
         runtime = {p for artifact, each in members.items() if artifact.name in _RUNTIME for p in each}
         everything = {path: member for each in members.values() for path, member in each.items()}
         # containers run on while their kubelet and containerd are exchanged
@@ -120,17 +125,22 @@ class _UpgradeNode(Step):
         return (*changes, f"kubelet {ctx.spec.version}")
 
     def _expect_health(self, ctx: Cluster, host: Host) -> None:
-        why = ""
+        """Wait until the node is well and, a control plane, stays so.
+
+        A kubelet of another minor release makes its static pods anew some seconds after it has started, since their
+        hash is another one (applyDefaults in pkg/kubelet/config/common.go): etcd's container is gone for a while then,
+        and so is the API server. Until the deadline no answer of theirs is the last word, neither a good one nor a bad.
+        """
+        why, since = "", 0.0
 
         def is_well() -> bool:
-            nonlocal why
-            node = ctx.api.get("node", host.name)
-            why = why_not_ready(node)
-            if node and not why and kubelet_version(node) != ctx.spec.kubernetes:
-                why = f"its kubelet still reports {kubelet_version(node)}"
-            if not why and ctx.is_control_plane(host) and not Kubectl(host).answers():
-                why = "its API server is not ready"
-            return not why
+            nonlocal why, since
+            before, why = why, _why_not_well(ctx, host)
+            if why and why != before:
+                ctx.reporter.note(f"not yet well: {why}", host=host.name)
+            since = 0.0 if why else since or SYSTEM_CLOCK.monotonic()
+            settles = SETTLED if ctx.is_control_plane(host) else 0
+            return not why and SYSTEM_CLOCK.monotonic() - since >= settles
 
         if not wait_until(is_well, seconds=READY_WITHIN, pause=0.3, longest=1.0):
             raise OperationError(
@@ -143,6 +153,35 @@ class _UpgradeNode(Step):
             wait_for_health(ctx)
         else:
             wait_for_answer(ctx, host)
+
+
+def _why_not_well(ctx: Cluster, host: Host) -> str:
+    """ "" when it is. That one cannot ask is an answer, too: whoever is asked may be back in a moment."""
+    try:
+        # a ready API server knows who may do what; before, it refuses everybody (its RBAC caches are empty)
+        if ctx.is_control_plane(host) and (problem := control_plane_problem(ctx, host)):
+            return problem
+        node = ctx.api.get("node", host.name)
+    except CommandError as error:
+        return str(error)
+    why = why_not_ready(node)
+    if node and not why and kubelet_version(node) != ctx.spec.kubernetes:
+        why = f"its kubelet still reports {kubelet_version(node)}"
+    return why
+
+
+def _take_pods(ctx: Cluster, host: Host) -> None:
+    """Where the node has failed: as soon as the API server, which may be restarting just now, takes it."""
+
+    def taken() -> bool:
+        try:
+            uncordon(ctx.api, host.name)
+        except CommandError:
+            return False
+        return True
+
+    with suppress(KubeonError):
+        wait_until(taken, seconds=UNCORDONED_WITHIN, pause=0.3, longest=2.0)
 
 
 def _let_go(ctx: Cluster, host: Host) -> None:

@@ -13,6 +13,7 @@ from kubeon.kube.tokens import delete_tokens
 from kubeon.phases.apply_load_balancer import wait_for_workload
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.load_balancer import UpdateLoadBalancer
+from kubeon.phases.membership import with_pressures
 from kubeon.phases.register_nodes import RegisterNode
 from kubeon.phases.remove_other_ways import RemoveOtherWays
 from kubeon.phases.restart_api_server import RestartApiServer
@@ -110,6 +111,7 @@ def _addresses(ctx: Cluster, hosts: Sequence[Host], run: str) -> Mapping[str, st
         late = [host.name for host in hosts if not _is_ready(state.get(host.name, {}))]
         raise OperationError(
             f"a pod did not start within {PODS_WITHIN} s on: {' '.join(late)}",
+            why=with_pressures("", ctx.api),
             hint=f"kubectl describe pods -n {NAMESPACE} -l app={NAME}",
         )
     return {name: str(status["podIP"]) for name, status in state.items()}

@@ -10,15 +10,26 @@ from dataclasses import replace
 from kubeon.errors import KubeonError, PreflightError, UsageError
 from kubeon.hosts.facts import Facts
 from kubeon.preflight import identity, machine, network, occupancy, whole
-from kubeon.preflight.base import Finding, Severity, make_subject
+from kubeon.preflight.base import Check, Finding, Severity, make_subject
+from kubeon.preflight.machine import UPGRADE_CHECKS
 from kubeon.spec.model import ClusterSpec
 from kubeon.spec.problems import closest
 
-__all__ = ["CHECKS", "NAMES", "Finding", "Severity", "check_names", "raise_on_errors", "run_checks", "soften"]
+__all__ = [
+    "CHECKS",
+    "NAMES",
+    "UPGRADE_CHECKS",
+    "Finding",
+    "Severity",
+    "check_names",
+    "raise_on_errors",
+    "run_checks",
+    "soften",
+]
 
 CHECKS = (*whole.CHECKS, *machine.CHECKS, *identity.CHECKS, *network.CHECKS, *occupancy.CHECKS)
 # What operations find out about members: no check of new hosts, and may be overlooked all the same.
-_OF_MEMBERS = ("NodeReady", "PodDisruptionBudget", "UnmanagedPods")
+_OF_MEMBERS = ("EtcdVersion", "NodePressure", "NodeReady", "PodDisruptionBudget", "UnmanagedPods")
 NAMES = (*dict.fromkeys(name for check in CHECKS for name in check.names), *_OF_MEMBERS)
 _KNOWN = {name.lower(): name for name in NAMES}
 # Two machines under one name are one to everything that comes later, and Kubernetes takes no name that it refuses.
@@ -35,15 +46,16 @@ def run_checks(
     material: Iterable[KubeonError] = (),
     ca_fingerprint: str = "",
     ignore: Iterable[str] = (),
+    checks: Iterable[Check] = CHECKS,
 ) -> list[Finding]:
-    """Look at everything; errors first, then by node in the order of the spec.
+    """Look at everything, or at what `checks` are about; errors first, then by node in the order of the spec.
 
     `facts` and `unreachable` (why) are by the node's address as the spec gives it. `material` are problems with files
     and images. `ca_fingerprint` is the sha256 of this cluster's CA where the control machine knows it. `ignore` names
     checks whose errors become warnings, "all" for all. Raises UsageError for names that no check has.
     """
     subject = make_subject(spec, facts, unreachable=unreachable or {}, material=material, ca_fingerprint=ca_fingerprint)
-    found = soften([finding for check in CHECKS for finding in check.look(subject)], ignore)
+    found = soften([finding for check in checks for finding in check.look(subject)], ignore)
     order = {"": -1} | {candidate.name: index for index, candidate in enumerate(subject.candidates)}
     return sorted(dict.fromkeys(found), key=lambda f: (f.severity is not Severity.ERROR, order.get(f.host, len(order))))
 

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from kubeon.distros import family_of
+from kubeon.hosts.facts import FileSystem
 from kubeon.hosts.gather import BASE_COMMANDS
 from kubeon.preflight.base import Candidate, Check, Finding, Subject, each
 from kubeon.spec.versions import refuses_cgroup_v1
@@ -19,6 +21,19 @@ BINARIES = 512  # MiB under /usr: /usr/local/bin
 CONTROLLERS: dict[int, tuple[str, ...]] = {
     1: ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"),
     2: ("cpu", "cpuset", "memory", "pids"),
+}
+# The kubelet's own (pkg/kubelet/eviction/defaults_linux.go). Where evictionHard is set, there are no others.
+EVICTION = {
+    "nodefs.available": "10%",
+    "nodefs.inodesFree": "5%",
+    "imagefs.available": "15%",
+    "imagefs.inodesFree": "5%",
+}
+_SIGNALS = {
+    "nodefs.available": ("/var/lib/kubelet", "bytes"),
+    "nodefs.inodesFree": ("/var/lib/kubelet", "inodes"),
+    "imagefs.available": ("/var/lib/containerd", "bytes"),
+    "imagefs.inodesFree": ("/var/lib/containerd", "inodes"),
 }
 
 
@@ -68,8 +83,10 @@ def kernel(subject: Subject, c: Candidate) -> Iterator[Finding]:
             yield c.warning("KernelModules", f"kernel module {module} is not loaded, and modprobe is not there to ask")
 
 
-def cgroups(subject: Subject, c: Candidate) -> Iterator[Finding]:
-    """The version and the controllers that the kubelet needs (KEP-5573: 1.35 refuses v1)."""
+def cgroups(
+    subject: Subject, c: Candidate, *, where: str = "kubelet.failCgroupV1: false in cluster.yaml"
+) -> Iterator[Finding]:
+    """The version and the controllers that the kubelet needs (KEP-5573: 1.35 refuses v1); `where` to say otherwise."""
     if c.facts.cgroup_version == 0:
         yield c.warning("SystemVerification", "the version of cgroups cannot be told")
         return
@@ -78,7 +95,7 @@ def cgroups(subject: Subject, c: Candidate) -> Iterator[Finding]:
         if subject.spec.kubelet.get("failCgroupV1") is False:
             yield c.warning("SystemVerification", f"{what} unless told otherwise, as it is here")
         else:
-            hint = "boot with systemd.unified_cgroup_hierarchy=1, or set kubelet.failCgroupV1: false in cluster.yaml"
+            hint = f"boot with systemd.unified_cgroup_hierarchy=1, or set {where}"
             yield c.error("SystemVerification", what, hint)
     missing = [name for name in CONTROLLERS[c.facts.cgroup_version] if name not in c.facts.cgroup_controllers]
     if missing and c.facts.cgroup_controllers:
@@ -116,6 +133,36 @@ def disk(subject: Subject, c: Candidate) -> Iterator[Finding]:
         yield c.error("DiskSpace", f"{binaries} MiB free under /usr, {BINARIES} are needed")
 
 
+def pressure(subject: Subject, c: Candidate) -> Iterator[Finding]:
+    """A disk that is full as the kubelet counts: its node would take no pods from the first moment on."""
+    if c.joined:  # its Node says so
+        return
+    given = subject.spec.kubelet.get("evictionHard")
+    for signal, threshold in (given if isinstance(given, dict) else EVICTION).items():
+        if signal not in _SIGNALS:
+            continue
+        folder, what = _SIGNALS[signal]
+        found = c.facts.filesystems.get(folder, FileSystem(0, 0))
+        size, free = (found.inodes, found.free_inodes) if what == "inodes" else (found.size, found.free)
+        least = _amount(str(threshold), size)
+        if size and least is not None and free < least:
+            share = f"{free * 100 / size:.0f} % of the {what} below {folder} are free"
+            hint = f"make room there, or set kubelet.evictionHard in cluster.yaml ({signal}: {threshold} now)"
+            yield c.error("DiskSpace", f"{share}, and the kubelet would report DiskPressure at once", hint)
+
+
+def _amount(text: str, whole: int) -> float | None:
+    """Of "10%" of the whole, or "1Gi"; None when it is neither."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%|[kKMGT]i?)?", text.strip())
+    if not match:
+        return None
+    number, unit = float(match[1]), match[2] or ""
+    if unit == "%":
+        return whole * number / 100
+    power = " KMGT".index(unit[:1].upper() or " ")
+    return number * float((1024 if unit.endswith("i") else 1000) ** power)
+
+
 def swap(subject: Subject, c: Candidate) -> Iterator[Finding]:
     """What will be done about swap, or what it means to keep it."""
     if not c.facts.swap_devices:
@@ -140,5 +187,12 @@ CHECKS = (
     Check(each(cgroups), ("SystemVerification",)),
     Check(each(size), ("NumCPU", "Mem")),
     Check(each(disk), ("DiskSpace",)),
+    Check(each(pressure), ("DiskSpace",)),
     Check(each(swap), ("Swap",)),
 )
+_IN_THE_CLUSTER = "failCgroupV1: false in the cluster: kubectl -n kube-system edit configmap kubelet-config"
+UPGRADE_CHECKS = (
+    Check(each(kernel), ("SystemVerification",)),
+    Check(each(partial(cgroups, where=_IN_THE_CLUSTER)), ("SystemVerification",)),
+)
+"""What an upgrade may come up against on a machine that is a node already."""

@@ -25,6 +25,8 @@ class Watcher:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.notes: list[tuple[str, str]] = []  # text, host
+        self.warnings: list[tuple[str, str]] = []
 
     def begin(self, title: str, hosts: dict[str, list[str]]) -> None:
         """See Reporter."""
@@ -35,9 +37,11 @@ class Watcher:
 
     def note(self, text: str, *, host: str = "") -> None:
         """See Reporter."""
+        self.notes.append((text, host))
 
     def warn(self, text: str, *, host: str = "") -> None:
         """See Reporter."""
+        self.warnings.append((text, host))
 
     def end(self) -> None:
         """See Reporter."""

@@ -47,7 +47,7 @@ def test_what_a_snapshot_holds() -> None:
 
 def test_no_snapshot() -> None:
     """etcdctl 3.6 without the command prints its help and ends well."""
-    with pytest.raises(OperationError, match="does not take this file for a snapshot"):
+    with pytest.raises(OperationError, match="does not say what the snapshot holds"):
         parse_content("NAME:\n\tsnapshot - Manages etcd node snapshots\n\nab12 20512\n")
 
 

@@ -240,6 +240,8 @@ class FakeApi:
                 self.cluster_status = data.get("ClusterStatus", self.cluster_status)
                 self.cluster_configuration = data.get("ClusterConfiguration", self.cluster_configuration)
                 return ""
+            case ["patch", "configmap", "kubelet-config", "--namespace", "kube-system", "--type", "merge", _, text]:
+                return _merge(self.configmaps["kubelet-config"], json.loads(text)["data"])
             case ["delete", "configmap", "extension-apiserver-authentication", "--namespace", "kube-system", _]:
                 self.authentication = {}
                 return ""

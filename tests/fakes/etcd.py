@@ -33,6 +33,7 @@ class FakeEtcd:
         self.leader = 0
         self.log: list[str] = []  # what changed
         self.revision = 4711
+        self.version = "3.4.13"
         self._whole = ""  # token of the last restore that came to a quorum
         self._restored: dict[str, dict[str, str]] = {}  # by token: addresses of those that have started, and names
         self._lock = threading.Lock()
@@ -126,7 +127,8 @@ class FakeEtcd:
     def _status(self, member: FakeMember) -> dict[str, Any]:
         quorum = self._has_quorum(len(self.members))
         header = {"member_id": member.id, "revision": self.revision, "raft_term": 2}
-        status: dict[str, Any] = {"header": header, "version": "3.4.13", "dbSize": member.size, "dbSizeInUse": 900_000}
+        status: dict[str, Any] = {"header": header, "version": self.version}
+        status |= {"dbSize": member.size, "dbSizeInUse": 900_000}
         status |= {"leader": self.leader if quorum else 0, "raftTerm": 2, "raftIndex": 5000, "raftAppliedIndex": 5000}
         errors = [*member.errors, *([] if quorum else ["etcdserver: no leader"])]
         return {"Endpoint": _client(member), "Status": status | ({"errors": errors} if errors else {})}

@@ -65,11 +65,17 @@ def _around(script: str, line: str) -> str:
     return re.escape(script).replace("INSIDE", _inside(line), 1)
 
 
+def _in_image(line: str) -> str:
+    """A pattern for a command in a container of etcd's image."""
+    image = re.escape(_CRI.image_script("IMAGE", snapshots.DATA)).replace("IMAGE", r"\S+", 1)
+    return rf"{image}in_image {line}\n"
+
+
 def _restore_library() -> str:
     """A pattern for what stands before every call of restore_etcd.sh."""
     image = re.escape(_CRI.image_script("IMAGE", snapshots.DATA)).replace("IMAGE", r"(?P<image>\S+)", 1)
     stops = "".join(re.escape(_CRI.stop_script(name)) for name in restoration._COMPONENTS)
-    variables = r"data=\S+\nwork=\S+\nparked=(?P<parked>\S+)\nold=(?P<old>\S+)\nattempt=(?P<attempt>\w+)\n"
+    variables = r"data=\S+\nwork=\S+\nparked=(?P<parked>\S+)\nold=(?P<old>\S+)\nattempt=(?P<attempt>\w+)\netcdutl=\S+\n"
     kill = re.escape(_CRI.stop_script("kube-apiserver", at_once=True))
     stop_all = rf"stop_all\(\) \{{\n{stops}\}}\nkill_api_server\(\) \{{\n{kill}\}}\n"
     return (
@@ -93,6 +99,7 @@ _GUNZIP = r"""new="\$root"(?P<path>\S+)\.kubeon-new\nmkdir -p "\$\{new%/\*\}"\ng
 _PATTERNS: tuple[tuple[str, str], ...] = (
     *(("text", text) for text in _TEXTS),
     ("lock", _template(host._LOCK)),
+    ("busy", _template(host._BUSY)),
     ("activate", rf"activate (?P<sha256>\w+) (?P<mode>\d+) {_word('path')}(?: (?P<owing>\S+))?\n"),
     ("waits", re.escape(upgrade_node._WAITS)),
     ("kubeadm_upgrade", _template(upgrade_control_plane._KUBEADM).replace("(?P<words>", "(?P<line>")),
@@ -157,10 +164,13 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("save_snapshot", _around(snapshots.save_script("INSIDE"), rf"etcdctl [^\n]* snapshot save {snapshots.SNAPSHOT}")),
     (
         "describe_snapshot",
-        re.escape(snapshots.describe_script(lambda *words: f"INSIDE-{words[0]}"))
-        .replace(r"INSIDE\-etcdutl", _inside(rf"etcdutl snapshot status {snapshots.SNAPSHOT} -w json"))
-        .replace(r"INSIDE\-etcdctl", _inside(rf"etcdctl snapshot status {snapshots.SNAPSHOT} -w json")),
+        re.escape(snapshots.describe_script(lambda *words: "INSIDE-" + "-".join(words[:2])))
+        .replace(r"INSIDE\-etcdutl\-version", _inside("etcdutl version"))
+        .replace(r"INSIDE\-etcdutl\-snapshot", _inside(rf"etcdutl snapshot status {snapshots.SNAPSHOT} -w json"))
+        .replace(r"INSIDE\-etcdctl\-snapshot", _inside(rf"etcdctl snapshot status {snapshots.SNAPSHOT} -w json")),
     ),
+    ("has_etcdutl", r"if \(\n" + _inside("etcdutl version") + r"\) >/dev/null 2>&1; then echo there; fi\n"),
+    ("has_etcdutl", r"if \(\n" + _in_image("etcdutl version") + r"\) >/dev/null 2>&1; then echo there; fi\n"),
     (
         "send_snapshot",
         re.escape(snapshots.send_script(99999))

@@ -27,7 +27,7 @@ from kubeon.hosts import host
 from kubeon.lb import haproxy
 from kubeon.phases import adopted, init_control_plane, look_at_certificates
 from kubeon.pki.inspect import describe
-from kubeon.spec.versions import Version
+from kubeon.spec.versions import Version, refuses_cgroup_v1
 from kubeon.transport.base import Result
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.fakes.api import FakeApi, KubectlError
@@ -43,7 +43,7 @@ KUBERNETES, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
 MANAGER = f"{KUBERNETES}/manifests/kube-controller-manager.yaml"
 READS = {
     *("facts", "is_there", "images", "read", "waits", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
-    *("send_snapshot", "describe_snapshot"),
+    *("busy", "send_snapshot", "describe_snapshot", "has_etcdutl"),
     *("try_way", "listening"),
     *("check_haproxy", "check_external", "check_updater", "health", "ask", "health_end", "through"),
     *("inspect_etcd", "has_snapshot", "restore_library"),
@@ -74,6 +74,11 @@ class Machine:
         self.containers: dict[str, int] = {}  # what runs of the control plane: how often it was started
         self.loaded: dict[str, dict[str, tuple[str, str]]] = {}  # by component, all files as they were when it started
         self.refuses = 0  # so many calls of kubectl, after which the API server is there again
+        self.forbids = 0  # so many more, after which it knows who may do what
+        self.without_etcd = 0  # so many questions to etcd, after which its container is there again
+        self.kubelet_was = ""  # the version of the last one that was started
+        self.cgroup_v1 = False
+        self.image_has_etcdutl = True
         self.keys: list[str] = []  # authorized_keys
         self.fails: dict[str, str] = {}  # token: what it says; once
         self.cuts: set[str] = set()  # tokens after which the connection is lost; twice where kubeon asks once more
@@ -82,6 +87,7 @@ class Machine:
         self.told: list[str] = []  # tokens, in order
         self.changed: list[str] = []  # those that are not reads
         self.hook: Callable[[str], object] = lambda token: None  # called before each token
+        self.busy = ""  # what a run before still does here, for a while
         self.listening = ""  # lines of ss, of others' programs
         self.proxy = (0, "")  # kube-proxy's pod: the how many-th, and kubeon's block in the /etc/hosts of its start
         api.machines[address] = self
@@ -174,7 +180,8 @@ class Machine:
             "records": ("found\nfound/sysctl\ninstalled" if self.settings else "")
             + ("\njoined" if init_control_plane.JOINED in self.files else "")
             + ("\nadopted" if adopted.RECORD in self.files else ""),
-            "cgroup": "cgroup2fs\nmount /sys/fs/cgroup 2",
+            "cgroup": "tmpfs\nmount /sys/fs/cgroup/cpu " if self.cgroup_v1 else "cgroup2fs\nmount /sys/fs/cgroup 2",
+            "cgroup-controllers": "cpu cpuacct cpuset devices freezer memory pids",
             "modules": "overlay\nbr_netfilter\nnf_conntrack",
             "hosts-block": self.hosts_block,
             "clock": "",
@@ -290,7 +297,14 @@ class Run(EtcdTokens, Startup, Upgrading):
 
     def do_lock(self, mode: str, seconds: str) -> None:
         assert int(seconds) == host.LOCK_WAIT
+        if self.machine.busy:
+            self.say(f"{host._WAITS}1785000085 1785000000 {self.machine.busy}")
+            self.machine.busy = ""
         self.lock = mode.removeprefix("-")
+
+    def do_busy(self, what: str) -> None:
+        """For whoever waits."""
+        assert what
 
     def do_umask(self, umask: str) -> None:
         self.umask = umask
@@ -466,6 +480,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         assert not [name for name in api.nodes if name != machine.name], "kubeadm init in a cluster that is there"
         assert documents["InitConfiguration"]["nodeRegistration"]["name"] == machine.name
         machine.api.configured = str(documents["ClusterConfiguration"]["kubernetesVersion"])
+        machine.api.configmaps["kubelet-config"] = {"kubelet": quick_yaml.dump(documents["KubeletConfiguration"])}
         self._start_control_plane()
         self._start_kubelet()
         given = documents["InitConfiguration"]["bootstrapTokens"][0]
@@ -495,7 +510,8 @@ class Run(EtcdTokens, Startup, Upgrading):
     def _start_control_plane(self) -> None:
         assert f"{KUBERNETES}/pki/etcd/server.crt" in self.machine.files
         for name in MANIFESTS:
-            text = etcd_manifest(self.machine.name, self.machine.address) if name == "etcd" else ""
+            version = self.machine.api.etcd.version
+            text = etcd_manifest(self.machine.name, self.machine.address, version) if name == "etcd" else ""
             self.machine.files[f"{KUBERNETES}/manifests/{name}.yaml"] = (text, "600")
             assert any(reference.rpartition(":")[0].endswith(name) for reference in self.machine.images), name
         self.machine.api.versions[self.machine.name] = self.machine.api.configured
@@ -512,6 +528,11 @@ class Run(EtcdTokens, Startup, Upgrading):
         assert finds_the_api(machine), "its kubelet finds no API"
         machine.lingers = False
         version = machine.versions["/usr/local/bin/kubelet"]
+        settings = quick_yaml.load(machine.api.configmaps["kubelet-config"]["kubelet"])
+        takes_v1 = settings.get("failCgroupV1") is False or not refuses_cgroup_v1(Version.parse(version))
+        if machine.cgroup_v1 and not takes_v1:
+            raise ExitError("kubelet is configured to not run on a host using cgroup v1")
+        self.remake_static_pods(version)
         assert Version.parse(version) <= min(map(Version.parse, machine.api.versions.values())), (
             "newer than an API server"
         )
@@ -719,6 +740,9 @@ class Run(EtcdTokens, Startup, Upgrading):
         if not self.machine.is_control_plane or self.machine.refuses:
             self.machine.refuses = max(0, self.machine.refuses - 1)
             raise ExitError(f"The connection to the server {self.machine.address}:6443 was refused")
+        if self.machine.forbids:
+            self.machine.forbids -= 1
+            raise ExitError('Error from server (Forbidden): User "kubernetes-admin" cannot get resource')
         if words[5:] == ["get", "--raw", "/version"]:
             return self.say(json.dumps({"gitVersion": self.machine.api.versions[self.machine.name]}))
         self._expect_fresh("kube-apiserver", "apiserver.crt", f"{KUBERNETES}/admin.conf")

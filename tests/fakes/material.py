@@ -21,11 +21,7 @@ def a_server_for(spec: ClusterSpec) -> Server:
     """Everything that `spec` needs for amd64, under upstream's URLs."""
     answers: dict[str, Answer | list[Answer]] = {}
     for artifact in host_files(spec, "amd64"):
-        content = _archive(artifact) if artifact.is_archive else f"\x7fELF {artifact.name} {artifact.version}".encode()
-        answers[artifact.url] = a_file(content)
-        answers[artifact.checksum_url] = httpx.Response(
-            200, text=f"{hashlib.sha256(content).hexdigest()}  {artifact.file_name}\n"
-        )
+        answers |= answers_for(artifact)
     for reference in kubeadm_images(spec.kubernetes):
         registry, _, rest = reference.partition("/")
         repository, _, tag = rest.rpartition(":")
@@ -36,6 +32,13 @@ def a_server_for(spec: ClusterSpec) -> Server:
             base = ImageName.parse(made.recipe.base)
             answers |= Base().answers(base.path, base.tag, base=f"{registry_url(base.registry)}/v2")
     return Server(answers)
+
+
+def answers_for(artifact: FileArtifact) -> dict[str, Answer | list[Answer]]:
+    """A file and its checksum."""
+    content = _archive(artifact) if artifact.is_archive else f"\x7fELF {artifact.name} {artifact.version}".encode()
+    checksum = f"{hashlib.sha256(content).hexdigest()}  {artifact.file_name}\n"
+    return {artifact.url: a_file(content), artifact.checksum_url: httpx.Response(200, text=checksum)}
 
 
 def _archive(artifact: FileArtifact) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kubeon import quick_yaml
 from kubeon.etcd import snapshots
 from kubeon.phases.restoration import PARKED
+from kubeon.spec.releases import numbers
 
 if TYPE_CHECKING:
     from tests.fakes.machine import Machine
@@ -28,11 +29,11 @@ class ExitError(Exception):
         self.code = code
 
 
-def etcd_manifest(name: str, address: str) -> str:
+def etcd_manifest(name: str, address: str, version: str) -> str:
     """As kubeadm writes it, of what matters here."""
     flags = {"name": name, "initial-advertise-peer-urls": f"https://{address}:2380", "data-dir": "/var/lib/etcd"}
     command = ["etcd", *(f"--{flag}={value}" for flag, value in flags.items())]
-    container: dict[str, Any] = {"name": "etcd", "image": "k8s.gcr.io/etcd:3.4.13-0", "command": command}
+    container: dict[str, Any] = {"name": "etcd", "image": f"k8s.gcr.io/etcd:{version}-0", "command": command}
     return quick_yaml.dump({"kind": "Pod", "spec": {"containers": [container]}})
 
 
@@ -51,7 +52,8 @@ class EtcdTokens:
         """Raises ExitError where no container does."""
         if MEMBER not in self.machine.files or f"{MANIFESTS}/etcd.yaml" not in self.machine.files:
             raise ExitError("no container etcd runs on this host")
-        if not (self.machine.kubelet_runs or self.machine.lingers):
+        if self.machine.without_etcd or not (self.machine.kubelet_runs or self.machine.lingers):
+            self.machine.without_etcd = max(0, self.machine.without_etcd - 1)
             raise ExitError("no container etcd runs on this host")
 
     def do_save_snapshot(self) -> None:
@@ -60,10 +62,19 @@ class EtcdTokens:
         self.machine.snapshot_file = self.machine.api.etcd.snapshot()
 
     def do_describe_snapshot(self) -> None:
-        """As etcdctl of 3.4 says it."""
+        """As etcdctl of 3.4 says it, or etcdutl where there is one; etcdctl since 3.6 has no such command."""
         content = self.machine.snapshot_file
+        etcdutl = self.machine.image_has_etcdutl or snapshots.ETCDUTL in self.machine.programs
+        if not etcdutl and numbers(self.machine.api.etcd.version) >= (3, 6, 0):
+            self.say("Usage: etcdctl snapshot <subcommand>")
+            return
         self.say(json.dumps({"hash": 7, "revision": revision_of(content), "totalKey": 12, "totalSize": len(content)}))
         self.say(f"{hashlib.sha256(content).hexdigest()} {len(content)}")
+
+    def do_has_etcdutl(self) -> None:
+        """Does the image?"""
+        if self.machine.image_has_etcdutl:
+            self.say("there")
 
     def do_send_snapshot(self, number: str) -> None:
         """A piece."""
@@ -99,7 +110,7 @@ class EtcdTokens:
 
     def do_restore_library(self, image: str, parked: str, old: str, attempt: str) -> None:
         """What a call finds in its variables."""
-        assert image == "k8s.gcr.io/etcd:3.4.13-0"
+        assert image == f"k8s.gcr.io/etcd:{self.machine.api.etcd.version}-0"
         assert parked == PARKED
         self.old, self.attempt = old, attempt
 

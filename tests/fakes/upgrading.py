@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from kubeon.bundle.install import WAITING
 from kubeon.phases.upgrade_control_plane import UPGRADED
-from kubeon.spec.versions import Version
+from kubeon.spec.versions import Version, refuses_cgroup_v1
+from tests.fakes.restore import ExitError
 
 if TYPE_CHECKING:
     from tests.fakes.machine import Machine
@@ -54,6 +55,9 @@ class Upgrading:
         words, machine, api = shlex.split(line), self.machine, self.machine.api
         mine = Version.parse(machine.versions[KUBEADM])
         assert "--certificate-renewal=false" in words
+        ignored = dict(word.partition("=")[::2] for word in words).get("--ignore-preflight-errors", "").lower()
+        if machine.cgroup_v1 and refuses_cgroup_v1(mine) and "systemverification" not in ignored.split(","):
+            raise ExitError("[ERROR SystemVerification]: cgroups v1 support is deprecated")
         if words[2] == "apply":
             assert Version.parse(words[3]) == mine, "kubeadm and the version it is told"
             ill = [name for name in api.versions if not _is_ready(api.nodes[name])]
@@ -86,6 +90,16 @@ class Upgrading:
         machine = self.machine
         machine.programs = {path: what for path, what in machine.programs.items() if not path.startswith(WAITING)}
         self._start_kubelet()
+
+    def remake_static_pods(self, version: str) -> None:
+        """A kubelet of another minor release than the one before does it: their hash is another one."""
+        machine = self.machine
+        before, machine.kubelet_was = machine.kubelet_was, version
+        if before and Version.parse(before).minor != Version.parse(version).minor:
+            for name in machine.containers:
+                machine.start(name)
+            if machine.containers:
+                machine.forbids = machine.without_etcd = 1
 
     def do_unpin(self, reference: str) -> None:
         """The kubelet may collect it."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kubeon import operations
+from kubeon.bundle.catalogue import etcdutl
 from kubeon.bundle.store import Store
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import ConnectError
@@ -30,8 +31,10 @@ from kubeon.operations import (
     UpgradeResult,
     base,
     certificates,
+    etcd_snapshots,
     information,
     rotation,
+    upgrading,
 )
 from kubeon.operations.information import Information, asking
 from kubeon.phases import (
@@ -55,11 +58,12 @@ from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.home import Home
 from kubeon.transport.login import Target
 from kubeon.transport.secrets import Secrets
+from tests.bundle.test_store import Server
 from tests.engine.test_runner import Watcher
 from tests.fakes.api import READY, FakeApi
 from tests.fakes.connection import FakeConnection
 from tests.fakes.machine import Machine
-from tests.fakes.material import a_server_for
+from tests.fakes.material import a_server_for, answers_for
 
 PASSWORD = "hunter2-of-root"
 # What is waited for on fakes is there at once, or never.
@@ -72,7 +76,7 @@ PATIENCE = (
     (restore_etcd, "ETCD_WITHIN"),
     (restore_etcd, "READY_WITHIN"),
     (upgrade_control_plane, "ANSWERS_WITHIN"),
-    (upgrade_node, "READY_WITHIN"),
+    (upgrading, "ANSWERS_WITHIN"),
     (switch_way, "ANSWERS_WITHIN"),
     (switch_way, "GONE_WITHIN"),
     (switch_way, "READY_WITHIN"),
@@ -86,6 +90,8 @@ MORE_PATIENCE = (
     (proxy_hosts, "STARTS_WITHIN"),
     (renew_certificates, "SERVED_WITHIN"),
     (restart_components, "GONE_WITHIN"),
+    (upgrade_node, "READY_WITHIN"),
+    (upgrade_node, "UNCORDONED_WITHIN"),
     (restart_components, "STARTS_WITHIN"),
     (restart_components, "WHOLE_WITHIN"),
     (rotation, "WHOLE_WITHIN"),
@@ -135,11 +141,13 @@ class World:
         self.dead: set[str] = set()  # addresses
         monkeypatch.setattr(base, "look", partial(look, make=self._connect))
         monkeypatch.setattr(asking, "SSH", self._connect)
-        monkeypatch.setattr(resolve, "Store", partial(Store, transport=self.server))
+        for module in (resolve, etcd_snapshots):
+            monkeypatch.setattr(module, "Store", partial(Store, transport=self.server))
         monkeypatch.setattr(resolve, "new_authorities", lambda *_: authorities)
         for module, name in PATIENCE:
             monkeypatch.setattr(module, name, 0.5)
-        monkeypatch.setattr(restart_components, "SETTLED", 0)
+        for module in (restart_components, upgrade_node):
+            monkeypatch.setattr(module, "SETTLED", 0)
         for module, name in MORE_PATIENCE:
             monkeypatch.setattr(module, name, 5.0)
 
@@ -310,6 +318,14 @@ class World:
         """What this cluster needs can be had from now on."""
         for url, answer in a_server_for(spec).answers.items():
             self.server.answers.setdefault(url, answer)
+
+    def without_etcdutl(self, version: str, *, elsewhere: bool = True) -> None:
+        """etcd of this version runs from an image without etcdutl, which can be had `elsewhere`, or not."""
+        self.api.etcd.version = version
+        for machine in self.machines.values():
+            machine.image_has_etcdutl = False
+        if elsewhere:
+            self.server.answers |= Server(answers_for(etcdutl(version, "amd64"))).answers
 
     def power_off(self, name: str) -> None:
         """The machine with this name is gone."""

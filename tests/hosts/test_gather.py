@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kubeon.hosts.facts import Facts, Interface
+from kubeon.hosts.facts import Facts, FileSystem, Interface
 from kubeon.hosts.gather import facts_script, parse_facts, pem_fingerprint
 from tests.hosts.samples import NOW, SAMPLES, sample, sample_facts
 
@@ -227,3 +227,13 @@ def test_scripts_are_clean_for_shellcheck(name: str) -> None:
     )
 
     assert done.stdout == ""
+
+
+def test_how_full_the_disks_are_that_the_kubelet_watches() -> None:
+    """In bytes; btrfs counts no inodes. A folder that is not there yet is on the disk of the one above it."""
+    text = "@@kubeon eviction\n/var/lib/kubelet 1000 100 500 20\n/var/lib/containerd 2000 300 0 -\n@@kubeon end\n"
+
+    assert parse_facts(text, NOW).filesystems == {
+        "/var/lib/kubelet": FileSystem(1_024_000, 102_400, 500, 20),
+        "/var/lib/containerd": FileSystem(2_048_000, 307_200),
+    }

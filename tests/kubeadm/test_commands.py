@@ -1,6 +1,8 @@
 """kubeadm's command lines and tokens."""
 
-from kubeon.kubeadm.commands import init_words, join_words, phase_words, reset_words, token_create_words
+import pytest
+
+from kubeon.kubeadm.commands import init_words, join_words, upgrade_apply_words, upgrade_node_words
 from kubeon.kubeadm.tokens import TOKEN, new_token
 
 
@@ -14,33 +16,27 @@ def test_tokens_have_kubeadms_form() -> None:
 
 def test_init_never_uploads_certificates_nor_prints_the_token() -> None:
     """Certificates are put in place by kubeon."""
-    words = init_words("/etc/kubernetes/kubeadm.yaml", ignore=("NumCPU", "Mem"), skip_phases=("addon/kube-proxy",))
-
-    assert words == (
+    assert init_words("/etc/kubernetes/kubeadm.yaml", ignore=("NumCPU", "Mem")) == (
         *("kubeadm", "init", "--config", "/etc/kubernetes/kubeadm.yaml", "--skip-token-print"),
-        *("--ignore-preflight-errors=Mem,NumCPU", "--skip-phases=addon/kube-proxy"),
+        "--ignore-preflight-errors=Mem,NumCPU",
     )
+
+
+def test_an_upgrade_leaves_certificates_alone() -> None:
+    """They are kubeon's."""
+    assert upgrade_apply_words("v1.37.2", ignore=("SystemVerification",), patches=("--patches", "/p")) == (
+        *("kubeadm", "upgrade", "apply", "v1.37.2", "--yes", "--certificate-renewal=false"),
+        *("--ignore-preflight-errors=SystemVerification", "--patches", "/p"),
+    )
+    assert upgrade_node_words() == ("kubeadm", "upgrade", "node", "--certificate-renewal=false")
+
+
+@pytest.mark.parametrize("ignore", [("all", "NumCPU"), ("Mem", "ALL")])
+def test_all_stands_alone(ignore: tuple[str, ...]) -> None:
+    """Beside it kubeadm refuses the name of a check."""
+    assert join_words("/k.yaml", ignore=ignore)[-1] == "--ignore-preflight-errors=all"
 
 
 def test_join_without_exceptions_has_no_list() -> None:
     """An empty list would be refused."""
     assert join_words("/k.yaml") == ("kubeadm", "join", "--config", "/k.yaml")
-
-
-def test_a_phase_is_a_path() -> None:
-    """Phases of phases are words."""
-    assert phase_words("init", "addon/coredns", "/k.yaml")[:5] == ("kubeadm", "init", "phase", "addon", "coredns")
-
-
-def test_reset_asks_no_question() -> None:
-    """There is nobody to answer."""
-    assert reset_words("unix:///run/containerd/containerd.sock") == (
-        *("kubeadm", "reset", "--force", "--cri-socket", "unix:///run/containerd/containerd.sock"),
-    )
-
-
-def test_a_token_is_created_from_a_file() -> None:
-    """A process list shows no token."""
-    assert token_create_words("/k.yaml") == (
-        *("kubeadm", "token", "create", "--config", "/k.yaml", "--kubeconfig", "/etc/kubernetes/admin.conf"),
-    )

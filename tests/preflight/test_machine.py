@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from kubeon.hosts.facts import FileSystem
 from tests.preflight.factory import GOOD, MEMBER, a_spec, findings, some_facts, told
 
 
@@ -92,3 +93,38 @@ def test_a_member_is_not_measured_again() -> None:
     facts = some_facts(**MEMBER, cpus=1, memory_mib=500, disk_free_mib={"/var/lib": 100}, modules=frozenset())
 
     assert findings(a_spec(), facts) == []
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("runtime", "kubelet", "wanted"),
+    [
+        (FileSystem(100 * GIB, 16 * GIB), {}, []),
+        (FileSystem(100 * GIB, 14 * GIB), {}, ["error DiskSpace n1"]),
+        (FileSystem(100 * GIB, 14 * GIB), {"evictionHard": {"imagefs.available": "10Gi"}}, []),
+        (FileSystem(100 * GIB, 9 * GIB), {"evictionHard": {"imagefs.available": "10Gi"}}, ["error DiskSpace n1"]),
+        (FileSystem(100 * GIB, 1 * GIB), {"evictionHard": {"memory.available": "100Mi"}}, []),  # there are no others
+        (FileSystem(100 * GIB, 50 * GIB, 1000, 40), {}, ["error DiskSpace n1"]),
+        (FileSystem(100 * GIB, 50 * GIB), {}, []),  # counts no inodes
+    ],
+)
+def test_a_disk_on_which_the_kubelet_would_take_no_pods(
+    runtime: FileSystem, kubelet: dict[str, Any], wanted: list[str]
+) -> None:
+    """By its own thresholds, or those of the description; members say so themselves."""
+    disks = {"/var/lib/kubelet": FileSystem(100 * GIB, 50 * GIB), "/var/lib/containerd": runtime}
+
+    assert told(findings(a_spec(kubelet=kubelet), some_facts(filesystems=disks))) == wanted
+    assert findings(a_spec(kubelet=kubelet), some_facts(filesystems=disks, **MEMBER), ca_fingerprint="00ff") == []
+
+
+def test_how_full_a_disk_is_stands_in_the_finding() -> None:
+    """With the threshold."""
+    disks = {"/var/lib/kubelet": FileSystem(100 * GIB, 9 * GIB)}
+
+    [found] = findings(a_spec(), some_facts(filesystems=disks))
+
+    assert found.what.startswith("9 % of the bytes below /var/lib/kubelet are free, and the kubelet would report")
+    assert "nodefs.available: 10% now" in found.hint

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kubeon.spec.skew import upgrade_problems
+from kubeon.spec.skew import etcd_problems, removed_etcd_flags, upgrade_problems
 from kubeon.spec.versions import Version
 
 
@@ -32,3 +32,38 @@ def test_upgrade_problems(target: str, api: dict[str, str], kubelets: dict[str, 
 
     assert len(found) == len(wanted)
     assert all(text in problem for text, problem in zip(wanted, found, strict=True)), found
+
+
+@pytest.mark.parametrize(
+    ("target", "running", "wrong", "doubtful"),
+    [
+        ("3.6.5-0", {"cp1": "3.5.33", "cp2": "3.5.26"}, "", ""),
+        ("3.6.5-0", {"cp1": "3.5.26", "cp2": "3.5.24"}, "", "3.5.26 or newer before 3.6.5: members that were removed"),
+        ("3.6.5-0", {"cp1": "3.5.24", "cp2": "3.5.19"}, "needs members of 3.5.20 or newer: cp2 3.5.19", ""),
+        ("3.6.5-0", {"cp1": "3.6.4"}, "", ""),  # has crossed
+        ("3.7.1-0", {"cp1": "3.7.1", "cp2": "3.6.8"}, "", "3.6.11 or newer before 3.7.1"),
+        ("3.7.1-0", {"cp1": "3.6.11"}, "", ""),
+        ("3.5.0-0", {"cp1": "3.4.13"}, "", ""),
+        ("3.6.8-0", {}, "", ""),
+    ],
+)
+def test_what_etcd_asks_for_before_its_next_release(
+    target: str, running: dict[str, str], wrong: str, doubtful: str
+) -> None:
+    """By what its members say that they are."""
+    found = etcd_problems(target, running)
+
+    assert [bool(each) for each in found] == [bool(wrong), bool(doubtful)]
+    assert wrong in found[0]
+    assert doubtful in found[1]
+
+
+def test_flags_that_etcd_has_no_more() -> None:
+    """With what took their place."""
+    flags = ["experimental-initial-corrupt-check", "experimental-max-learners", "quota-backend-bytes"]
+
+    assert removed_etcd_flags("3.6.11-0", flags) == {}
+    assert removed_etcd_flags("3.7.0-0", flags) == {
+        "experimental-initial-corrupt-check": "--feature-gates=InitialCorruptCheck=...",
+        "experimental-max-learners": "--max-learners",
+    }
