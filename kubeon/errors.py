@@ -25,6 +25,8 @@ It is raised where *what* is known, gets *where* while it travels, and is printe
 
 from collections.abc import Mapping, Sequence
 
+from kubeon.printable import printable
+
 
 class KubeonError(Exception):
     """What failed, in one line; `why` holds the evidence, `hint` what to type or look at next, `host` where."""
@@ -33,9 +35,7 @@ class KubeonError(Exception):
 
     def __init__(self, what: str, *, why: str = "", hint: str = "", host: str = "") -> None:
         super().__init__(what)
-        self.what = what
-        self.why = why
-        self.hint = hint
+        self.what, self.why, self.hint = map(printable, (what, why, hint))  # hosts have a hand in them
         self.host = host
 
     def __str__(self) -> str:
@@ -99,11 +99,14 @@ class ClosedError(ConnectError):
 
 
 class CommandError(HostError):
-    """A command on a host ended with a non-zero exit code; `why` holds its last lines of output."""
+    """A command on a host ended with a non-zero exit code; `why` holds the last lines that it said, `said` more."""
 
-    def __init__(self, what: str, *, command_exit_code: int, why: str = "", hint: str = "", host: str = "") -> None:
+    def __init__(
+        self, what: str, *, command_exit_code: int, why: str = "", said: str = "", hint: str = "", host: str = ""
+    ) -> None:
         super().__init__(what, why=why, hint=hint, host=host)
         self.command_exit_code = command_exit_code
+        self.said = printable(said or why)
 
 
 class HostErrors(HostError):  # noqa: N818 - the plural says it

@@ -1,6 +1,7 @@
 """Layers, owners of libraries and of effects. When one of these fails, move the code; do not add an exception."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -156,6 +157,27 @@ def test_layers_and_owners_of_libraries() -> None:
     done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# Files with lines in which both outputs of a program become one, and how many: what is shown to people, never parsed.
+SHOWN = {
+    "kubeon/distros/rhel.sh": 2,  # what dnf printed, when it has failed
+    "kubeon/phases/restore_etcd.sh": 1,  # etcd's log, the end of which is shown
+}
+_APART = r">/dev/null 2>&1|2>&1 >"  # nothing is kept, or standard error alone
+
+
+def test_no_answer_is_read_from_standard_error() -> None:
+    """containerd 2.2's ctr warns there beside a good answer; every program may one day. Data is on standard output."""
+    folders = (PACKAGE, ROOT / "updater", ROOT / "systemd", ROOT / "haproxy")
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    found = {
+        path.relative_to(ROOT).as_posix(): len(re.findall(r"2>&1|[|]&|&>|subprocess[.]STDOUT", text))
+        for path in files
+        for text in [re.sub(_APART, "", path.read_text(encoding="utf-8"))]
+    }
+
+    assert {name: count for name, count in found.items() if count} == SHOWN
 
 
 # Plug-ins whose names are no ordinary words.

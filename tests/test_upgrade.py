@@ -143,6 +143,20 @@ def test_kubeadm_that_lost_its_api_server_is_run_again(name: str, world: MakeWor
     assert sorted(each for _, each in here.api.upgraded) == ["cp1", "cp2", "cp3", "w1", "w2"]
 
 
+def test_why_kubeadm_failed_is_asked_of_the_host(world: MakeWorld) -> None:
+    """The reason comes before kubeadm's own words."""
+    here = running(world)
+    here["cp2"].fails["kubeadm_upgrade"] = "error: the hash of kube-apiserver did not change after 5m0s"
+    here["cp2"].trouble = "@@kubeon disks\nspace / /dev/vda1 1000 990 10 99% /\n"
+
+    with pytest.raises(CommandError) as caught:
+        here.upgrade(NEW)
+
+    reason, words = caught.value.why.splitlines()
+    assert reason.startswith("99 % of the space of / (/) is used")
+    assert words == "error: the hash of kube-apiserver did not change after 5m0s"
+
+
 @pytest.mark.parametrize(
     ("name", "token"),
     [

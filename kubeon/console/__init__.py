@@ -3,6 +3,7 @@
 With `--output json` standard output carries exactly one object, whatever happens: the result, or `{"error": ...}`.
 """
 
+import codecs
 import getpass
 import json
 import os
@@ -30,6 +31,7 @@ from kubeon.console.screens import (
     plan_text,
 )
 from kubeon.errors import Interrupted, KubeonError, UsageError
+from kubeon.printable import printable, visible
 from kubeon.waiting import SYSTEM_CLOCK, Clock
 
 __all__ = ["Aftermath", "Console", "FindingLike", "PlanLike"]
@@ -54,6 +56,8 @@ class Console:
         self._out, self._err, self._in = out or sys.stdout, err or sys.stderr, stdin or sys.stdin
         self._clock = clock
         self._turn = threading.Lock()
+        decoder = codecs.getincrementaldecoder("utf-8")  # a block may end within a character
+        self._decoders = {is_error: decoder("backslashreplace") for is_error in (False, True)}
         self._dumb = environment.get("TERM", "") in ("dumb", "")
         self._terminal = RichConsole(
             file=self._err,
@@ -81,15 +85,18 @@ class Console:
     def say(self, text: str, *, style: str = "") -> None:
         """A line for people, to standard error."""
         self._pause()
-        self._terminal.print(Text(text.rstrip("\n"), style=style))
+        self._terminal.print(Text(printable(text.rstrip("\n")), style=style))
 
     def raw(self, data: bytes, is_error: bool = False) -> None:
         """Bytes of somebody else's output, as they are, to standard output or standard error, at once.
 
+        A terminal is not given controls that it would obey: they are made visible, and newlines and tabs stay.
         One call of many threads at a time. Raises Interrupted when nobody reads them any more, as after `| head`.
         """
         stream = self._err if is_error else self._out
         with self._turn:
+            if stream.isatty():
+                data = visible(self._decoders[is_error].decode(data)).encode()
             try:
                 binary = getattr(stream, "buffer", None)
                 if binary is None:
@@ -106,9 +113,8 @@ class Console:
     def data(self, value: Any, text: Callable[[], str] | str) -> None:
         """The answer of a command, to standard output: `value` as JSON, or `text`."""
         self._pause()
-        shown = (
-            json.dumps(value, indent=2, ensure_ascii=False) if self.json else text if isinstance(text, str) else text()
-        )
+        plain = "" if self.json else text if isinstance(text, str) else text()
+        shown = _json(value, indent=2) if self.json else printable(plain)
         print(shown.rstrip("\n"), file=self._out, flush=True)
 
     def refresh(self, value: Any, text: str, line: str) -> None:
@@ -118,16 +124,16 @@ class Console:
         """
         self._pause()
         if self.json:
-            print(json.dumps(value, ensure_ascii=False), file=self._out, flush=True)
+            print(_json(value), file=self._out, flush=True)
         elif self._out.isatty() and not self._dumb:
             height = shutil.get_terminal_size().lines
-            lines = text.rstrip("\n").splitlines()
+            lines = printable(text.rstrip("\n")).splitlines()
             shown = (
                 lines if len(lines) < height else [*lines[: height - 2], f"and {len(lines) - height + 2} lines more"]
             )
             print("\x1b[H\x1b[J" + "\n".join(shown), file=self._out, flush=True)
         else:
-            print(line, file=self._out, flush=True)
+            print(printable(line), file=self._out, flush=True)
 
     def show_error(self, error: KubeonError, after: Aftermath | None = None) -> None:
         """The error screen. What is done so far is taken from the reporter, unless given."""
@@ -138,7 +144,7 @@ class Console:
         if self.json:
             self.data(error_object(error, after), "")
             return
-        headline, newline, rest = error_screen(error, after).partition("\n")
+        headline, newline, rest = printable(error_screen(error, after)).partition("\n")
         self._terminal.print(Text(headline, style="bold red"))
         if newline and rest.strip():
             self._terminal.print(Text(rest.rstrip("\n")))
@@ -188,3 +194,8 @@ class Console:
         """Nothing may be drawn while something else is printed; a reporter draws again with its next begin."""
         if self._reporter is not None:
             self._reporter.stop()
+
+
+def _json(value: Any, *, indent: int | None = None) -> str:
+    """As people read it, but for what a terminal would obey."""
+    return visible(json.dumps(value, indent=indent, ensure_ascii=False))

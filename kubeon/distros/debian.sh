@@ -8,12 +8,19 @@ list_installed() {
 }
 
 # patient COMMAND...: run it, again while somebody else holds a lock (apt before 1.9.11 knows no Lock::Timeout, and
-# neither dpkg nor `apt-get update` waits at all); its output ends up in $output
+# neither dpkg nor `apt-get update` waits at all); its output ends up in $output, standard error last, which alone decides
 patient() {
     tries=0
-    until output=$("$@" 2>&1 </dev/null); do
+    until output=$(
+        {
+            code=0
+            complaints=$("$@" 2>&1 >&4 4>&- </dev/null) || code=$?
+            printf '\nstandard error:\n%s' "$complaints"
+            exit "$code"
+        } 4>&1
+    ); do
         tries=$((tries + 1))
-        case $output in
+        case ${output##*standard error:} in
         *lock-frontend* | *"Could not get lock"* | *"Unable to lock"* | *"lock was held"* | *"is locked by another"*) ;;
         *) return 1 ;;
         esac

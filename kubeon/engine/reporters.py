@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kubeon.engine.events import Event, Reporter, Status
+from kubeon.printable import printable
 from kubeon.state.journal import Journal
 from kubeon.waiting import SYSTEM_CLOCK, Clock
 
@@ -34,7 +36,10 @@ class Silence:
 
 
 class Tee:
-    """Several reporters as one, called by one thread at a time whatever the phases do."""
+    """Several reporters as one, called by one thread at a time whatever the phases do.
+
+    All of them get what hosts have said without colours, and with what a terminal would obey made visible.
+    """
 
     def __init__(self, *reporters: Reporter) -> None:
         self._reporters = reporters
@@ -46,15 +51,17 @@ class Tee:
 
     def event(self, event: Event) -> None:
         """See Reporter."""
-        self._each(lambda reporter: reporter.event(event))
+        changes = tuple(map(printable, event.changes))
+        shown = replace(event, changes=changes, error=printable(event.error))
+        self._each(lambda reporter: reporter.event(shown))
 
     def note(self, text: str, *, host: str = "") -> None:
         """See Reporter."""
-        self._each(lambda reporter: reporter.note(text, host=host))
+        self._each(lambda reporter: reporter.note(printable(text), host=host))
 
     def warn(self, text: str, *, host: str = "") -> None:
         """See Reporter."""
-        self._each(lambda reporter: reporter.warn(text, host=host))
+        self._each(lambda reporter: reporter.warn(printable(text), host=host))
 
     def end(self) -> None:
         """See Reporter."""

@@ -1,20 +1,22 @@
-# How a host is right now, printed in sections. Reads only, and gives up soon on whatever does not answer.
-# Every program may be missing: its section is then empty, and health.py says so with an empty value.
-# Variables set before: root (prefix for tests, else empty). What only some hosts are asked comes after, by `ask`.
-LC_ALL=C
-export LC_ALL
-PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-exec 2>/dev/null
+# shellcheck disable=SC2154 # variables and functions come before this text
+# How a host is right now, printed in sections; looking.sh comes before it. What only some hosts are asked comes after,
+# by `ask`.
 
-section() { printf '\n@@kubeon %s\n' "$1"; }
-limited() { if command -v timeout >/dev/null; then timeout 3 "$@" </dev/null; else "$@" </dev/null; fi; }
-# a section that a script fills: ask NAME SECONDS, the script on standard input; what it prints, then its exit code
+# Sections that a script fills: ask NAME SECONDS, the script on standard input; what it prints, then its exit code.
+# The end of what it says on standard error is a section of its own: beside a good answer there may be warnings.
 ask() {
     section "ask $1"
     script=$(cat)
     # as an argument: a program in it that reads its standard input must not eat the rest of the script
-    timeout "$2" sh -c "$script" </dev/null 2>&1
-    printf '\n@@exit %s\n' "$?"
+    said=$(
+        {
+            timeout "$2" sh -c "$script" </dev/null 2>&1 >&3 3>&-
+            printf '\n@@exit %s' "$?"
+        } | tail -c 4096
+    )
+    printf '\n@@exit %s\n' "${said##*@@exit }"
+    section "said $1"
+    printf '%s\n' "${said%@@exit *}"
 }
 
 # the first reading of the clock, as early as can be; the last one ends the answer
@@ -31,22 +33,12 @@ cat "$root/proc/uptime"
 section cluster-marker
 cat "$root/etc/kubernetes/kubeon-cluster"
 
-section units
-limited systemctl show --property=Id,LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts \
-    kubelet.service containerd.service
+look_at_units
 section kubelet-says
 # systemctl needs no time to say so, and only then is the journal worth reading
 limited systemctl is-active --quiet kubelet.service || limited journalctl -u kubelet -n 3 -o cat --no-pager
-section disks
-for folder in / /var/lib/etcd /var/lib/containerd /var/lib/kubelet; do
-    [ -d "$root$folder" ] || continue
-    printf 'space %s %s\n' "$folder" "$(limited df -Pk "$root$folder" | tail -n 1)"
-    printf 'inodes %s %s\n' "$folder" "$(limited df -Pi "$root$folder" | tail -n 1)"
-done
-section static-pods
-ls "$root/etc/kubernetes/manifests"
-section containers
-limited crictl ps --all --label io.kubernetes.pod.namespace=kube-system --output json
+look_at_disks
+look_at_system_pods
 
 section certificates
 # keys lie beside certificates in kubelet-client-current.pem and in kubeconfigs: they stay here

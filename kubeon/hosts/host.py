@@ -15,13 +15,14 @@ from kubeon.transport.base import Result, Transport
 # Scripts that change a host hold this lock (on a folder that always exists, so that asking leaves no file behind):
 # a script whose kubeon was killed goes on by itself, and the next run waits for its end before it looks at the host.
 # Who waits for longer than a moment says for what: a script that changes a host notes what it is, and since when.
-_LOCK = """\
+BUSY = 75  # exit code of a script that has waited for another one in vain, and done nothing
+_LOCK = f"""\
 exec 9</run
-if ! flock {mode} -w 2 9; then
+if ! flock {{mode}} -w 2 9; then
     flock -s -n 9 || echo "@@kubeon waits $(date +%s) $(cat /run/kubeon-busy 2>/dev/null)"
-    if ! flock {mode} -w {seconds} 9; then
+    if ! flock {{mode}} -w {{seconds}} 9; then
         echo "a command of an earlier run is still busy on this host: $(cut -d ' ' -f 2- /run/kubeon-busy)" >&2
-        exit 75
+        exit {BUSY}
     fi
 fi
 """
@@ -41,7 +42,7 @@ rm -f {stamp}
 """
 LOCK_WAIT = 240  # seconds
 SESSIONS = 8  # scripts at once over one connection; sshd allows 10 unless it was told otherwise (MaxSessions)
-ERROR_LINES = 12
+ERROR_LINES, SAID_LINES = 12, 200  # of what a script that fails has said: for the screen, and for whoever looks closer
 
 
 class Host:
@@ -160,6 +161,7 @@ class Host:
                 f"{what or 'a command'} failed (exit code {result.exit_code})",
                 command_exit_code=result.exit_code,
                 why=last_lines(result),
+                said=last_lines(result, SAID_LINES),
                 host=self.name,
             )
         return result.stdout

@@ -13,6 +13,7 @@ from kubeon.kubeadm.config import API_PORT, NodeHandoff, init_config
 from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.kubeadm.tokens import new_token
 from kubeon.phases.context import Cluster, Step
+from kubeon.phases.explain import explained
 from kubeon.spec.model import ExtraArgs
 from kubeon.spec.versions import refuses_cgroup_v1
 
@@ -88,12 +89,12 @@ def kubeadm_script(config: str, words: Sequence[str], *, api: tuple[str, str] | 
         "umask 022\n"
     )
     if api is None:
-        return f"{script}{shlex.join(words)} 2>&1\n"
+        return f"{script}{shlex.join(words)}\n"
     address, name = api
     other = shlex.quote(f" {name}$")
     return (
         f"{script}{{ echo {shlex.quote(address)} {shlex.quote(name)}; grep -v {other} /etc/hosts || true; }} >{HOSTS}\n"
-        f"unshare --mount sh -c 'mount --bind {HOSTS} /etc/hosts && exec \"$@\"' sh {shlex.join(words)} 2>&1\n"
+        f"unshare --mount sh -c 'mount --bind {HOSTS} /etc/hosts && exec \"$@\"' sh {shlex.join(words)}\n"
     )
 
 
@@ -133,12 +134,13 @@ class InitControlPlane(Step):
         config = init_config(ctx.spec, node_handoff(ctx, host))
         script = ensure_files_script(patch_files(version)) + kubeadm_script(config, words, api=api_by_way_of(ctx, host))
         try:
-            host.change(
-                f"set -e\n{script}{REMEMBER}",  # what follows kubeadm is not reached when it fails
-                timeout=TIMEOUT,
-                what="kubeadm init",
-                on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
-            )
+            with explained(ctx, host):
+                host.change(
+                    f"set -e\n{script}{REMEMBER}",  # what follows kubeadm is not reached when it fails
+                    timeout=TIMEOUT,
+                    what="kubeadm init",
+                    on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
+                )
         except CommandError as error:
             _expect_way(ctx, host, error)
             raise

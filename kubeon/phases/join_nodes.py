@@ -17,6 +17,7 @@ from kubeon.kubeadm.config import API_PORT, TOKEN_TTL, join_config
 from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.kubeadm.tokens import new_token
 from kubeon.phases.context import Cluster, Step
+from kubeon.phases.explain import explained
 from kubeon.phases.init_control_plane import (
     CONFIG,
     REMEMBER,
@@ -112,12 +113,13 @@ class _Join(Step):
         script = kubeadm_script(config, words, api=api_by_way_of(ctx, ctx.bootstrap))
         before, after = self.around(ctx, host)
         before = ensure_files_script(patch_files(version)) + before
-        host.change(
-            f"set -e\n{before}{script}{after}{REMEMBER}",  # what follows kubeadm is not reached when it fails
-            timeout=TIMEOUT,
-            what="kubeadm join",
-            on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
-        )
+        with explained(ctx, host):
+            host.change(
+                f"set -e\n{before}{script}{after}{REMEMBER}",  # what follows kubeadm is not reached when it fails
+                timeout=TIMEOUT,
+                what="kubeadm join",
+                on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
+            )
 
 
 class JoinControlPlanes(_Join):

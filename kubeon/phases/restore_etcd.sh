@@ -78,7 +78,7 @@ restore() { # WORD...: of the tool's command line
     if in_image etcdutl version >/dev/null 2>&1; then tool="in_image etcdutl"; fi
     # So that nobody's watch waits for revisions that were there once (etcd-io/etcd#16028)
     bump=
-    if $tool snapshot restore --help 2>&1 | grep -q -- --bump-revision; then
+    if $tool snapshot restore --help | grep -q -- --bump-revision; then
         bump="--bump-revision 1000000000 --mark-compacted"
     fi
     rm -rf "$work/new"

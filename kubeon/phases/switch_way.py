@@ -33,10 +33,10 @@ MANIFESTS = "/etc/kubernetes/manifests/"
 _SYSTEM = ("/etc/kubernetes/manifests", "/etc/systemd/system")  # folders that are not a way's own
 # By its address, so that no line in /etc/hosts is needed yet; a token that is none, as in `external`.
 _TRY = """\
-answer=$(kubectl --kubeconfig /dev/null --server https://{server} --tls-server-name {name} --token none \\
-    --certificate-authority /etc/kubernetes/pki/ca.crt --request-timeout 5s get --raw /readyz 2>&1)
-case $answer in ok | *orbidden* | *nauthorized*) exit 0 ;; esac
-printf '%s\\n' "$answer" | tail -n 1
+said=$(kubectl --kubeconfig /dev/null --server https://{server} --tls-server-name {name} --token none \\
+    --certificate-authority /etc/kubernetes/pki/ca.crt --request-timeout 5s get --raw /readyz 2>&1 >/dev/null) && exit 0
+case $said in *orbidden* | *nauthorized*) exit 0 ;; esac
+printf '%s\\n' "$said" | tail -n 1
 exit 1
 """
 # One that another unit starts is not enabled; one that waits to be started again is not active.

@@ -17,6 +17,7 @@ from kubeon.kube.versions import api_version
 from kubeon.kubeadm.commands import upgrade_apply_words, upgrade_node_words
 from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.phases.context import Cluster, Step
+from kubeon.phases.explain import explained
 from kubeon.phases.init_control_plane import machine_checks
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.kubelet_settings import allow_cgroup_v1
@@ -33,15 +34,15 @@ TRIES = 3
 _LOST = re.compile(
     r"connection re(fused|set)|client connection (lost|force closed)|\bEOF\b|TLS handshake timeout|GOAWAY"
 )
-# kubeadm's output goes into a file: whoever loses its reader in the middle of moving manifests is killed by the next
+# kubeadm's output goes into files: whoever loses its reader in the middle of moving manifests is killed by the next
 # line it prints. So it comes to its end whatever becomes of kubeon, and a new run waits for that end.
 _KUBEADM = """\
-log=/var/lib/kubeon/kubeadm-upgrade.log
-: >$log
-{words} >>$log 2>&1 &
+log=/var/lib/kubeon/kubeadm-upgrade
+: >$log.log >$log.err
+{words} >>$log.log 2>>$log.err &
 kubeadm=$!
-tail -n +1 -s 0.2 -f --pid=$kubeadm $log 2>/dev/null || true
-wait $kubeadm || {{ code=$?; tail -n 12 $log >&2; exit $code; }}
+tail -n +1 -s 0.2 -f --pid=$kubeadm $log.log 2>/dev/null || true
+wait $kubeadm || {{ code=$?; tail -c 16384 $log.err >&2; exit $code; }}
 """
 
 
@@ -57,16 +58,23 @@ def kubeadm_upgrade(ctx: Cluster, host: Host, words: Sequence[str], *, before: s
         if line.startswith("["):
             ctx.reporter.note(line, host=host.name)
 
-    for left in reversed(range(TRIES)):
-        try:
-            host.change(script, timeout=TIMEOUT, what="kubeadm upgrade", on_line=note)
-        except CommandError as error:
-            if not left or not _LOST.search(error.why) or not wait_until(api.answers, seconds=ANSWERS_WITHIN):
-                error.why = with_pressures(error.why, api)  # kubeadm's own health check is a Job
-                raise
-            ctx.reporter.note("kubeadm lost the API server on its way: once more", host=host.name)
-        else:
-            return
+    def run() -> None:
+        for left in reversed(range(TRIES)):
+            try:
+                host.change(script, timeout=TIMEOUT, what="kubeadm upgrade", on_line=note)
+            except CommandError as error:
+                if not left or not _LOST.search(error.why) or not wait_until(api.answers, seconds=ANSWERS_WITHIN):
+                    raise
+                ctx.reporter.note("kubeadm lost the API server on its way: once more", host=host.name)
+            else:
+                return
+
+    try:
+        with explained(ctx, host):
+            run()
+    except CommandError as error:
+        error.why = with_pressures(error.why, api)  # kubeadm's own health check is a Job
+        raise
 
 
 class UpgradeControlPlane(Step):

@@ -50,7 +50,8 @@ def served(host: hosts.LabHost, port: int, *, address: str = "") -> datetime:
 def open_keys(host: hosts.LabHost) -> list[str]:
     """Files with a private key that somebody else than root may read or write."""
     places = f"{_PLACES} /root/.kube /var/lib/kubeon /run/kubeon"
-    script = f"grep -rlE --exclude-dir=cache 'PRIVATE KEY|client-key-data' {places} 2>/dev/null | xargs -r stat -L -c '%a %U %n'"
+    keys = f"grep -rlE --exclude-dir=cache 'PRIVATE KEY|client-key-data' {places} 2>/dev/null"
+    script = f"{keys} | xargs -r stat -L -c '%a %U %n'"
     lines = hosts.ssh(host, script).stdout.splitlines()
     assert lines, f"no private key found on {host.name}"
     return [line for line in lines if not line.startswith("600 root ")]

@@ -21,6 +21,7 @@ from kubeon.errors import (
     HostErrors,
     Interrupted,
     KubeonError,
+    OperationError,
     SpecError,
     StateError,
     UsageError,
@@ -310,6 +311,37 @@ class Terminal:
         except BlockingIOError:
             pass
         return b"".join(parts).decode()
+
+
+def test_a_terminal_gets_nothing_of_hosts_that_it_would_obey(tmp_path: Path) -> None:
+    """Errors, plans, notes, and the output of their programs; a file gets that as it is."""
+    terminal, hostile = Terminal(), "\x1b]0;owned\x07\x1b[2J\x9b1m\u202e"
+    console, said = terminal.console, "ü\t\x1b[31mred\r\n".encode()
+
+    console.say(f"say {hostile}")
+    console.show_error(OperationError(f"what {hostile}", why=hostile))
+    console.show_plan(Plan(f"plan {hostile}", hosts={"w1": (hostile,)}))
+    console.raw(said[:1], True)
+    console.raw(said[1:], True)
+    (tmp_path / "file").touch()
+    with (tmp_path / "file").open("r+", encoding="utf-8", newline="") as file:
+        Console(out=file, err=file, environment={}).raw(said)
+
+    shown = terminal.shown()
+    assert "\\u001b]0;owned\\u0007" in shown
+    assert not set(re.sub(r"\x1b\[[\d;]*m", "", shown)) & set("\x1b\x07\x9b\u202e")  # our own colours
+    assert "ü\t\\u001b[31mred\\u000d" in shown
+    assert (tmp_path / "file").read_bytes() == said
+
+
+def test_json_holds_what_was_said_and_no_control() -> None:
+    """DEL, C1 and what turns writing round are escaped as C0 is."""
+    console, out, _ = a_console(output="json")
+
+    console.data({"stdout": "\x7f\x9b\u202e\x1bé"}, "")
+
+    assert json.loads(out.getvalue()) == {"stdout": "\x7f\x9b\u202e\x1bé"}
+    assert all(char.isprintable() or char == "\n" for char in out.getvalue())
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,24 @@ def test_the_log_holds_everything(tmp_path: Path) -> None:
     ]
 
 
+def test_no_reporter_gets_what_a_terminal_would_obey(tmp_path: Path) -> None:
+    """What hosts say reaches the screen, the log and the journal by the same door."""
+    journal = Journal(tmp_path / "journal.jsonl")
+    tee = Tee(LogReporter(tmp_path / "log", clock=FixedClock()), JournalReporter(journal, "create", clock=FixedClock()))
+    said = "\x1b[0;37mCGROUPS_CPU\x1b[0m\x07"
+
+    tee.note(said)
+    tee.warn(said)
+    tee.event(Event("w1", "install", "Install", Status.CHANGED, 1.0, (said,)))
+    tee.event(Event("w1", "install", "Install", Status.FAILED, 1.0, error=said))
+
+    assert (tmp_path / "log").read_text().count("CGROUPS_CPU\\u0007\n") == 4
+    assert [(entry.changes, entry.error) for entry in journal.entries()] == [
+        (("CGROUPS_CPU\\u0007",), ""),
+        ((), "CGROUPS_CPU\\u0007"),
+    ]
+
+
 def test_the_journal_holds_ends(tmp_path: Path) -> None:
     """A beginning says nothing that the end does not say."""
     journal = Journal(tmp_path / "journal.jsonl")

@@ -10,7 +10,7 @@ from importlib import resources
 from kubeon.bundle import install
 from kubeon.cri import containerd
 from kubeon.etcd import snapshots
-from kubeon.hosts import files, health, host
+from kubeon.hosts import failure, files, health, host, looking
 from kubeon.lb import external, haproxy, updater
 from kubeon.operations.information import asking
 from kubeon.phases import (
@@ -124,7 +124,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         r"root=''\nask_commands='[^']*'\nask_packages='[^']*'\nask_modules='[^']*'\nask_sysctls='[^']*'\n"
         + _library("kubeon.hosts", "gather.sh"),
     ),
-    ("health", r"root=''\n" + _library("kubeon.hosts", "health.sh")),
+    ("failure", re.escape(failure.failure_script(99999)).replace("99999", r"(?P<since>\d+)")),
+    ("health", re.escape(looking.looking_library("health.sh"))),
     ("ask", rf"ask (?P<name>\S+) (?P<seconds>\d+) <<'{health._END}'\n(?P<script>.*?){health._END}\n"),
     ("health_end", re.escape(health._LAST)),
     ("through", re.escape(asking.THROUGH)),
@@ -153,7 +154,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
         r"\{ echo (?P<address>\S+) (?P<name>\S+); grep -v ' (?P=name)\$' /etc/hosts \|\| true; \} >(?P<path>\S+)\n",
     ),
     ("config", r"cat >(?P<path>\S+) <<'KUBEON_CONFIG'\n(?P<content>.*?)KUBEON_CONFIG\n"),
-    ("kubeadm", rf"(?P<privately>{_PRIVATELY})?(?P<line>kubeadm [^\n]*) 2>&1\n"),
+    ("kubeadm", rf"(?P<privately>{_PRIVATELY})?(?P<line>kubeadm (?:init|join) [^\n]*)\n"),
     ("toward", re.escape(_TOWARD.removesuffix("OTHER\n")) + r"(?P<server>\S+:\d+)\n"),
     ("toward", r"\ntoward (?P<server>\S+:\d+)\n"),  # back
     ("remember", re.escape(init_control_plane.REMEMBER)),

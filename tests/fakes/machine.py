@@ -38,6 +38,8 @@ from tests.fakes.startup import Startup, finds_the_api
 from tests.fakes.upgrading import Upgrading
 from tests.hosts.samples import sample
 
+# what ctr 2.2 and newer say on hosts with cgroup v1, on standard error, beside every answer
+DEPRECATION = 'time="2026-11-29T10:00:00Z" level=warning msg="DEPRECATION: The support for cgroup v1 is deprecated"'
 MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 KUBERNETES, KUBELET = "/etc/kubernetes", "/var/lib/kubelet"
 MANAGER = f"{KUBERNETES}/manifests/kube-controller-manager.yaml"
@@ -45,7 +47,7 @@ READS = {
     *("facts", "is_there", "images", "read", "waits", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
     *("busy", "send_snapshot", "describe_snapshot", "has_etcdutl"),
     *("try_way", "listening"),
-    *("check_haproxy", "check_external", "check_updater", "health", "ask", "health_end", "through"),
+    *("check_haproxy", "check_external", "check_updater", "health", "failure", "ask", "health_end", "through"),
     *("inspect_etcd", "has_snapshot", "restore_library"),
     *("check_haproxy", "check_external", "running", "owed", "healthz", "certificates", "served"),
 }  # change nothing on the machine
@@ -66,6 +68,7 @@ class Machine:
         self.restarted: list[str] = []  # containers that were asked to end
         self.falls: tuple[str, ...] = ()  # containers that end by themselves with the API server
         self.snapshot_file = b""  # in the folder for snapshots
+        self.trouble = ""  # what the script prints that asks why kubeadm has failed
         self.clock = 0.0  # seconds that it is ahead
         self.disk_used = 40  # % of its one file system
         self.etcd_disk = 9999  # MiB free
@@ -322,7 +325,14 @@ class Run(EtcdTokens, Startup, Upgrading):
         """A script in a script."""
         assert int(seconds) <= 5
         result = Run(self.machine, script, (), None).result()
-        self.tell(f"\n@@kubeon ask {name}\n{result.stdout}{result.stderr}\n@@exit {result.exit_code}")
+        self.tell(f"\n@@kubeon ask {name}\n{result.stdout}\n@@exit {result.exit_code}")
+        warning = DEPRECATION if "ctr " in script else ""
+        self.tell(f"\n@@kubeon said {name}\n{warning}\n{result.stderr}")
+
+    def do_failure(self, since: str) -> None:
+        """Nothing that anybody could see, unless a test has put something there."""
+        assert int(since) < 600
+        self.tell(self.machine.trouble)
 
     def do_health_end(self) -> None:
         self.tell(f"\n@@kubeon clock-last\n{time.time() + self.machine.clock:.6f}\n\n@@kubeon end")

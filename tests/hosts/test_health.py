@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeon.hosts.health import Answer, Container, Disk, HostHealth, Unit, health_script, parse_health
+from kubeon.hosts.health import Answer, HostHealth, health_script, parse_health
+from kubeon.hosts.looking import Container, Disk, Unit
 
 SHELLS = pytest.mark.parametrize(
     "shell", [["dash"], ["bash", "--posix"], ["busybox", "sh"]], ids=lambda shell: shell[0]
@@ -80,9 +81,15 @@ haproxy does not answer
 
 @@exit 1
 
+@@kubeon said way
+
 @@kubeon ask api
 ok
 @@exit 0
+
+@@kubeon said api
+W0131 a warning
+a last one
 
 @@kubeon ask etcd-health
 still under way
@@ -114,14 +121,14 @@ def test_an_answer_becomes_values() -> None:
         clock=(1.75, 2.25),
         answers={
             "way": Answer("first\nhaproxy does not answer", 1),
-            "api": Answer("ok", 0),
+            "api": Answer("ok", 0, "W0131 a warning\na last one"),
             "etcd-health": Answer("still under way", None),
         },
         complete=True,
     )
     assert [answer.why for answer in health.answers.values()] == [
         "haproxy does not answer",
-        "ok",
+        "a last one",
         "it does not answer in time",
     ]
 
@@ -178,7 +185,7 @@ def test_script_answers_in_every_shell(shell: list[str], tmp_path: Path) -> None
     assert {disk.folder for disk in health.disks} == {"/", "/var/lib/kubelet"}
     assert health.clock is not None
     assert health.clock[0] <= 0 <= health.clock[1]
-    assert health.answers["eater"] == Answer("what it prints\nand says", 3)
+    assert health.answers["eater"] == Answer("what it prints", 3, "and says")
     assert health.answers["quoted"] == Answer("2", 0)
     assert health.answers["sleeper"].text.startswith("before")  # busybox adds a word of its own
     assert health.answers["sleeper"].why == "it does not answer in time"

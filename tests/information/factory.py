@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubeon.errors import ConnectError
-from kubeon.hosts.health import Answer, Container, Disk, HostHealth, Unit
+from kubeon.hosts.health import Answer, HostHealth
+from kubeon.hosts.looking import Container, Disk, Unit
 from kubeon.kube.objects import NodeState, PodState
 from kubeon.operations.information.gathered import CertificateEnd, Gathered
 from kubeon.operations.information.of_nodes import STATIC_PODS
@@ -15,6 +16,9 @@ from kubeon.spec.model import ClusterSpec
 from kubeon.state.history import PastOperation
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+DEPRECATION = (
+    'level=warning msg="DEPRECATION: The support for cgroup v1 is deprecated"'  # of ctr 2.2, beside its answer
+)
 MARK = "demo 0123abcd"
 
 
@@ -103,7 +107,7 @@ def a_control_plane(members: int, number: int, *dead: int) -> HostHealth:
         containers=tuple(Container(name, f"{name}-cp{number}", "running") for name in STATIC_PODS),
         answers={
             "etcd-status": Answer(json.dumps([{"Endpoint": "127.0.0.1:2379", "Status": status}]), 0),
-            "etcd-members": Answer(json.dumps({"members": listed}), 0),
+            "etcd-members": Answer(json.dumps({"members": listed}), 0, DEPRECATION),
             "etcd-health": Answer(json.dumps(health), 1 if dead else 0),
             "api": Answer("ok", 0),
         },

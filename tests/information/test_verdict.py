@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from kubeon.errors import ConnectError, LoginError
-from kubeon.hosts.health import Answer, Container, Disk, Unit
+from kubeon.hosts.health import Answer
+from kubeon.hosts.looking import Container, Disk, Unit
 from kubeon.lb.base import DETOUR
 from kubeon.operations.information.gathered import Gathered
 from kubeon.operations.information.reasons import Reason, Severity, folded, span
@@ -29,7 +30,7 @@ from tests.information.factory import (
     silent,
 )
 
-REFUSED = Answer("The connection to the server 10.0.0.1:6443 was refused", 1)
+REFUSED = Answer("", 1, "The connection to the server 10.0.0.1:6443 was refused")
 NO_QUORUM = Answer('[{"endpoint":"https://10.0.0.1:2379","health":false}]', 1)
 EXITED = (Container("kube-apiserver", "kube-apiserver-cp1", "exited", 7),)
 
@@ -90,7 +91,7 @@ def test_a_login_that_is_refused_is_no_fault_of_the_node() -> None:
 def test_two_of_three_control_planes_are_gone() -> None:
     """etcd cannot decide, so the API serves nobody: down, and who has to come back."""
     found = silent(a_cluster(), "cp2", "cp3")
-    found = changed(found, ["cp1"], answers={"etcd-health": NO_QUORUM, "api": Answer("[-]etcd failed: reason", 1)})
+    found = changed(found, ["cp1"], answers={"etcd-health": NO_QUORUM, "api": Answer("", 1, "[-]etcd failed: reason")})
     found = changed(found, ["w1", "w2"], answers={"way": Answer("haproxy reaches no API server: ...", 1)})
 
     verdict, reasons = judge(replace(found, nodes=None, pods=()))
@@ -156,7 +157,7 @@ def test_one_api_server_of_three() -> None:
 
     assert told(found) == (
         "degraded",
-        [("degraded", "ApiServer", ("cp2",), f"its API server is not ready: {REFUSED.text}")],
+        [("degraded", "ApiServer", ("cp2",), f"its API server is not ready: {REFUSED.said}")],
     )
 
 

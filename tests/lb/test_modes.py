@@ -103,7 +103,8 @@ def test_external_is_asked_by_its_name(said: str, code: int, why: str, tmp_path:
     """An API server of this cluster is enough, whatever it thinks of a stranger; else the last word is the reason."""
     spec = a_spec_for("external")
     kubectl = tmp_path / "kubectl"
-    kubectl.write_text(f"#!/bin/sh\necho \"$@\" >{tmp_path}/words\ncat <<'END' >&2\n{said}\nEND\n")
+    ends = "echo ok; echo a warning >&2; exit 0" if said == "ok" else f"cat <<'END' >&2\n{said}\nEND\nexit 1"
+    kubectl.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/words\n{ends}\n')
     kubectl.chmod(0o755)
     script = LBS["external"].check(spec, spec.workers[0])
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}

@@ -1,11 +1,12 @@
 """kubeadm's command lines and configuration, and what a cut run leaves."""
 
+import json
 import shlex
 
 import pytest
 import yaml
 
-from kubeon.errors import KubeonError
+from kubeon.errors import HostErrors, KubeonError
 from kubeon.phases.init_control_plane import CONFIG, HOSTS
 from tests.conftest import MakeWorld
 from tests.fakes.machine import Machine, Run
@@ -28,7 +29,7 @@ class Scripts:
 
     def kubeadm(self, host: str) -> list[str]:
         """The words of kubeadm there, once."""
-        words = shlex.split(self.kubeadm_line(host).removesuffix(" 2>&1"))
+        words = shlex.split(self.kubeadm_line(host))
         return words[words.index("kubeadm") :]
 
     def kubeadm_line(self, host: str) -> str:
@@ -110,6 +111,54 @@ def test_the_kubelet_of_a_joining_control_plane_goes_to_another_meanwhile(world:
     back = join.index("\ntoward apiserver.cluster.local:6443\nsystemctl restart kubelet\n")
     assert join.index("kubeadm join") < back
     assert "toward" not in "".join(script for name, script in scripts.sent if name == "w1")
+
+
+NO_SANDBOX = """
+@@kubeon static-pods
+etcd.yaml
+@@kubeon containers
+{"containers": []}
+@@kubeon runtime-log
+| time="x" level=error msg="RunPodSandbox for {Name:etcd-cp1,}" error="rpc error: code = Unknown desc = no \x1b[1mdisk"
+"""
+TIMED_OUT = """\
+\x1b[0;37mCGROUPS_CPU\x1b[0m: enabled
+error: error execution phase x: context deadline exceeded
+To see the stack trace of this error execute with --v=5 or higher
+"""
+
+
+@pytest.mark.parametrize("name", ["cp1", "cp2", "w1"])
+def test_why_kubeadm_failed_is_asked_of_the_host(name: str, world: MakeWorld) -> None:
+    """The reason comes before kubeadm's own words that count; all else that was found is in the log."""
+    here = world(control_planes=2, workers=1)
+    here[name].fails["kubeadm"] = TIMED_OUT
+    here[name].trouble = NO_SANDBOX
+
+    with pytest.raises(KubeonError) as caught:
+        here.create()
+
+    error = caught.value.errors[name] if isinstance(caught.value, HostErrors) else caught.value
+    assert error.why == (
+        "etcd: no sandbox can be made: no disk\nerror: error execution phase x: context deadline exceeded"
+    )
+    assert error.hint.startswith("on that host: journalctl -u kubelet -u containerd")
+    log = here.state.logs()[-1].read_text()
+    assert f" {name}: kubeadm: CGROUPS_CPU: enabled\n" in log
+    assert f" {name}: containerd: time=" in log
+    assert "\x1b" not in log + json.dumps([repr(event) for event in here.watcher.events])
+
+
+def test_what_cannot_be_found_out_hides_nothing(world: MakeWorld) -> None:
+    """A host that does not even tell why: kubeadm's words stand as they are."""
+    here = world(control_planes=1, workers=0)
+    here["cp1"].fails["kubeadm"] = TIMED_OUT
+    here["cp1"].fails["failure"] = "no shell any more"
+
+    with pytest.raises(KubeonError) as caught:
+        here.create()
+
+    assert caught.value.why == "error: error execution phase x: context deadline exceeded"
 
 
 def test_the_configuration_is_gone_afterwards(world: MakeWorld) -> None:

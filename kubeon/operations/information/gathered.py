@@ -115,7 +115,7 @@ def api_servers(found: Gathered) -> list[Spoken]:
         elif answer.well and answer.text.strip().endswith("ok"):
             servers.append(Spoken(found.name_of(node), True))
         else:
-            servers.append(Spoken(found.name_of(node), False, _readyz(answer.text) or answer.why))
+            servers.append(Spoken(found.name_of(node), False, _readyz(answer.said) or answer.why))
     return servers
 
 
