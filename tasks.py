@@ -133,6 +133,18 @@ def images(_: Context, arch: str = "", registry: str = "") -> None:
     python("tests.images", *flags(arch=arch, registry=registry))
 
 
+@task(help={"mirror": "base URL that has the original URLs as paths; default: the Internet"})
+def releases(_: Context, mirror: str = "") -> None:
+    """Ask upstream what is newer than kubeon's tables of versions, and print the lines to change."""
+    python("tests.newer", *flags(mirror=mirror))
+
+
+@task(help={"file": "what the tests left where KUBEON_TRIED said", "by": "check or soak"})
+def tried(_: Context, file: str, by: str = "soak") -> None:
+    """Put what was done on real hosts on record (kubeon/spec/tried.yaml)."""
+    python("tests.tried", file, *flags(by=by))
+
+
 @task(iterable=["release"], help={"release": "Kubernetes release in the mirror; may be repeated"})
 def up(_: Context, hosts: int = 3, base: str = "debian-12", release: Sequence[str] | None = None) -> None:
     """Start hosts n1, n2, ... and the mirror."""
@@ -177,4 +189,4 @@ def demo_down(_: Context) -> None:
 
 lab = Collection("lab", up, down, off, status, ssh)
 demo = Collection("demo", create, demo_down)
-namespace = Collection(fmt, lint, types, layers, test, check, soak, golden, bench, images, lab, demo)
+namespace = Collection(fmt, lint, types, layers, test, check, soak, golden, bench, images, releases, tried, lab, demo)

@@ -18,7 +18,9 @@ from kubeon.cni import CNIS
 from kubeon.lb import LBS
 from kubeon.operations import ADD, CREATE, REMOVE, RENEW
 from kubeon.operations.steps import switch_steps, upgrade_steps
+from kubeon.operations.views import State, supported
 from kubeon.spec.loading import json_schema
+from kubeon.spec.tried import tried
 from tests.lab import cache
 from tests.specs import a_spec
 
@@ -26,7 +28,6 @@ ROOT = Path(__file__).parent.parent
 SWITCH = [step for steps in switch_steps(a_spec()) for step in steps]
 README = ROOT / "README.md"
 DOCUMENTS = [path for path in sorted(ROOT.glob("*.md")) if path.name != "LICENSE"]
-BEGIN, END = "<!-- fields: written by `./dev golden` -->", "<!-- end of fields -->"
 
 
 def commands(group: click.Group, words: str) -> dict[str, click.Command]:
@@ -134,17 +135,53 @@ def test_tasks_in_documents_exist() -> None:
     assert sorted(named - set(known_tasks())) == []
 
 
-def test_every_field_is_in_the_readme() -> None:
-    """The table comes from the JSON Schema; KUBEON_GOLDEN=write writes it afresh."""
-    text = text_of(README)
-    before, _, rest = text.partition(BEGIN)
-    now, _, after = rest.partition(END)
-    wanted = f"\n{field_table()}\n"
+def assert_written(name: str, table: str) -> None:
+    """The README's table of that name is this one; KUBEON_GOLDEN=write writes it afresh."""
+    begin, end = f"<!-- {name}: written by `./dev golden` -->", f"<!-- end of {name} -->"
+    before, _, rest = text_of(README).partition(begin)
+    now, _, after = rest.partition(end)
+    wanted = f"\n{table}\n"
 
     if os.environ.get("KUBEON_GOLDEN") == "write":
-        README.write_text(before + BEGIN + wanted + END + after, encoding="utf-8")
+        README.write_text(before + begin + wanted + end + after, encoding="utf-8")
     else:
         assert now == wanted, "run ./dev golden"
+
+
+def test_every_field_is_in_the_readme() -> None:
+    """The table comes from the JSON Schema."""
+    assert_written("fields", field_table())
+
+
+def test_what_was_seen_is_in_the_readme() -> None:
+    """As `view support` says it, and what was done, out of the record."""
+    assert_written("support", f"{support_table()}\n\n{run_table()}")
+
+
+def support_table() -> str:
+    """Markdown: what is seen, tested on files, and unknown, by kind."""
+    rows = ["| | seen | tested on files | unknown |", "| --- | --- | --- | --- |"]
+    found = supported()
+    for kind in dict.fromkeys(one.kind for one in found):
+        own = [one for one in found if one.kind == kind]
+        cells = [", ".join(one.name for one in own if one.state is state) for state in State]
+        doubts = [
+            f"{one.name} with {one.note.partition('unknown with ')[2]}" for one in own if "unknown with" in one.note
+        ]
+        cells[-1] = ", ".join(filter(None, [cells[-1], *doubts]))
+        rows.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def run_table() -> str:
+    """Markdown: what was done with each release."""
+    rows = ["| release | hosts | with | what was done | when, on which commit |", "| --- | --- | --- | --- | --- |"]
+    for run in tried():
+        parts = f"{run.runtime}, {run.network}, {run.load_balancer}"
+        found = f"{run.when}, {run.commit}, {'by ' * (run.by == 'hand')}{run.by}"
+        hosts = f"{run.distribution}, {run.architecture}"
+        rows.append(f"| {run.release} | {hosts} | {parts} | {', '.join(run.did)} | {found} |")
+    return "\n".join(rows)
 
 
 def field_table() -> str:

@@ -1,7 +1,7 @@
 """HTTP with the errors users need: which URL, what came instead, what to do. The only importer of httpx."""
 
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -62,8 +62,10 @@ class Http:
                 raise BundleError(f"cannot fetch {url}", why=why, hint=hint) from None
             raise PassingError(BundleError(f"cannot fetch {url}", why=_reason(error), hint=HINT)) from None
 
-    def text(self, url: str, *, headers: Mapping[str, str] | None = None, limit: int = 4 << 20) -> httpx.Response:
-        """A small answer of any status below 500, read whole (at most `limit` bytes), with retries."""
+    def text(
+        self, url: str, *, headers: Mapping[str, str] | None = None, limit: int = 4 << 20, patient: bool = True
+    ) -> httpx.Response:
+        """A small answer of any status below 500, read whole (at most `limit` bytes), with retries if `patient`."""
 
         def once() -> httpx.Response:
             with self.stream(url, headers=headers) as response:
@@ -75,11 +77,11 @@ class Http:
                 plain = {name: value for name, value in response.headers.items() if name != "content-encoding"}
                 return httpx.Response(response.status_code, headers=plain, content=body)
 
-        return self.patiently(once)
+        return self.patiently(once, _PAUSES if patient else ())
 
-    def patiently(self, attempt: Callable[[], T]) -> T:
+    def patiently(self, attempt: Callable[[], T], pauses: Sequence[float] = _PAUSES) -> T:
         """Call `attempt` again while it raises PassingError; the last one's BundleError is raised."""
-        for pause in (*_PAUSES, None):
+        for pause in (*pauses, None):
             try:
                 return attempt()
             except PassingError as passing:

@@ -12,8 +12,8 @@ from kubeon.cni.base import Chart
 from kubeon.errors import BundleError
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
+from kubeon.spec.releases import table
 
-HELM_VERSION = "3.18.4"
 _TIMEOUT = 120  # seconds
 
 
@@ -44,8 +44,9 @@ def _helm() -> FileArtifact:
             "this network plug-in is a Helm chart, and Helm is fetched for Linux on amd64 and arm64 only",
             hint="use such a control machine, or another network plug-in",
         )
-    url = f"https://get.helm.sh/helm-v{HELM_VERSION}-linux-{architecture}.tar.gz"
-    return FileArtifact("helm", HELM_VERSION, url, f"{url}.sha256sum")
+    version = table().helm
+    url = f"https://get.helm.sh/helm-v{version}-linux-{architecture}.tar.gz"
+    return FileArtifact("helm", version, url, f"{url}.sha256sum")
 
 
 def _render(chart: Chart, path: Path, spec: ClusterSpec, store: Store) -> str:

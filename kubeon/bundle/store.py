@@ -25,7 +25,7 @@ import httpx
 
 from kubeon.bundle.archives import Member, members_of
 from kubeon.bundle.checksums import checksum_in
-from kubeon.bundle.http import Http, expect_file, expect_no_page
+from kubeon.bundle.http import Http, expect_file, expect_no_page, unexpected_status
 from kubeon.bundle.sources import file_url
 from kubeon.errors import BundleError
 from kubeon.spec.material import FileArtifact
@@ -70,6 +70,7 @@ class Store:
         self.root = root
         self.sources = sources or Sources()
         self.http = Http(transport=transport, clock=clock)
+        self._no_way_upstream: BundleError | None = None
         with _disk_errors():
             for name in ("sha256", "index", "packed", "partial", "lock"):
                 (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -97,13 +98,7 @@ class Store:
                 return None
             if artifact.checksum_url:
                 self._wanted_sha256(artifact)
-            url = file_url(artifact.url, self.sources)
-
-            def answers() -> None:
-                with self.http.stream(url) as response:
-                    expect_file(url, response)
-
-            self.http.patiently(answers)
+            self._expect(artifact)
         except BundleError as error:
             return error
         return None
@@ -232,14 +227,47 @@ class Store:
             if not (pid.isdigit() and _is_alive(int(pid))):
                 path.unlink(missing_ok=True)
 
+    def _expect(self, artifact: FileArtifact) -> None:
+        url = file_url(artifact.url, self.sources)
+
+        def answers() -> None:
+            with self.http.stream(url) as response:
+                expect_file(url, response)
+
+        self.http.patiently(answers)
+
     def _wanted_sha256(self, artifact: FileArtifact) -> str:
         if artifact.sha256 or not artifact.checksum_url:
             return artifact.sha256
         url = file_url(artifact.checksum_url, self.sources)
         response = self.http.text(url)
+        if response.status_code in (403, 404) and url != artifact.checksum_url:
+            self._expect(artifact)  # where the mirror lacks the file itself, that is the thing to say
+            url, response = artifact.checksum_url, self._upstreams_checksum(artifact, url)
         expect_file(url, response)
         expect_no_page(url, response.content)
         return checksum_in(response.text, artifact.file_name, url)
+
+    def _upstreams_checksum(self, artifact: FileArtifact, missing: str) -> httpx.Response:
+        """A mirror may lack checksum files (kubekey's does): upstream's own will do, and nothing goes unchecked.
+
+        Where there is no way there it is not tried again for each file.
+        """
+        error = self._no_way_upstream
+        if error is None:
+            try:
+                response = self.http.text(artifact.checksum_url, patient=False)
+                if response.status_code == 200:
+                    return response
+                error = unexpected_status(artifact.checksum_url, response)
+            except BundleError as passing:
+                error = self._no_way_upstream = passing
+        raise BundleError(
+            f"the mirror has no {missing}",
+            why=f"{artifact.file_name} cannot be checked without it, nor by upstream's own: {error.what}: {error.why}",
+            hint=f"let `sha256sum {artifact.file_name}`, of a copy that you trust, write that file on the mirror; "
+            "or let this machine reach upstream",
+        )
 
     def _download(self, artifact: FileArtifact) -> StoredFile:
         expected = self._wanted_sha256(artifact)

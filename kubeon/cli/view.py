@@ -5,7 +5,7 @@ import click
 from kubeon.bundle.catalogue import ARCHITECTURES
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.console.summary import columns
-from kubeon.operations.views import ReleaseView, Supported, as_data, release_view, supported
+from kubeon.operations.views import ReleaseView, Supported, as_data, release_view, support_as_data, supported
 
 
 @click.group()
@@ -14,7 +14,7 @@ def view() -> None:
 
 
 @view.command("components")
-@click.argument("version")
+@click.argument("version", default="")
 @click.option(
     "--arch",
     type=click.Choice(ARCHITECTURES),
@@ -27,6 +27,8 @@ def view() -> None:
 def components(app: App, /, version: str, arch: str) -> None:
     """Versions of everything that goes with a Kubernetes release, its images, and its files with their URLs.
 
+    Without VERSION: of the newest release that this kubeon knows.
+
     \b
     kubeon view components v1.34.2
     """
@@ -38,19 +40,19 @@ def components(app: App, /, version: str, arch: str) -> None:
 @common_options
 @pass_app
 def support(app: App) -> None:
-    """Kubernetes releases, OS families, plug-ins, runtimes and architectures, and which of them were tried.
+    """Kubernetes releases, OS families, plug-ins, runtimes and architectures, and which of them were seen working.
 
     \b
     kubeon view support
     """
     found = supported()
-    values = [{"kind": one.kind, "name": one.name, "tried": one.tried, "note": one.note} for one in found]
-    app.console.data({"supported": values}, lambda: _support(found))
+    app.console.data({"supported": support_as_data(found)}, lambda: _support(found))
 
 
 def _release(view: ReleaseView) -> str:
+    ends = {"containerd": f"  upstream supports it until {view.runtime_ends}"}
     rows: list[tuple[str, ...]] = [("COMPONENT", "VERSION"), ("kubeadm configuration", view.kubeadm_api)]
-    rows += [(name.replace("_", "-"), text) for name, text in view.components.items()]
+    rows += [(name.replace("_", "-"), text + ends.get(name, "")) for name, text in view.components.items()]
     blocks = [
         columns(rows),
         "\n".join(["Images:", *(f"    {image}" for image in view.images)]),
@@ -59,11 +61,14 @@ def _release(view: ReleaseView) -> str:
     ]
     if not view.known:
         newest = f" (the newest known is {view.newest_patch})" if view.newest_patch else ""
-        blocks.append(f"{view.version} is newer than this kubeon{newest}: its kubeadm has the last word on images.")
+        images = "its kubeadm has the last word on images"
+        unknown = "" if view.newest_patch else ". That it goes together with these components is unknown"
+        blocks.append(f"{view.version} is newer than this kubeon{newest}: {images}{unknown}.")
     return "\n\n".join(blocks)
 
 
 def _support(found: tuple[Supported, ...]) -> str:
-    rows: list[tuple[str, ...]] = [("KIND", "NAME", "TRIED", "NOTE")]
-    rows += [(one.kind, one.name, "yes" if one.tried else "no", one.note) for one in found]
-    return f"{columns(rows)}\n\ntried: in real clusters; the rest is written, and tested on fakes"
+    rows: list[tuple[str, ...]] = [("KIND", "NAME", "STATE", "NOTE")]
+    rows += [(one.kind, one.name, one.state, one.note) for one in found]
+    explained = "seen: on real hosts (--output json says what was done, when, on which commit)\ntested on files: "
+    return f"{columns(rows)}\n\n{explained}configuration, certificates, tables, and operations on fakes"

@@ -4,13 +4,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kubeon.errors import BundleError
 from kubeon.hosts.cleaning import Cleaning
 from kubeon.hosts.files import File
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
+from kubeon.spec.releases import plugin_table
+
+if TYPE_CHECKING:
+    from kubeon.spec.tables import PluginRelease, PluginTable
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,14 @@ class Cni(Protocol):
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
         """(path in cluster.yaml, what is wrong) of everything this plug-in cannot do."""
+        ...
+
+    def doubts(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """What nobody has tried, as far as this kubeon knows."""
+        ...
+
+    def oldest_kernel(self, spec: ClusterSpec) -> tuple[int, int]:
+        """The oldest kernel that its documentation asks for; (0, 0) for any."""
         ...
 
     def manifests(self, spec: ClusterSpec) -> tuple[FileArtifact, ...]:
@@ -100,6 +112,16 @@ class Plain:
         del spec
         return ()
 
+    def doubts(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """None."""
+        del spec
+        return ()
+
+    def oldest_kernel(self, spec: ClusterSpec) -> tuple[int, int]:
+        """Any."""
+        del spec
+        return (0, 0)
+
     def manifests(self, spec: ClusterSpec) -> tuple[FileArtifact, ...]:
         """None."""
         del spec
@@ -128,3 +150,37 @@ class Plain:
     def cleaning(self) -> Cleaning:
         """Nothing."""
         return Cleaning()
+
+
+class Released(Plain):
+    """A plug-in with releases of its own, which stand in the table beside its module."""
+
+    name: str
+
+    @property
+    def table(self) -> "PluginTable":
+        """Its releases."""
+        return plugin_table("kubeon.cni", f"{self.name}.toml")
+
+    def release(self, spec: ClusterSpec) -> "PluginRelease":
+        """The one that belongs to the cluster's Kubernetes."""
+        return self.table.row_of(spec.kubernetes)
+
+    def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
+        """Kubernetes that is older than the oldest row would need releases that nobody maintains or publishes."""
+        if spec.kubernetes.at_least(self.table.oldest):
+            return ()
+        text = f"{self.name} needs Kubernetes v1.{self.table.oldest} or newer, not {spec.version}"
+        return (("networking.plugin", f"{text}; take flannel or bridge"),)
+
+    def doubts(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """Newer Kubernetes than upstream tests this release with."""
+        release = self.release(spec)
+        if not release.tested or not spec.kubernetes.at_least(release.tested + 1):
+            return ()
+        pair = f"{self.name} {release.version} with {spec.version}"
+        return (f"{pair} is unknown: upstream tests it up to v1.{release.tested}",)
+
+    def oldest_kernel(self, spec: ClusterSpec) -> tuple[int, int]:
+        """That of the release."""
+        return self.release(spec).kernel

@@ -1,37 +1,23 @@
-"""Cilium out of its Helm chart, rendered on the control machine; kube-proxy stays.
-
-Releases by Kubernetes minor: "Kubernetes Compatibility" of each release's documentation (docs.cilium.io).
-"""
+"""Cilium out of its Helm chart, rendered on the control machine; kube-proxy stays."""
 
 from collections.abc import Mapping
 
-from kubeon.cni.base import Chart, Plain
+from kubeon.cni.base import Chart, Released
 from kubeon.hosts.cleaning import Cleaning
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
 
-# First Kubernetes minor: version of the chart.
-_RELEASES = {33: "1.20.1", 30: "1.18.14", 26: "1.15.9"}
-_OLDEST = min(_RELEASES)
 _NAME = "cilium.tgz"
 
 
-class Cilium(Plain):
+class Cilium(Released):
     """`networking.plugin: cilium`."""
 
     name = "cilium"
 
-    def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
-        """Older Kubernetes would need charts that nobody maintains."""
-        if not spec.kubernetes.at_least(_OLDEST):
-            text = f"cilium needs Kubernetes v1.{_OLDEST} or newer, not {spec.version}; take flannel or bridge"
-            return (("networking.plugin", text),)
-        return ()
-
     def manifests(self, spec: ClusterSpec) -> tuple[FileArtifact, ...]:
         """The chart."""
-        rows = (version for minor, version in _RELEASES.items() if spec.kubernetes.at_least(minor))
-        version = next(rows, _RELEASES[_OLDEST])
+        version = self.release(spec).version
         return (
             FileArtifact(
                 _NAME,

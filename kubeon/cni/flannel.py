@@ -2,30 +2,25 @@
 
 from collections.abc import Mapping
 
-from kubeon.cni.base import Plain, replace_once
+from kubeon.cni.base import Released, replace_once
 from kubeon.hosts.cleaning import Cleaning
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
 
-# First Kubernetes minor: version, sha256 of Documentation/kube-flannel.yml at that tag of flannel-io/flannel.
-_RELEASES = {
-    26: ("0.28.4", "0bd380eb4954227c903bdea96dc9254650badd2d45ebe31978a47c3ffe2e9727"),
-    20: ("0.22.3", "925b9ce96545f1bf2be71008a53de140360913eceb160d25b0a53fdd6d64ad1a"),
-}
 _NAME = "kube-flannel.yml"
 _NETWORK = r'"Network": "10\.244\.0\.0/16"'
 
 
-class Flannel(Plain):
+class Flannel(Released):
     """`networking.plugin: flannel`."""
 
     name = "flannel"
 
     def manifests(self, spec: ClusterSpec) -> tuple[FileArtifact, ...]:
         """The manifest that belongs to the release."""
-        version, sha256 = next(row for minor, row in _RELEASES.items() if spec.kubernetes.at_least(minor))
-        url = f"https://raw.githubusercontent.com/flannel-io/flannel/v{version}/Documentation/{_NAME}"
-        return (FileArtifact(_NAME, version, url, sha256=sha256),)
+        release = self.release(spec)
+        url = f"https://raw.githubusercontent.com/flannel-io/flannel/v{release.version}/Documentation/{_NAME}"
+        return (FileArtifact(_NAME, release.version, url, sha256=release.sha256),)
 
     def manifest(self, spec: ClusterSpec, fetched: Mapping[str, str]) -> str:
         """Upstream's, with our pod network."""

@@ -37,6 +37,10 @@ class Cri(Protocol):
         """(path in cluster.yaml, what is wrong) of everything this runtime cannot do."""
         ...
 
+    def doubts(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """What works, but for how long, or how well, is not known."""
+        ...
+
     def files(self, spec: ClusterSpec, facts: Facts, images: Sequence[str]) -> tuple[File, ...]:
         """The files of one host; `images` are the references of all images of the cluster, pause among them."""
         ...

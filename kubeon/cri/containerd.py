@@ -79,6 +79,16 @@ class Containerd:
             return (("components.containerd", f"containerd {version} is too new for {spec.version}; take 1.7 or 1.6"),)
         return ()
 
+    def doubts(self, spec: ClusterSpec) -> tuple[str, ...]:
+        """containerd 1.x with newer Kubernetes than upstream tests it with (RELEASES.md, "Kubernetes support")."""
+        version = components(spec).containerd
+        if numbers(version) >= (2, 0, 0) or not spec.kubernetes.at_least(36):
+            return ()
+        # 1.x lacks CRI's RuntimeConfig, and the kubelet's own answer is to go (kubernetes/kubernetes#139121
+        # and #139122); v1.38.0-beta.0 still has it
+        ends = "kubeadm and the kubelet warn that support of 1.x ends with Kubernetes 1.38"
+        return (f"containerd {version} with {spec.version}: upstream tests 2.2 and newer, and {ends}",)
+
     def files(self, spec: ClusterSpec, facts: Facts, images: Sequence[str]) -> tuple[File, ...]:
         """Configuration, unit, crictl's configuration, and a hosts.toml for every registry that `images` name."""
         release = numbers(components(spec).containerd)

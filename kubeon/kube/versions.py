@@ -10,7 +10,7 @@ from kubeon.errors import OperationError
 from kubeon.kube.kubectl import Kubectl
 from kubeon.spec.versions import Version
 
-_RELEASE = re.compile(r"v\d+\.\d+\.\d+")  # what follows is a vendor's
+_RELEASE = re.compile(r"v\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?")  # what follows is a vendor's
 
 
 def api_version(api: Kubectl) -> Version:

@@ -1,7 +1,9 @@
 """What belongs to a Kubernetes release, and what kubeon supports: out of the registries and tables, nothing else."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from kubeon.bundle.catalogue import ARCHITECTURES, host_files
 from kubeon.cni import CNIS
@@ -12,9 +14,11 @@ from kubeon.lb import LBS
 from kubeon.spec.images import ImageName
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
-from kubeon.spec.releases import NEWEST, components, is_known, kubeadm_images, row_of
-from kubeon.spec.tried import TRIED
+from kubeon.spec.releases import components, has_row, is_known, kubeadm_images, table
 from kubeon.spec.versions import OLDEST, Version, kubeadm_api
+
+if TYPE_CHECKING:
+    from kubeon.spec.tried import Run
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,15 @@ class ReleaseView:
     bases: tuple[str, ...]  # images that kubeon builds on for ways to the API
     files: tuple[FileArtifact, ...]
     newest_patch: str  # of this minor release, that the table knows
+    runtime_ends: str  # month of the end of upstream's support of that line of the runtime
+
+
+class State(StrEnum):
+    """How much is known of a thing that kubeon supports."""
+
+    SEEN = "seen"  # on real hosts
+    ON_FILES = "tested on files"  # configuration, certificates, tables, and operations on fakes
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -37,14 +50,15 @@ class Supported:
 
     kind: str
     name: str
-    tried: bool  # in a real cluster
+    state: State
     note: str = ""
+    runs: "tuple[Run, ...]" = ()  # in which it was seen
 
 
 def release_view(text: str, architecture: str) -> ReleaseView:
-    """Everything for the release `text` (v1.34.2). Raises UsageError when it is none."""
+    """Everything for the release `text` (v1.34.2; "": the newest known). Raises UsageError when it is none."""
     try:
-        version = Version.parse(text)
+        version = Version.parse(text) if text else table().newest
     except ValueError as error:
         raise UsageError(str(error), hint="kubeon view support lists the releases") from None
     spec = _a_spec(version)
@@ -54,36 +68,47 @@ def release_view(text: str, architecture: str) -> ReleaseView:
     parts |= {name: tags[name] for name in ("etcd", "coredns", "pause")}
     made = [image for mode in LBS.values() for image in mode.images(spec)]
     bases = tuple(image.recipe.base for image in made if image.recipe)
-    newest = f"v1.{version.minor}.{row_of(version).known_patch}" if version.minor <= NEWEST else ""
-    files = host_files(spec, architecture)
-    return ReleaseView(str(version), is_known(version), kubeadm_api(version), parts, images, bases, files, newest)
+    newest = str(table().newest_patch(version.minor)) if has_row(version) else ""
+    files, ends = host_files(spec, architecture), table().runtime_of(version).ends
+    return ReleaseView(str(version), is_known(version), kubeadm_api(version), parts, images, bases, files, newest, ends)
 
 
 def supported() -> tuple[Supported, ...]:
     """Kubernetes releases, OS families, plug-ins, modes, runtimes, architectures."""
-    found = [_release(minor) for minor in range(OLDEST[1], NEWEST + 1)]
+    minors = range(OLDEST[1], table().newest.minor + 1)
+    found = [_release(table().newest_patch(minor)) for minor in minors]
+    note = "components of the newest known; kubeadm says which images"
+    found.append(Supported("kubernetes", f"v1.{minors.stop} and newer", State.UNKNOWN, note))
     for family in FAMILIES.values():
-        found.append(Supported("os", family.name, family.name in TRIED["os"], " ".join(sorted(family.ids))))
-    for kind, names in (("network", CNIS), ("load-balancer", LBS), ("runtime", CRIS)):
-        found += [Supported(kind, name, name in TRIED[kind], _limits(kind, name)) for name in names]
-    found += [Supported("architecture", name, name in TRIED["architecture"]) for name in ARCHITECTURES]
+        found.append(_supported("os", family.name, " ".join(sorted(family.ids)), family.ids))
+    found += [_supported("network", name, _limits(name, minors)) for name in CNIS]
+    for kind, names in (("load-balancer", LBS), ("runtime", CRIS), ("architecture", ARCHITECTURES)):
+        found += [_supported(kind, name) for name in names]
     return tuple(found)
 
 
-def _release(minor: int) -> Supported:
-    newest = Version(1, minor, row_of(Version(1, minor, 0)).known_patch)
-    tried = ", ".join(str(each) for each in sorted(map(Version.parse, TRIED["kubernetes"])) if each.minor == minor)
-    note = f"up to {newest}; kubeadm {kubeadm_api(newest)}" + (f"; tried: {tried}" if tried else "")
-    return Supported("kubernetes", f"v1.{minor}", bool(tried), note)
+def _supported(kind: str, name: str, note: str = "", names: Collection[str] = ()) -> Supported:
+    """`names` are those under which it stands on record, if not under its own."""
+    from kubeon.spec.tried import tried  # noqa: PLC0415 - no other command wants it
+
+    runs = tuple(run for run in tried() if run.names(kind) in (names or (name,)))
+    return Supported(kind, name, State.SEEN if runs else State.ON_FILES, note, runs)
 
 
-def _limits(kind: str, name: str) -> str:
-    """The oldest release that a network plug-in takes, where it does not take all."""
-    if kind != "network":
-        return ""
-    minors = range(OLDEST[1], NEWEST + 1)
-    first = next((minor for minor in minors if not CNIS[name].problems(_a_spec(Version(1, minor, 0)))), NEWEST + 1)
-    return "" if first == OLDEST[1] else f"Kubernetes v1.{first} and newer"
+def _release(newest: Version) -> Supported:
+    found = _supported("kubernetes", f"v1.{newest.minor}")
+    seen = ", ".join(dict.fromkeys(run.release for run in found.runs))
+    note = f"up to {newest}; kubeadm {kubeadm_api(newest)}" + (f"; seen: {seen}" if seen else "")
+    return replace(found, note=note)
+
+
+def _limits(name: str, minors: range) -> str:
+    """Releases that a network plug-in does not take, and those that it was not tried with by its makers."""
+    plugin, specs = CNIS[name], {minor: _a_spec(table().newest_patch(minor)) for minor in minors}
+    taken = [minor for minor, spec in specs.items() if not plugin.problems(spec)]
+    unknown = [f"v1.{minor}" for minor in taken if plugin.doubts(specs[minor])]
+    notes = [f"Kubernetes v1.{taken[0]} and newer"] if taken[0] != minors.start else []
+    return "; ".join([*notes, *([f"unknown with {', '.join(unknown)}"] if unknown else [])])
 
 
 def _a_spec(version: Version) -> ClusterSpec:
@@ -99,6 +124,7 @@ def as_data(view: ReleaseView) -> dict[str, Any]:
         "known": view.known,
         "kubeadmApi": view.kubeadm_api,
         "components": {"cniPlugins" if name == "cni_plugins" else name: text for name, text in view.components.items()},
+        "containerdSupportEnds": view.runtime_ends,
         "images": list(view.images),
         "imageBases": list(view.bases),
         "files": [
@@ -106,3 +132,17 @@ def as_data(view: ReleaseView) -> dict[str, Any]:
             for file in view.files
         ],
     }
+
+
+def support_as_data(found: tuple[Supported, ...]) -> list[dict[str, Any]]:
+    """What is supported, for programs."""
+    return [
+        {
+            "kind": one.kind,
+            "name": one.name,
+            "state": one.state.value,
+            "note": one.note,
+            "seen": [run.model_dump(mode="json", by_alias=True) for run in one.runs],
+        }
+        for one in found
+    ]

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from kubeon.cni import CNIS
 from kubeon.distros import family_of
 from kubeon.hosts.facts import FileSystem
 from kubeon.hosts.gather import BASE_COMMANDS
 from kubeon.preflight.base import Candidate, Check, Finding, Subject, each
-from kubeon.spec.versions import refuses_cgroup_v1
+from kubeon.spec.versions import refuses_cgroup_v1, refuses_old_kernels
 
 ARCHITECTURES = ("amd64", "arm64")
 CONTROL_PLANE_CPUS = 2  # kubeadm's NumCPU
@@ -62,15 +63,32 @@ def commands(subject: Subject, c: Candidate) -> Iterator[Finding]:
 
 
 def kernel(subject: Subject, c: Candidate) -> Iterator[Finding]:
-    """Release and modules. kubeadm refuses kernels before 4.19 since 1.32 (kubernetes/kubernetes#129462)."""
+    """The kernel's release: what kubeadm asks for (system-validators), and what the network plug-in does."""
     match = re.match(r"(\d+)\.(\d+)", c.facts.kernel)
-    if match and subject.spec.kubernetes.at_least(32) and (int(match[1]), int(match[2])) < (4, 19):
+    if not match:
+        return
+    found, version = (int(match[1]), int(match[2])), subject.spec.kubernetes
+    backports = "where the vendor has backported what is needed (RHEL 8)"
+    if refuses_old_kernels(version) and found < (4, 19):
         yield c.error(
             "SystemVerification",
-            f"kernel {c.facts.kernel} is older than 4.19, which Kubernetes 1.32 and newer ask for",
-            "a newer kernel, an older Kubernetes, or --ignore-preflight-errors SystemVerification where the vendor "
-            "has backported what is needed (RHEL 8)",
+            f"kernel {c.facts.kernel} is older than 4.19, and kubeadm of {version} refuses it",
+            "a newer kernel, Kubernetes 1.34 or newer, which only warns, or --ignore-preflight-errors "
+            f"SystemVerification {backports}",
         )
+    elif version.at_least(34) and found < (5, 4):
+        what = f"kernel {c.facts.kernel} is older than 5.4, the oldest that Kubernetes 1.34 and newer are meant for"
+        yield c.warning("SystemVerification", what, f"it may do {backports}")
+    plugin = CNIS[subject.spec.networking.plugin]
+    oldest = plugin.oldest_kernel(subject.spec)
+    if found < oldest:
+        what = f"kernel {c.facts.kernel} is older than {oldest[0]}.{oldest[1]}, which {plugin.name} asks for"
+        yield c.warning("KernelVersion", what, f"it may do {backports}")
+
+
+def modules(subject: Subject, c: Candidate) -> Iterator[Finding]:
+    """Those that pods' networks and containers' file systems need."""
+    del subject
     if c.joined:
         return
     for module in ("overlay", "br_netfilter", "nf_conntrack"):
@@ -183,7 +201,8 @@ def swap(subject: Subject, c: Candidate) -> Iterator[Finding]:
 CHECKS = (
     Check(each(operating_system), ("OperatingSystem", "Architecture", "Systemd")),
     Check(each(commands), tuple(f"FileExisting-{command}" for command in BASE_COMMANDS)),
-    Check(each(kernel), ("SystemVerification", "KernelModules")),
+    Check(each(kernel), ("SystemVerification", "KernelVersion")),
+    Check(each(modules), ("KernelModules",)),
     Check(each(cgroups), ("SystemVerification",)),
     Check(each(size), ("NumCPU", "Mem")),
     Check(each(disk), ("DiskSpace",)),

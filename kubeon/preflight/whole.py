@@ -1,9 +1,12 @@
-"""The cluster as a whole: hosts that could not be reached, the number of control planes, material."""
+"""The cluster as a whole: hosts that could not be reached, the number of control planes, material, what is unknown."""
 
 from collections.abc import Iterator
 
+from kubeon.cni import CNIS
+from kubeon.cri import CRIS
 from kubeon.errors import KubeonError
 from kubeon.preflight.base import Check, Finding, Severity, Subject
+from kubeon.spec.releases import has_row, table
 
 
 def unreachable(subject: Subject) -> Iterator[Finding]:
@@ -31,6 +34,20 @@ def material(subject: Subject) -> Iterator[Finding]:
         yield Finding("Material", "", Severity.ERROR, _reason(error), hint)
 
 
+def unknown(subject: Subject) -> Iterator[Finding]:
+    """What goes together as far as anybody can tell, but has not been tried."""
+    spec = subject.spec
+    if not has_row(spec.kubernetes):
+        newest = table().newest
+        what = f"{spec.version} is newer than this kubeon knows: together with the components of {newest} it is unknown"
+        yield Finding("KubernetesVersion", "", Severity.WARNING, what)
+    for doubt in CRIS[spec.runtime.name].doubts(spec):
+        hint = "take a newer one: components.containerd, or leave it to kubeon"
+        yield Finding("ContainerRuntimeVersion", "", Severity.WARNING, doubt, hint)
+    for doubt in CNIS[spec.networking.plugin].doubts(spec):
+        yield Finding("NetworkPlugin", "", Severity.WARNING, doubt)
+
+
 def _reason(error: KubeonError) -> str:
     """What and why on one line; where is told by the finding."""
     why = "; ".join(line.strip() for line in error.why.splitlines() if line.strip())
@@ -41,4 +58,5 @@ CHECKS = (
     Check(unreachable, ("Unreachable",)),
     Check(control_planes, ("ControlPlaneCount",)),
     Check(material, ("Material",)),
+    Check(unknown, ("KubernetesVersion", "ContainerRuntimeVersion", "NetworkPlugin")),
 )

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 OLDEST = (1, 20)
 LONGEST = timedelta(days=250 * 365)
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?")
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-(alpha|beta|rc)\.(\d+))?")
+_RELEASE = ("release", 0)
 _DURATION = re.compile(r"(\d+)([ydhm])")
 _UNITS = {"y": timedelta(days=365), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 
@@ -18,28 +19,33 @@ class Version:
     major: int
     minor: int
     patch: int
+    stage: tuple[str, int] = _RELEASE  # ("beta", 0) of a pre-release: by the alphabet they come in their order
 
     @classmethod
     def parse(cls, text: str) -> "Version":
-        """Read "v1.20.2" or "1.20.2". Raises ValueError on anything else, pre-releases and releases before 1.20."""
+        """Read "v1.20.2", "1.20.2" or "v1.38.0-beta.0". Raises ValueError on anything else and releases before 1.20."""
         match = _VERSION.fullmatch(text.strip())
         if not match:
             msg = f"{text!r} is not a Kubernetes release; write it as v1.34.2"
             raise ValueError(msg)
-        if match[4]:
-            msg = f"{text!r} is a pre-release; kubeon installs releases only"
-            raise ValueError(msg)
-        version = cls(int(match[1]), int(match[2]), int(match[3]))
+        stage = (match[4], int(match[5])) if match[4] else _RELEASE
+        version = cls(int(match[1]), int(match[2]), int(match[3]), stage)
         if (version.major, version.minor) < OLDEST:
             msg = f"{version} is too old; kubeon supports v{OLDEST[0]}.{OLDEST[1]} and newer"
             raise ValueError(msg)
         return version
 
     def __str__(self) -> str:
-        return f"v{self.major}.{self.minor}.{self.patch}"
+        stage = f"-{self.stage[0]}.{self.stage[1]}" if self.is_pre_release else ""
+        return f"v{self.major}.{self.minor}.{self.patch}{stage}"
+
+    @property
+    def is_pre_release(self) -> bool:
+        """Is it an alpha, a beta or a release candidate?"""
+        return self.stage != _RELEASE
 
     def at_least(self, minor: int, patch: int = 0) -> bool:
-        """Is this 1.`minor`.`patch` or newer?"""
+        """Is this 1.`minor`.`patch` or newer, or on the way to it?"""
         return (self.major, self.minor, self.patch) >= (1, minor, patch)
 
 
@@ -117,6 +123,15 @@ def control_plane_labels(version: Version) -> tuple[str, ...]:
 def discovery_api(version: Version) -> str:
     """The API version of EndpointSlices: v1 since 1.21, and v1beta1 alone before."""
     return "v1" if version.at_least(21) else "v1beta1"
+
+
+def refuses_old_kernels(version: Version) -> bool:
+    """kubeadm 1.32 and 1.33 refuse kernels before 4.19; later ones only warn.
+
+    kubernetes/kubernetes#129462 and #131919: system-validators 1.9 as in v1.33.13, and 1.10.1 as in v1.34.0. This can
+    go with support of 1.33.
+    """
+    return version.at_least(32) and not version.at_least(34)
 
 
 def refuses_cgroup_v1(version: Version) -> bool:

@@ -15,7 +15,7 @@ from kubeon.errors import BundleError
 from kubeon.lb import LBS
 from kubeon.spec.material import FileArtifact, Install
 from kubeon.spec.model import Role
-from kubeon.spec.releases import NEWEST, is_known, kubeadm_images
+from kubeon.spec.releases import is_known, kubeadm_images, table
 from kubeon.spec.versions import Version
 from tests.bundle.test_store import Server, a_file, a_server, a_store, an_artifact
 from tests.golden import assert_golden
@@ -27,7 +27,7 @@ from tests.specs import a_spec
     [
         ("v1.20.2", "amd64", {"components": {"containerd": "1.6.20", "runc": "v1.1.5", "cniPlugins": "1.1.1"}}),
         ("v1.27.3", "arm64", {"networking": {"plugin": "calico"}}),
-        ("v1.36.0", "arm64", {"networking": {"plugin": "flannel"}}),
+        ("v1.37.2", "arm64", {"networking": {"plugin": "flannel"}}),
     ],
 )
 def test_files_and_images(version: str, architecture: str, fields: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ def test_files_and_images(version: str, architecture: str, fields: dict[str, Any
     )
 
 
-@pytest.mark.parametrize("minor", range(20, NEWEST + 1))
+@pytest.mark.parametrize("minor", range(20, table().newest.minor + 1))
 def test_every_minor_has_a_row(minor: int) -> None:
     """Seven images each, the first patch release and the newest known; CoreDNS moved in 1.21."""
     for patch in (0, 3):

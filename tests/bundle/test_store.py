@@ -128,6 +128,59 @@ def test_a_mirror_has_the_original_url_as_its_path(tmp_path: Path) -> None:
     assert a_store(tmp_path, server, mirror=base).fetch(an_artifact()).sha256 == SHA256
 
 
+def a_mirror(**more: Answer | list[Answer]) -> tuple[str, Server]:
+    """One that has files and no checksums, as kubekey's."""
+    base = "http://10.0.0.1:8081"
+    return base, Server({f"{base}/example.com/v1/program": a_file(CONTENT), **more})
+
+
+@pytest.mark.parametrize("refusal", [403, 404])
+def test_what_a_mirror_has_no_checksum_of_is_checked_by_upstreams(tmp_path: Path, refusal: int) -> None:
+    """The content still comes from the mirror."""
+    base, server = a_mirror(**{f"{URL}.sha256": a_file(SHA256.encode())})
+    server.answers[f"{base}/example.com/v1/program.sha256"] = [httpx.Response(refusal)]
+
+    assert a_store(tmp_path, server, mirror=base).fetch(an_artifact()).sha256 == SHA256
+    assert server.asked[URL] == 0
+
+
+def test_what_upstreams_checksum_does_not_fit_is_refused(tmp_path: Path) -> None:
+    """A mirror that has no checksums is not trusted for that."""
+    base, server = a_mirror(**{f"{URL}.sha256": a_file(b"0" * 64)})
+
+    with pytest.raises(BundleError, match="is damaged or not the one asked for"):
+        a_store(tmp_path, server, mirror=base).fetch(an_artifact())
+    assert trusted(tmp_path) == []
+
+
+def test_without_any_checksum_the_missing_file_is_named(tmp_path: Path) -> None:
+    """With what to do; nothing is trusted unchecked, and where there is no way upstream it is tried once."""
+    other = "https://example.com/v1/other"
+    base, server = a_mirror(**{f"{URL}.sha256": httpx.ConnectError("no route")})
+    server.answers[f"{base}/example.com/v1/other"] = [a_file(CONTENT)]
+    store = a_store(tmp_path, server, mirror=base)
+
+    with pytest.raises(
+        BundleError, match=r"the mirror has no http://10\.0\.0\.1:8081/example.com/v1/program\.sha256"
+    ) as one:
+        store.fetch(an_artifact())
+    assert "no route" in one.value.why
+    assert "sha256sum program" in one.value.hint
+    assert str(store.problem_of(an_artifact(other))).count(f"{other.rpartition('/')[2]}.sha256") == 1
+    assert (server.asked[f"{URL}.sha256"], server.asked[f"{other}.sha256"]) == (1, 0)
+    assert trusted(tmp_path) == []
+
+
+def test_a_mirror_without_the_file_is_not_asked_for_its_checksum_elsewhere(tmp_path: Path) -> None:
+    """The file is what is missing."""
+    base, server = a_mirror()
+    del server.answers[f"{base}/example.com/v1/program"]
+
+    with pytest.raises(BundleError, match=r"cannot fetch http://10\.0\.0\.1:8081/example.com/v1/program: 404"):
+        a_store(tmp_path, server, mirror=base).fetch(an_artifact())
+    assert server.asked[f"{URL}.sha256"] == 0
+
+
 @pytest.mark.parametrize(
     ("answers", "what", "why"),
     [

@@ -71,7 +71,7 @@ def a_file(tmp_path: Path, text: str) -> str:
         (FILE.replace("10.0.0.2", "node-2"), ("nodes.1.address", "'node-2' is not an IPv4 address")),
         (FILE.replace("10.0.0.2", "fd00::2"), ("nodes.1.address", "IPv6 is not supported yet")),
         (FILE.replace("worker", "worker, name: Web_1"), ("nodes.1.name", "'Web_1' must be a lower-case DNS name")),
-        (FILE.replace("v1.34.2", "v1.35.0-rc.1"), ("version", "'v1.35.0-rc.1' is a pre-release")),
+        (FILE.replace("v1.34.2", "v1.35.0-gke.1"), ("version", "'v1.35.0-gke.1' is not a Kubernetes release")),
         (FILE.replace("v1.34.2", "v1.19.16"), ("version", "too old", "v1.20 and newer")),
         (FILE.replace("v1.34.2", "latest"), ("version", "'latest' is not a Kubernetes release; write it as v1.34.2")),
         (FILE.replace("v1.34.2", "'1.34'"), ("version", "is not a Kubernetes release")),

@@ -18,10 +18,10 @@ from kubeon.cni import CNIS
 from kubeon.cri import CRIS
 from kubeon.distros import FAMILIES
 from kubeon.lb import LBS
-from kubeon.operations.views import supported
+from kubeon.operations.views import State, supported
 from kubeon.spec.loading import build_spec
-from kubeon.spec.tried import TRIED
-from kubeon.spec.versions import Version
+from kubeon.spec.releases import table
+from kubeon.spec.tried import tried
 from kubeon.state.home import Home
 from tests.cli.conftest import Ran
 from tests.kube.test_kubeconfig import an_admin_conf
@@ -269,8 +269,9 @@ def test_the_command_line_goes_into_the_journal(home: Home, kubeon: Run, fake: A
 def test_components_of_a_release(kubeon: Run) -> None:
     """Versions, images, files; a newer release than the table says so; what is none is refused."""
     data = json.loads(kubeon("view", "components", "v1.34.2", "--arch", "arm64", "--output", "json").out)
-    newer = kubeon("view", "components", "v1.99.0").out
+    newer = kubeon("view", "components", "v1.99.0-beta.0").out
     old = kubeon("view", "components", "v1.19.0")
+    newest = json.loads(kubeon("view", "components", "--output", "json").out)
 
     assert data["kubeadmApi"] == "v1beta4"
     assert {"containerd", "runc", "cniPlugins", "crictl", "etcd", "coredns", "pause"} < set(data["components"])
@@ -278,25 +279,32 @@ def test_components_of_a_release(kubeon: Run) -> None:
     assert f"registry.k8s.io/etcd:{data['components']['etcd']}" in data["images"]
     assert all("arm64" in file["url"] and file["checksumUrl"] for file in data["files"])
     assert [name.rpartition("/")[2].partition(":")[0] for name in data["imageBases"]] == ["haproxy", "python"]
+    assert data["containerdSupportEnds"] == "2027-03"
     assert "newer than this kubeon" in newer
+    assert "these components is unknown" in newer
+    assert (newest["version"], newest["known"]) == (str(table().newest), True)
     assert old.code == 2
     assert "too old" in old.err
 
 
-def test_support_comes_from_the_registries_and_nothing_tried_is_made_up(kubeon: Run) -> None:
-    """Every plug-in is there, and every name of the table of what was tried exists."""
+def test_support_comes_from_the_registries_and_nothing_seen_is_made_up(kubeon: Run) -> None:
+    """Every plug-in is there, and every run on record is of things that exist."""
+    found = supported()
     names: dict[str, set[str]] = {}
-    for one in supported():
+    for one in found:
         names.setdefault(one.kind, set()).add(one.name)
-    known = {**names, "kubernetes": {str(Version.parse(name)) for name in TRIED["kubernetes"]}}
 
     assert names["network"] == set(CNIS)
     assert names["load-balancer"] == set(LBS)
     assert (names["runtime"], names["os"], names["architecture"]) == (set(CRIS), set(FAMILIES), set(ARCHITECTURES))
-    assert TRIED.keys() == names.keys()
-    assert all(found <= known[kind] for kind, found in TRIED.items())
+    for kind in names:
+        assert {run for one in found if one.kind == kind for run in one.runs} == set(tried()), kind
+    assert all((one.state is State.SEEN) == bool(one.runs) for one in found)
+    assert [one.name for one in found if one.state is State.UNKNOWN] == [f"v1.{table().newest.minor + 1} and newer"]
+    assert "unknown with v1.37" in next(one.note for one in found if one.name == "calico")
     assert "v1.20 " in kubeon("view", "support").out
-    assert json.loads(kubeon("view", "support", "--output", "json").out)["supported"]
+    shown = json.loads(kubeon("view", "support", "--output", "json").out)["supported"]
+    assert {run["release"] for one in shown for run in one["seen"]} == {run.release for run in tried()}
 
 
 COMPLETES = """\

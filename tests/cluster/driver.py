@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeon.spec.versions import Version, refuses_cgroup_v1
+from tests import tried
 from tests.lab import base, cache, hosts, machine, mirror
 
 VERSION = os.environ.get("KUBEON_LAB_RELEASE", "v1.37.2")
@@ -99,6 +100,8 @@ class Kubeon:
             process.kill()
             process.communicate()
             raise
+        if process.returncode == 0:
+            tried.note(self.home, words)
         return Outcome(process.returncode, stdout, stderr)
 
     def typed(self, text: str, *words: str, timeout: float = TIMEOUT) -> Outcome:

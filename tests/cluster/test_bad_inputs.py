@@ -330,7 +330,7 @@ def test_a_version_that_does_not_exist(ground: Ground) -> None:
     """Each file that is not there, once the hint that fits them all."""
     without_material(ground)
 
-    screen = ground.refused(4, "[Material] cannot fetch", f"/release/{NEVER}/bin/linux/amd64/kubelet.sha256",
+    screen = ground.refused(4, "[Material] cannot fetch", f"/release/{NEVER}/bin/linux/amd64/kubelet",
                          "404 Not Found", "the version asked for", version=NEVER)  # fmt: skip
 
     assert screen.count("the version asked for") == 1

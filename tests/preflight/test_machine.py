@@ -22,8 +22,8 @@ def test_a_good_host_passes() -> None:
         ({"commands": GOOD.commands - {"awk"}}, ["error FileExisting-awk n1"]),
         ({"architecture": "riscv64"}, ["error Architecture n1"]),
         ({"init": "init"}, ["error Systemd n1"]),
-        ({"kernel": "4.18.0-553.el8_10.x86_64"}, ["error SystemVerification n1"]),
-        ({"kernel": "4.19.0-1"}, []),
+        ({"kernel": "4.18.0-553.el8_10.x86_64"}, ["warning SystemVerification n1"]),
+        ({"kernel": "5.4.0-1"}, []),
         ({"kernel": "odd"}, []),
         ({"modules": frozenset({"overlay", "nf_conntrack"})}, ["error KernelModules n1"]),
         (
@@ -74,9 +74,39 @@ def test_cgroup_v1_by_release() -> None:
     assert told(findings(told_not_to, facts)) == ["warning SystemVerification n1"]
 
 
-def test_old_kernels_suit_old_releases() -> None:
-    """RHEL 8's kernel is refused since 1.32 only."""
-    assert findings(a_spec(version="v1.31.9"), some_facts(kernel="4.18.0-553")) == []
+@pytest.mark.parametrize(
+    ("version", "kernel", "wanted"),
+    [
+        ("v1.31.9", "4.18.0-553", []),
+        ("v1.32.0", "4.18.0-553", ["error SystemVerification n1"]),
+        ("v1.33.13", "4.18.0-553", ["error SystemVerification n1"]),
+        ("v1.33.13", "4.19.0-1", []),
+        ("v1.34.0", "4.18.0-553", ["warning SystemVerification n1"]),
+        ("v1.37.2", "4.19.0-1", ["warning SystemVerification n1"]),
+        ("v1.37.2", "5.4.0-1", []),
+    ],
+)
+def test_old_kernels_by_release(version: str, kernel: str, wanted: list[str]) -> None:
+    """RHEL 8's is refused by kubeadm of 1.32 and 1.33 only; later ones warn, of more."""
+    assert told(findings(a_spec(version=version), some_facts(kernel=kernel))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("plugin", "version", "wanted"),
+    [
+        ("bridge", "v1.34.2", []),
+        ("flannel", "v1.34.2", []),
+        ("calico", "v1.31.9", []),
+        ("calico", "v1.34.2", ["warning KernelVersion n1"]),
+        ("cilium", "v1.34.2", ["warning KernelVersion n1"]),
+    ],
+)
+def test_kernels_that_the_network_plugin_asks_for(plugin: str, version: str, wanted: list[str]) -> None:
+    """As each release's documentation says."""
+    spec = a_spec(version=version, networking={"plugin": plugin})
+
+    assert told(findings(spec, some_facts(kernel="5.4.0-1"))) == wanted
+    assert findings(spec, some_facts(kernel="5.10.0-1")) == []
 
 
 def test_swap_says_what_will_be_done() -> None:

@@ -1,5 +1,7 @@
 """The cluster as a whole, what is ignored, and the report."""
 
+from typing import Any
+
 import pytest
 
 from kubeon.errors import BundleError, ConnectError, PreflightError, UsageError
@@ -39,6 +41,23 @@ def test_a_hint_stands_once_below_all_that_it_is_for() -> None:
         ("cannot fetch kubelet: 404", ""),
         ("cannot fetch kubeadm: 404", "check --mirror"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({"version": "v1.37.2"}, []),
+        ({"version": "v1.37.99"}, []),
+        ({"version": "v1.99.0-beta.0"}, ["warning KubernetesVersion"]),
+        ({"version": "v1.36.3", "networking": {"plugin": "calico"}}, []),
+        ({"version": "v1.37.2", "networking": {"plugin": "calico"}}, ["warning NetworkPlugin"]),
+        ({"version": "v1.35.0", "components": {"containerd": "1.7.35"}}, []),
+        ({"version": "v1.36.3", "components": {"containerd": "1.7.35"}}, ["warning ContainerRuntimeVersion"]),
+    ],
+)
+def test_what_nobody_has_tried_together_is_a_warning(fields: dict[str, Any], wanted: list[str]) -> None:
+    """Newer Kubernetes than this kubeon, than the plug-in's makers or the runtime's know."""
+    assert told(findings(a_spec(**fields), some_facts())) == wanted
 
 
 def test_ignored_errors_become_warnings() -> None:

@@ -29,7 +29,7 @@ def problems(mapping: dict[str, Any], **options: Any) -> dict[str, str]:
         ({"name": "Demo_"}, "name", "'Demo_' must be lower-case letters"),
         ({"name": 7}, "name", "7 must be text; write it in quotes"),
         ({"version": "1.34"}, "version", "write it as v1.34.2"),
-        ({"version": "v1.35.0-rc.0"}, "version", "pre-release"),
+        ({"version": "v1.35.0-gke.1"}, "version", "is not a Kubernetes release"),
         ({"version": None}, "version", "is required"),
         ({"nodes": []}, "nodes", "must not be empty"),
         ({"nodes": "10.0.0.1"}, "nodes", "'10.0.0.1' must be a list"),

@@ -37,10 +37,10 @@ def test_the_longest_ca_fits_into_a_duration_of_go() -> None:
     assert ca_validity(parse_duration("250y")) < timedelta(microseconds=2**63 / 1000)
 
 
-@pytest.mark.parametrize("text", ["1.20", "v1.20.x", "1.34.2-rc.0", "v1.19.16", "v0.9.1", "latest", ""])
+@pytest.mark.parametrize("text", ["1.20", "v1.20.x", "1.34.2-gke.0", "1.34.2-rc", "v1.19.16", "v0.9.1", "latest", ""])
 def test_what_is_no_release(text: str) -> None:
-    """Too old, half, pre-releases and words."""
-    with pytest.raises(ValueError, match=r"not a Kubernetes release|pre-release|too old"):
+    """Too old, half, a vendor's, and words."""
+    with pytest.raises(ValueError, match=r"not a Kubernetes release|too old"):
         Version.parse(text)
 
 
@@ -49,6 +49,15 @@ def test_releases_are_ordered() -> None:
     texts = ["v1.9.99", "v1.20.15", "v1.20.2", "v1.34.0"]
 
     assert sorted(map(Version.parse, texts[1:])) == [Version(1, 20, 2), Version(1, 20, 15), Version(1, 34, 0)]
+
+
+def test_pre_releases_come_before_their_release_and_count_as_it() -> None:
+    """alpha, beta, rc, by number; what depends on the minor release holds for them too."""
+    texts = ["v1.37.2", "v1.38.0-alpha.3", "v1.38.0-beta.0", "v1.38.0-rc.1", "v1.38.0"]
+
+    assert [str(version) for version in sorted(map(Version.parse, reversed(texts)))] == texts
+    assert [Version.parse(text).is_pre_release for text in texts] == [False, True, True, True, False]
+    assert Version.parse("1.38.0-beta.0").at_least(38)
 
 
 @pytest.mark.parametrize(
