@@ -18,7 +18,7 @@ DISK_PRESSURE, MEMORY_PRESSURE = 85, 100 << 10
 _ORDER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")  # each needs those before it
 
 # A failed check in RunChecks (cmd/kubeadm/app/preflight/checks.go), and how kubeadm ends (HandleError in
-# cmd/kubeadm/app/util/errors; "error: " before it since 1.29), in post-upgrade tasks up to 1.30 with FATAL.
+# cmd/kubeadm/app/util/errors; v1.20 has no "error: " before it, and FATAL in the errors of an upgrade).
 _COUNTS = re.compile(r"\s*\[ERROR |error: |error execution phase |.*\bFATAL\b")
 _NOISE = re.compile(r"\s*\[|[IWE]\d{4} |To see the stack trace")
 _KLOG = re.compile(r"[EF]\d{4} \S+ +\d+ [^\]]*\] ")
@@ -109,10 +109,10 @@ def _of_pressure(seen: Trouble) -> Iterator[Reason]:
         if disk.used_percent > DISK_PRESSURE:
             of = "inodes" if disk.scarce == "inodes" else "space"
             what = f"{disk.used_percent} % of the {of} of {disk.mount} ({disk.folder}) is used"
-            yield Reason(f"{what}: pods are not taken under disk pressure", f"on that host: df -h {disk.folder}")
+            yield Reason(f"{what}: under DiskPressure no pods are started", f"on that host: df -h {disk.folder}")
     if seen.memory and seen.memory[0] < MEMORY_PRESSURE:
         what = f"{seen.memory[0] >> 10} of {seen.memory[1] >> 10} MiB of memory are available"
-        yield Reason(f"{what}: pods are not taken under memory pressure", "on that host: free -m")
+        yield Reason(f"{what}: under MemoryPressure no pods are started", "on that host: free -m")
 
 
 def _ended(each: Exit) -> str:

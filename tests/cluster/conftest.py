@@ -81,7 +81,7 @@ def keeper(lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path) -> 
 
     found = Keeper(machine, like)
     yield found
-    for name in found.made:
+    for name in found.begun:
         found.remove(name)
 
 

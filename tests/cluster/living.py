@@ -62,12 +62,14 @@ class Keeper:
     make_kubeon: MakeKubeon
     like: Callable[[str], Snapshot]
     made: dict[str, Living] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)  # those that failed are in it, too
 
     def living(self, name: str, network: str, mode: str, release: str = VERSION) -> Living:
         """The cluster of this name, whole; its hosts' addresses begin with `network`."""
         found = self.made.get(name)
         if found is None or not found.is_whole(mode):
             self.remove(name)
+            self.begun.add(name)
             found = self.made[name] = self._make(name, network, mode, release)
         return found
 

@@ -93,6 +93,14 @@ def test_without_a_quorum_nothing_is_known(answer: str) -> None:
     assert "crictl ps -a --name etcd" in caught.value.hint
 
 
+def test_a_container_that_goes_between_two_questions() -> None:
+    """As that of etcd does when a new kubelet makes its static pods anew: etcd does not answer, and may soon again."""
+    host = Asked(member_list=json.dumps(LISTED), endpoint_health="!no container etcd runs on this host")
+
+    with pytest.raises(OperationError, match="etcd does not answer: no container etcd runs on this host"):
+        etcd_on(host).members()
+
+
 def test_an_answer_that_is_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy host a command in a container may end well and have printed nothing."""
     host = Asked(member_list="", endpoint_health=HEALTH)

@@ -181,11 +181,11 @@ REASONS = {
     ),
     "a full disk": (
         replace(WELL, disks=(Disk("/var/lib/containerd", "/", 100, 9, 91),)),
-        "91 % of the space of / (/var/lib/containerd) is used: pods are not taken under disk pressure",
+        "91 % of the space of / (/var/lib/containerd) is used: under DiskPressure no pods are started",
     ),
     "no memory": (
         replace(WELL, memory=(50 << 10, 1 << 20)),
-        "50 of 1024 MiB of memory are available: pods are not taken under memory pressure",
+        "50 of 1024 MiB of memory are available: under MemoryPressure no pods are started",
     ),
 }
 

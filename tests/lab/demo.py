@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from kubeon.spec.versions import Version, refuses_cgroup_v1
 from tests.lab import base, cache, hosts, machine, mirror
@@ -41,7 +42,7 @@ def up(release: str) -> int:
     say("Three bare Debian servers come up on this machine (podman containers with systemd and sshd, on a network of")
     say("their own that no packet leaves), and a mirror with what Kubernetes is made of. What is made goes to")
     say(f"{cache.root()}.")
-    fetch = not is_built(release) and origin.reachable(release)
+    fetch = is_fetched(release)
     say(f"{how(release, fetch=fetch)}\n")
     if not set(NAMES) <= {host.name for host in hosts.known()}:
         shutil.rmtree(home(), ignore_errors=True)  # what was learnt of hosts that are gone
@@ -72,20 +73,26 @@ def down() -> int:
     return 0
 
 
-def is_built(release: str) -> bool:
-    """Whether the mirror has it, built on this machine, already."""
-    return bool(mirror.versions().get("releases", {}).get(release, {}).get("built"))
+def known(release: str) -> dict[str, Any]:
+    """What the mirror has of it already."""
+    found: dict[str, Any] = mirror.versions().get("releases", {}).get(release, {})
+    return found
+
+
+def is_fetched(release: str) -> bool:
+    """Whether it comes from the Internet: as it did before, else if the Internet has it, as seen from here."""
+    return not known(release).get("built", True) if known(release) else origin.reachable(release)
 
 
 def how(release: str, *, fetch: bool) -> str:
     """Where the release comes from."""
-    if is_built(release):
-        return f"Kubernetes {release} was built on this machine before, and is taken as it is."
+    if known(release):
+        return f"Kubernetes {release} {'came from the Internet' if fetch else 'was built on this machine'} before."
     if fetch or not mirror.buildable(release):
         return f"Kubernetes {release}: upstream's own programs and images, from the Internet (a minute)."
     return (
         f"Kubernetes {release}: no Internet here (dl.k8s.io does not answer), so it is built from Go modules, with\n"
-        "containerd, etcd and all that goes with it (20 minutes on two cores, the first time)."
+        "containerd, etcd and all that goes with it (a quarter of an hour on two cores, the first time)."
     )
 
 

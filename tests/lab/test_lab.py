@@ -14,6 +14,7 @@ import pytest
 from tests.lab import base, demo, faults, hosts, machine, mirror, network
 from tests.lab.command import LabError, run
 from tests.lab.hosts import LabHost
+from tests.lab.mirror import origin
 
 OUTSIDE = "192.0.2.99"  # an address for documentation: nobody's
 
@@ -83,19 +84,22 @@ def test_containers_conf_follows_the_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "fetch", "said"),
+    ("known", "internet", "said"),
     [
-        ({"v1.37.2": {"built": True}}, False, "was built on this machine before"),
-        ({"v1.37.2": {"built": False}}, True, "from the Internet"),
-        ({}, True, "from the Internet"),
+        ({"v1.37.2": {"built": True}}, True, "was built on this machine before"),
+        ({"v1.37.2": {"built": False}}, False, "came from the Internet before"),
+        ({}, True, "from the Internet (a minute)"),
         ({}, False, "it is built from Go modules"),
     ],
 )
 def test_the_demo_says_where_kubernetes_comes_from(
-    known: dict[str, object], fetch: bool, said: str, monkeypatch: pytest.MonkeyPatch
+    known: dict[str, object], internet: bool, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mirror, "versions", lambda: {"releases": known})
     monkeypatch.setattr(mirror, "buildable", lambda _: True)
+    monkeypatch.setattr(origin, "reachable", lambda _: internet)
+    fetch = demo.is_fetched("v1.37.2")
+    assert fetch == ("Internet" in said)
     assert said in demo.how("v1.37.2", fetch=fetch)
 
 

@@ -57,7 +57,7 @@ class FakeApi(httpx.AsyncBaseTransport):
         self.absent: set[str] = set()
         self.asked: list[str] = []  # METHOD url
         self.tokens: list[str] = []
-        self.versions = ["v1beta1"]
+        self.versions = ["v1"]
         self.watches: list[list[Json | int]] = []  # one after another: events, or a status to answer with
         self.before: Callable[[str, str], object] = lambda method, path: None  # may change things, answer or raise
         self._revision = 0

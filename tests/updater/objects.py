@@ -6,7 +6,7 @@ from typing import Any
 Json = dict[str, Any]
 
 SYSTEM = "kube-system"
-DISCOVERY = "discovery.k8s.io/v1beta1"
+DISCOVERY = "discovery.k8s.io/v1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 SOURCES = f"/apis/{DISCOVERY}/namespaces/default/endpointslices"
 SOURCE = f"{SOURCES}/kubernetes"

@@ -163,7 +163,8 @@ class Cluster:
         return [event for event in events if event["user"]["username"].endswith(":apiserver-updater")]
 
     def _put_files(self, authorities: Authorities) -> None:
-        request = a_request("v1.37.2", address=machine_address(), sans=("127.0.0.1",))
+        # certificates as before 1.29: the API server's own is of system:masters, and may all without a binding
+        request = a_request("v1.28.15", address=machine_address(), sans=("127.0.0.1",))
         files = control_plane_files(authorities, request, datetime.now(UTC), {}).files
         files |= {f"/etc/kubernetes/pki/{path}": content for path, content in authorities.to_files().items()}
         for path, content in files.items():

@@ -50,6 +50,7 @@ def leader(api: Api, clock: Clock) -> Leader:
 
 def test_slice_and_endpoints_become_equal_to_the_source(fake: FakeApi, leader: Leader) -> None:
     """On a release whose slices are in beta both are; the second time nothing is written."""
+    fake.versions = ["v1beta1"]
     fake.put(SOURCE, a_source("10.0.0.11", "10.0.0.12"))
 
     async def twice() -> None:
@@ -59,7 +60,7 @@ def test_slice_and_endpoints_become_equal_to_the_source(fake: FakeApi, leader: L
     run(twice())
 
     assert addresses_in(fake.objects[TARGET]) == addresses_in(fake.objects[ENDPOINTS]) == ["10.0.0.11", "10.0.0.12"]
-    assert (fake.count("PUT", TARGET), fake.count("PUT", ENDPOINTS)) == (1, 1)
+    assert (fake.count("PUT", TARGET.replace("/v1/", "/v1beta1/")), fake.count("PUT", ENDPOINTS)) == (1, 1)
     assert leader.metrics.get("writes_total") == 2
 
 

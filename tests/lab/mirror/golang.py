@@ -25,7 +25,7 @@ from tests.lab.mirror.store import HERE, Log, folder
 
 _open = threading.Lock()
 
-NEEDED = 16 << 30
+NEEDED = 12 << 30
 """Bytes that building one release takes at most: caches, sources, and what is kept."""
 
 
@@ -58,7 +58,7 @@ def build(what: Build, to: Path, log: Log = print) -> None:
     options = ["-trimpath", "-tags", ",".join(what.tags), "-ldflags", " ".join(linker), "-o", f"{to}/"]
     packages = [*what.packages, *(["."] if what.main else [])]
     to.mkdir(parents=True, exist_ok=True)
-    go(["build", *options, *packages], work, log, CGO_ENABLED="1" if what.static_c else "0")
+    go(["build", *options, *packages], work, log, what.name, CGO_ENABLED="1" if what.static_c else "0")
 
 
 def write_module(what: Build, work: Path) -> None:
@@ -76,7 +76,7 @@ def source(module: str, version: str, log: Log = print) -> Path:
     return Path(modules) / f"{module}@{version}"
 
 
-def go(words: Sequence[str], work: Path, log: Log = print, **environment: str) -> str:
+def go(words: Sequence[str], work: Path, log: Log = print, what: str = "", **environment: str) -> str:
     """Run Go; says how long it computed, when that was long. What it wrote goes to the caller, or into the error."""
     program = toolchain(log)
     settings = {
@@ -101,7 +101,8 @@ def go(words: Sequence[str], work: Path, log: Log = print, **environment: str) -
         tail = "\n".join(line for line in said.splitlines() if not line.startswith("go: downloading"))[-3000:]
         raise LabError(f"go {' '.join(words)}: exit code {process.returncode}\n{tail}")
     if (wall := time.monotonic() - began) > 1:
-        log(f"    go {words[0]} in {work.name}: {wall:.0f} s, {usage.ru_utime + usage.ru_stime:.0f} s of CPU")
+        cpu = usage.ru_utime + usage.ru_stime
+        log(f"    go {words[0]} {what or words[-1]}: {wall:.0f} s, {cpu:.0f} s of CPU")
     return said
 
 
