@@ -417,6 +417,43 @@ def test_add_needs_a_cluster_that_answers(world: MakeWorld) -> None:
         here.add(worker(7))
 
 
+def cut_off_at_the_very_end(here: World) -> None:
+    """Two control planes have joined, and `add` was killed before it wrote that down."""
+    here.create()
+    record = here.state.read_spec()
+    here.add(control_plane(2), control_plane(3))
+    proposed = here.state.read_spec()
+    here.state.write_spec(record)
+    here.state.write_proposed(proposed)
+
+
+def test_while_the_first_api_server_restarts_others_are_asked(world: MakeWorld) -> None:
+    """Also those that an `add` has brought in that was killed: nobody waits for the one on record."""
+    here = world(control_planes=1, workers=2)
+    cut_off_at_the_very_end(here)
+    here["cp1"].refuses = 10**6
+
+    here.remove("@w1")
+    assert "w1" not in here.api.nodes
+    here.add(control_plane(2), control_plane(3))
+
+    assert [str(node.address) for node in here.state.read_spec().control_planes] == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    assert here.state.read_proposed() is None
+
+
+def test_the_error_names_all_that_were_asked(world: MakeWorld) -> None:
+    """And what each said."""
+    here = world(control_planes=3, workers=1)
+    here.create()
+    for name in ("cp1", "cp2", "cp3"):
+        here[name].refuses = 10**6
+
+    with pytest.raises(OperationError, match="no control plane of demo answers") as caught:
+        here.remove("@w1")
+
+    assert [line.partition(":")[0] for line in caught.value.why.splitlines()] == ["cp1", "cp2", "cp3"]
+
+
 def test_workers_that_cannot_be_told_are_named(world: MakeWorld) -> None:
     """One that is down keeps its list, and the next create brings it up to date."""
     here = world(control_planes=1, workers=2, **HAPROXY)

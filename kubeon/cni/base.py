@@ -67,6 +67,10 @@ class Cni(Protocol):
         """YAML for `kubectl apply`, "" for none; `fetched` has the text of each of `manifests` (a chart: rendered)."""
         ...
 
+    def ranges_manifest(self, ranges: Mapping[str, str]) -> str:
+        """YAML that tells nodes of each other's pods ("RANGE ADDRESS" by node), where it `assigns_pod_ranges`."""
+        ...
+
     def files(self, spec: ClusterSpec, node: NodeNetwork) -> tuple[File, ...]:
         """Files of one node, to be there before its kubelet starts."""
         ...
@@ -135,6 +139,11 @@ class Plain:
     def manifest(self, spec: ClusterSpec, fetched: Mapping[str, str]) -> str:
         """Nothing to apply."""
         del spec, fetched
+        return ""
+
+    def ranges_manifest(self, ranges: Mapping[str, str]) -> str:
+        """The controller manager gives out ranges."""
+        del ranges
         return ""
 
     def files(self, spec: ClusterSpec, node: NodeNetwork) -> tuple[File, ...]:

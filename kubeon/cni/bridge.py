@@ -1,8 +1,9 @@
 """The plug-in without a daemon: a bridge on each node, and a route to every other node's pods.
 
-It needs no image and no manifest but a read right, so it works where nothing can be pulled. Its price: nodes must reach
-each other without a router between them, and there are no NetworkPolicies. kubeon gives each node its pod range before
-the kubelet starts; a unit on each node follows the Node objects, so that a new node needs no visit to the others.
+It needs no image, so it works where nothing can be pulled. Its price: nodes must reach each other without a router
+between them, and there are no NetworkPolicies. kubeon gives each node its pod range before the kubelet starts and
+writes it into a ConfigMap, with the node's address; a unit on each node follows that, so that a new node needs no visit
+to the others. Node objects tell the same, but kubelets write them: one could lead the traffic of all to its host.
 """
 
 import json
@@ -21,6 +22,7 @@ CONFIG = "/etc/cni/net.d/10-kubeon-bridge.conflist"
 SETTINGS = "/etc/kubernetes/kubeon-bridge.env"
 SCRIPT = "/usr/local/lib/kubeon/kubeon-bridge-routes"
 UNIT = "kubeon-bridge-routes.service"
+RANGES = "kubeon-pod-ranges"  # the ConfigMap, in kube-system; for each node: RANGE ADDRESS
 
 
 class Bridge(Plain):
@@ -30,14 +32,9 @@ class Bridge(Plain):
     assigns_pod_ranges = True
     units: tuple[str, ...] = (UNIT,)
 
-    def manifest(self, spec: ClusterSpec, fetched: Mapping[str, str]) -> str:
-        """The right of kubelets to read all nodes.
-
-        Before 1.32 the Node authorizer gives it; since then only a node's own object (AuthorizeNodeWithSelectors,
-        KEP-4601), and what it does not allow RBAC may.
-        """
-        del spec, fetched
-        return render("kubeon.cni", "bridge.yaml.j2", {})
+    def ranges_manifest(self, ranges: Mapping[str, str]) -> str:
+        """The ConfigMap, and the right of kubelets to read it."""
+        return render("kubeon.cni", "bridge.yaml.j2", {"name": RANGES, "ranges": ranges})
 
     def files(self, spec: ClusterSpec, node: NodeNetwork) -> tuple[File, ...]:
         """CNI configuration, settings, and the unit with its script."""
@@ -73,20 +70,28 @@ class Bridge(Plain):
 
 
 def assign(
-    pod_subnet: IPv4Network, mask: int, taken: Mapping[str, IPv4Network], nodes: Iterable[str]
+    pod_subnet: IPv4Network,
+    mask: int,
+    recorded: Mapping[str, IPv4Network],
+    claims: Iterable[tuple[str, str]],
+    nodes: Iterable[str],
 ) -> dict[str, IPv4Network]:
-    """A pod range for each of `nodes`: the one it has in `taken`, else the lowest that overlaps nobody's.
+    """A pod range for each of `nodes`: the recorded one, else the first fit one it claims, else the lowest free one.
 
-    Raises KubeonError when the pod network is used up.
+    `claims` are (node, range) as hosts say, those that are believed most first. Fit is a range of the right size inside
+    the pod network that overlaps nobody's. Raises KubeonError when the pod network is used up.
     """
-    ranges: dict[str, IPv4Network] = {}
-    used = list(taken.values())
-    free = (candidate for candidate in pod_subnet.subnets(new_prefix=mask))
-    for node in nodes:
-        if node in taken:
-            ranges[node] = taken[node]
+    ranges = dict(recorded)
+    wanted = tuple(nodes)
+    for node, text in claims:
+        claimed = fit_range(text, pod_subnet, mask)
+        if node in wanted and node not in ranges and claimed and not _overlaps(claimed, ranges.values()):
+            ranges[node] = claimed
+    free = pod_subnet.subnets(new_prefix=mask)
+    for node in wanted:
+        if node in ranges:
             continue
-        candidate = next((each for each in free if not any(each.overlaps(other) for other in used)), None)
+        candidate = next((each for each in free if not _overlaps(each, ranges.values())), None)
         if candidate is None:
             raise KubeonError(
                 f"no pod range is left for node {node}",
@@ -94,7 +99,20 @@ def assign(
                 hint="a cluster with a larger networking.podSubnet or a longer networking.nodeMaskSize",
             )
         ranges[node] = candidate
-    return ranges
+    return {node: ranges[node] for node in wanted}
+
+
+def fit_range(text: str, pod_subnet: IPv4Network, mask: int) -> IPv4Network | None:
+    """A node's pod range as it has to be; None for anything else."""
+    try:
+        network = IPv4Network(text)
+    except ValueError:
+        return None
+    return network if network.prefixlen == mask and network.subnet_of(pod_subnet) else None
+
+
+def _overlaps(one: IPv4Network, others: Iterable[IPv4Network]) -> bool:
+    return any(one.overlaps(other) for other in others)
 
 
 def _conflist(pod_range: IPv4Network) -> str:

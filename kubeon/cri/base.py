@@ -11,10 +11,11 @@ from kubeon.spec.model import ClusterSpec
 
 @dataclass(frozen=True)
 class Remains:
-    """What `destroy` takes away: units are stopped and disabled first, then mounts below `paths`, then `paths`."""
+    """What `destroy` takes away: units are stopped and disabled first, then mounts below `mounts`, then `paths`."""
 
     units: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()  # folders below which the runtime mounts file systems, and nobody else
     processes: tuple[str, ...] = ()  # names of programs that outlive the units (containerd's shims)
 
 

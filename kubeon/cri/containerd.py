@@ -174,6 +174,7 @@ class Containerd:
                 *("/etc/containerd", "/var/lib/containerd", "/run/containerd", "/etc/crictl.yaml", "/opt/containerd"),
                 UNIT,
             ),
+            mounts=("/run/containerd", "/var/lib/containerd/tmpmounts"),
             processes=("containerd-shim-runc-v2",),
         )
 

@@ -4,11 +4,12 @@ list_installed() {
     rpm -qa --qf '%{NAME}\n' | grep -v '^gpg-pubkey'
 }
 
+# neither removes anything to make room unless it is told to, but for packages that a new one says it replaces
 manager() {
     if command -v dnf >/dev/null; then
-        dnf -y -q --setopt=install_weak_deps=False "$@"
+        dnf -y -q --setopt=obsoletes=False --setopt=install_weak_deps=False "$@"
     else
-        yum -y -q "$@"
+        yum -y -q --setopt=obsoletes=0 "$@"
     fi
 }
 

@@ -76,10 +76,15 @@ class Kubectl:
 
     def answers(self) -> bool:
         """Does this control plane's API server say that it is ready, within 10 seconds?"""
+        return not self.why_not()
+
+    def why_not(self) -> str:
+        """Why this control plane's API server does not say that it is ready, within 10 seconds; "" when it does."""
         try:
-            return self.run("get", "--raw", "/readyz", "--request-timeout=10s", timeout=15).strip() == "ok"
-        except CommandError:
-            return False
+            said = self.run("get", "--raw", "/readyz", "--request-timeout=10s", timeout=15).strip()
+        except CommandError as error:
+            return str(error)
+        return "" if said == "ok" else f"{self.host.name}: its API server is not ready: {said}"
 
     def wait_ready(self, names: Sequence[str], *, seconds: float) -> None:
         """Wait until these nodes are Ready. Raises OperationError that says of each other one why it is not."""

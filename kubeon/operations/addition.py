@@ -4,6 +4,7 @@ from ipaddress import IPv4Address
 
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
+from kubeon.operations.again import check_again
 from kubeon.operations.base import (
     AGAIN,
     Confirm,
@@ -23,12 +24,12 @@ from kubeon.phases.look import Seen
 from kubeon.phases.membership import (
     answering_member,
     check_newcomers,
+    joined_hosts,
     pressed_nodes,
     silent_members,
     split_marked,
 )
 from kubeon.phases.resolve import (
-    check_again,
     check_hosts,
     expect_finished,
     expect_no_switch,
@@ -67,12 +68,16 @@ def add(
         new = [node for node in spec.nodes if node.address in newcomers]
         grows = any(node.role is Role.CONTROL_PLANE for node in new)
         old = [node for node in spec.nodes if node not in new and (grows or node.role is Role.CONTROL_PLANE)]
-        seen = run.look(spec, options, nodes=[*new, *old])
+        # what an `add` that was cut off has brought in answers as well as what is on record
+        known = spec.with_nodes_of(pending) if pending else spec
+        besides = [node for node in known.control_planes if node not in spec.nodes]
+        seen = run.look(known, options, nodes=[*new, *old, *besides])
         new_hosts = [host for host in seen.hosts if host.node in new]
         old_hosts, strangers = split_marked([host for host in seen.hosts if host.node in old], run.state)
         silent = {address: error for address, error in seen.unreachable.items() if IPv4Address(address) in newcomers}
         missed = {address: error for address, error in seen.unreachable.items() if address not in silent}
-        first, nodes = answering_member(spec.name, old_hosts, missed)
+        joined = joined_hosts([host for host in seen.hosts if host.node in (*new, *besides)], run.state)
+        first, nodes = answering_member(spec.name, [*old_hosts, *joined], missed)
         looked = Seen((*new_hosts, *old_hosts), silent)
         findings = [
             *check_hosts(spec, looked, run.state, options.ignore_preflight_errors),
@@ -87,14 +92,15 @@ def add(
         workers = [host for host in old_hosts if host.node.role is Role.WORKER]  # asked only when they are concerned
         ctx = resolve(
             spec,
-            [first, *new_hosts, *workers],
+            [first, *(host for host in new_hosts if host is not first), *workers],
             run.state,
             run.reporter,
             ignored=options.ignore_preflight_errors,
             first=first,
             nodes=nodes,
         )
-        ctx.members = frozenset(host.name for host in (first, *workers)) | adopted_members(ctx, new_hosts)
+        members = frozenset(host.name for host in (first, *workers)) - {host.name for host in new_hosts}
+        ctx.members = members | adopted_members(ctx, new_hosts)
         ctx.registered |= adopted_members(ctx, new_hosts)
         ctx.verified = pending is None  # nothing was begun that has not come to its end
         plan = make_plan(f"add {_count(len(new))} to cluster {spec.name}", ctx, ADD, warnings)
@@ -104,8 +110,8 @@ def add(
         run.state.write_proposed(proposed)
         outcome = run.walk(ADD, ctx, options, interrupt, f"Adding to {spec.name}")
         if outcome.errors or outcome.interrupted:  # who has joined is a member, whatever became of the others
-            joined = {host.node.address for host in new_hosts if host.name in ctx.registered}
-            run.state.write_spec(spec.without(node for node in new if node.address not in joined))
+            became = {host.node.address for host in new_hosts if host.name in ctx.registered}
+            run.state.write_spec(spec.without(node for node in new if node.address not in became))
             run.state.write_proposed(proposed)
         outcome.raise_if_failed(AGAIN)
         kubeconfig = commit(ctx, spec, options)

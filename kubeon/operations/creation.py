@@ -5,6 +5,7 @@ from dataclasses import replace
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
 from kubeon.kube.kubeconfig_file import check_mergeable
+from kubeon.operations.again import check_again
 from kubeon.operations.base import (
     AGAIN,
     Confirm,
@@ -20,7 +21,7 @@ from kubeon.operations.base import (
 )
 from kubeon.operations.steps import CREATE
 from kubeon.phases.adopted import adopted_members
-from kubeon.phases.resolve import check_again, check_hosts, expect_no_switch, expect_no_upgrade, expect_version, resolve
+from kubeon.phases.resolve import check_hosts, expect_no_switch, expect_no_upgrade, expect_version, resolve
 from kubeon.preflight import Finding, Severity, raise_on_errors
 from kubeon.spec.model import ClusterSpec
 from kubeon.spec.releases import same_programs

@@ -23,7 +23,7 @@ from kubeon.operations.base import (
 )
 from kubeon.operations.steps import removal_steps
 from kubeon.phases.context import Cluster
-from kubeon.phases.membership import Nodes, answering_member, silent_members, split_marked
+from kubeon.phases.membership import Nodes, answering_member, joined_hosts, silent_members, split_marked
 from kubeon.phases.resolve import authorities_of, context_of, expect_finished, expect_no_switch
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
@@ -58,17 +58,21 @@ def remove(
         spec = stored.without(leaving)
         if not spec.control_planes:
             hint = f"kubeon destroy {name} ends a cluster"
-            raise UsageError(f"that would be every control plane of {name}", hint=hint)
+            if pending and pending.without(leaving).control_planes:
+                hint = f"kubeon create {name} brings those into the record that are being added"
+            raise UsageError(f"that would be every control plane of {name} that is on record", hint=hint)
         _check_endpoint(spec, leaving)
         shrinks = any(node.role is Role.CONTROL_PLANE for node in leaving)
         staying = [node for node in spec.nodes if shrinks or node.role is Role.CONTROL_PLANE]
-        seen = run.look(known, options, nodes=[*leaving, *staying], impatient=leaving if options.dead else ())
+        besides = [node for node in known.control_planes if node not in (*leaving, *spec.nodes)]
+        seen = run.look(known, options, nodes=[*leaving, *staying, *besides], impatient=leaving if options.dead else ())
         going = [host for host in seen.hosts if host.node in leaving]
         silent = {str(node.address): seen.unreachable.get(str(node.address)) for node in leaving}
         _check_reached(going, [error for error in silent.values() if error], options)
         others, strangers = split_marked([host for host in seen.hosts if host.node in staying], run.state)
         missed = {address: error for address, error in seen.unreachable.items() if address not in silent}
-        first, nodes = answering_member(name, others, missed)
+        joined = joined_hosts([host for host in seen.hosts if host.node in besides], run.state)
+        first, nodes = answering_member(name, [*others, *joined], missed)
         dead = [_dead(node) for node in leaving if silent[str(node.address)]]
         workers = [host for host in others if host.node.role is Role.WORKER]
         ctx = context_of(spec, [first, *going, *dead, *workers], run.state, run.reporter, first=first)

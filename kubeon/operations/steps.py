@@ -16,6 +16,7 @@ from kubeon.phases.join_nodes import JoinControlPlanes, JoinWorkers
 from kubeon.phases.leave_cluster import DeleteNode, LeaveEtcd
 from kubeon.phases.load_balancer import CheckLoadBalancer, PlaceLoadBalancer, UpdateLoadBalancer
 from kubeon.phases.place_certificates import PlaceCertificates
+from kubeon.phases.pod_ranges import RecordPodRanges
 from kubeon.phases.prepare_hosts import PrepareHost
 from kubeon.phases.register_nodes import RegisterNode
 from kubeon.phases.remove_other_ways import RemoveOtherWays
@@ -56,6 +57,7 @@ _PREPARE: tuple[Step, ...] = (
     PlaceLoadBalancer(),
 )
 _JOIN: tuple[Step, ...] = (
+    RecordPodRanges(),
     ApplyLoadBalancer(),
     CheckLoadBalancer(),
     JoinControlPlanes(),

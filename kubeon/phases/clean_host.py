@@ -26,6 +26,10 @@ KUBERNETES_PATHS = (
     *("/etc/systemd/system/kubelet.service.d", "/usr/local/lib/kubeon", "/var/lib/kubeon/joined"),
     ADOPTED,
 )
+KUBELET_MOUNTS = (
+    "/var/lib/kubelet/pods",
+    "/var/lib/kubelet/plugins",
+)  # it mounts volumes below these, and nowhere else
 CHAINS = ("KUBE-", "CNI-", "KUBEON-")  # what kube-proxy, the kubelet, CNI plugins and kubeon name their chains
 INTERFACES = ("kube-ipvs0", "nodelocaldns")
 _NAME_PACKAGES = """
@@ -76,7 +80,7 @@ def clean_script(ctx: Cluster) -> str:
         "script": "".join(each.script for each in left),
         "runtime_units": " ".join(cri.units),
         "processes": " ".join(cri.processes),
-        "mounts": "|".join(("/var/lib/kubelet", "/run/netns/cni-[^/]*", *cri.paths)),
+        "mounts": "|".join((*KUBELET_MOUNTS, *cri.mounts)),
         "interfaces": " ".join((*INTERFACES, *(name for each in left for name in each.interfaces))),
         "chains": "|".join(dict.fromkeys((*CHAINS, *(chain for each in left for _, chain in each.chains)))),
         "installed": INSTALLED,

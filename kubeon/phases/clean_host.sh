@@ -20,14 +20,79 @@ stop_unit() { # UNIT
     systemctl disable --quiet --now "$1" 2>/dev/null && say "stopped $1"
 }
 
+# second_field FILE: the mount points that /proc/mounts or fstab names, with blanks as they are
+second_field() {
+    awk '!/^[[:space:]]*#/ { $0 = $2; gsub(/\\040/, " "); gsub(/\\011/, "\t"); gsub(/\\134/, "\\\\"); print }' "$1" 2>/dev/null
+}
+
+# mounted PATHS: mount points at or below these (an extended regular expression), deepest first
+mounted() {
+    second_field /proc/mounts | grep -E "^($1)(/|\$)" | sort -ru
+}
+
+# of_owner MOUNT: no pod and no runtime has mounted it. What they mount lies below `mounts` and stands in no fstab.
+of_owner() {
+    printf '%s\n' "$1" | grep -qE "^($mounts)/" || return 0
+    second_field /etc/fstab | grep -qxF -- "$1"
+}
+
 # Deepest first; what is busy is taken out of sight and goes with its last user.
 unmount() {
     for _ in 1 2 3; do
-        found=$(awk '{ print $2 }' /proc/mounts | grep -E "^($mounts)(/|\$)" | sort -ru)
-        [ -n "$found" ] || return 0
-        printf '%s\n' "$found" | while read -r mount; do umount "$mount" 2>/dev/null || umount -l "$mount"; done
+        mounted "$mounts" | while read -r mount; do
+            of_owner "$mount" || umount "$mount" 2>/dev/null || umount -l "$mount"
+        done
+    done
+    for namespace in /run/netns/cni-*; do
+        [ -e "$namespace" ] || continue
+        umount "$namespace" 2>/dev/null
+        rm -f "$namespace"
     done
 }
+
+# What Kubernetes and the runtime put into folders that may be mount points: patterns for a file system of the owner's.
+contents() {
+    case $1 in
+    /var/lib/etcd) echo member ;;
+    /var/lib/containerd) echo 'io.containerd.* tmpmounts' ;;
+    /var/lib/kubelet)
+        echo 'actuated_pods_state allocated_pods_state checkpoints config.yaml cpu_manager_state device-plugins' \
+            'dra_manager_state instance-config.yaml kubeadm-flags.env memory_manager_state pki plugins plugins_registry' \
+            'pod-resources pods pod_status_manager_state'
+        ;;
+    /var/lib/kubelet/pods) echo '[0-9a-f]*' ;;
+    /var/lib/cni) echo 'networks results cache' ;;
+    /var/log/pods) echo '*_*_*' ;;
+    /var/log/containers) echo '*.log' ;;
+    esac
+}
+
+# remove PATH: with all that is in it. A file system of the owner's, there or below, stays where it is, and so does what
+# others have put into it; both are named. No file system but that of PATH is ever emptied with it.
+remove() (
+    [ -e "$1" ] || [ -L "$1" ] || return 0
+    # shellcheck disable=SC2016 # sed's own
+    pattern=$(printf '%s' "$1" | sed 's/[].[*^$()+?{|\\]/\\&/g')
+    theirs=$(mounted "$pattern")
+    if [ -z "$theirs" ]; then
+        rm -rf --one-file-system "$1"
+    elif printf '%s\n' "$theirs" | grep -qxF -- "$1"; then
+        set -f
+        # shellcheck disable=SC2046 # patterns
+        set -- "$1" $(contents "$1")
+        set +f
+        folder=$1
+        shift
+        for pattern; do
+            for entry in "$folder"/$pattern; do remove "$entry"; done
+        done
+        others=$(find "$folder" -mindepth 1 -maxdepth 1 ! -name lost+found | sed 's:.*/::' | tr '\n' ' ')
+        say "$folder stays: a file system that was there before${others:+, with what others put into it: $others}"
+    else
+        for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do remove "$entry"; done
+        rmdir "$1" 2>/dev/null
+    fi
+)
 
 # Rules of others stay as they are; a table that is empty now goes too, where iptables keeps its rules in nftables.
 drop_rules() { # TOOL FAMILY
@@ -59,11 +124,6 @@ for program in $processes; do
 done
 systemctl stop kubepods.slice 2>/dev/null
 unmount
-for namespace in /run/netns/cni-*; do
-    [ -e "$namespace" ] || continue
-    umount "$namespace" 2>/dev/null
-    rm -f "$namespace"
-done
 for interface in $interfaces; do
     for path in /sys/class/net/$interface; do
         [ -e "$path" ] && ip link delete "${path##*/}" && say "removed interface ${path##*/}"
@@ -90,7 +150,8 @@ if [ -e "$installed" ]; then
 fi
 for path in $paths; do
     [ -e "$path" ] || [ -L "$path" ] || continue
-    rm -rf "$path" && say "removed $path"
+    remove "$path"
+    [ -e "$path" ] || [ -L "$path" ] || say "removed $path"
 done
 rm -rf ~root/.kube/cache # of kubectl; kubeon called it, and the routes of `bridge`
 rmdir ~root/.kube 2>/dev/null
@@ -101,7 +162,7 @@ systemctl reset-failed 2>/dev/null
 # forget: the last traces, after the host's settings are put back. The mark goes last, so that a run that was cut off is
 # taken up again.
 forget() {
-    find /etc/kubernetes -mindepth 1 -maxdepth 1 ! -path "$marker" -exec rm -rf {} +
+    find /etc/kubernetes -mindepth 1 -maxdepth 1 ! -path "$marker" -exec rm -rf --one-file-system {} +
     file=$(getent passwd "${SUDO_USER:-$(id -un)}" | cut -d: -f6)/.ssh/authorized_keys
     if [ -n "$login_key" ] && grep -qxF "$login_key" "$file" 2>/dev/null; then
         # never written in place: half a file would lock the user out; cp keeps owner and mode

@@ -16,7 +16,10 @@ class ConfigureNetwork(Step):
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """The node's pod range is worth seeing before."""
         pods = ctx.pod_ranges.get(host.name)
-        return () if pods is None or host.facts.pod_subnet else (f"give its pods the range {pods}",)
+        had = host.facts.pod_subnet
+        if pods is None or had == str(pods):
+            return ()
+        return (f"give its pods the range {pods}" + (f" instead of {had}, which its own file says" if had else ""),)
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Files, and the units restarted when one of them changed."""

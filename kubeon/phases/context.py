@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from kubeon.bundle.catalogue import Material
 from kubeon.bundle.registry import Registry
@@ -45,6 +45,7 @@ class Cluster:
     login_key: bytes = b""  # a new private key of the cluster's own; empty when there is one on record
     public_key: str = ""  # its public half, as authorized_keys wants it
     materials: Mapping[str, Material] = field(default_factory=dict)  # by architecture
+    nodes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # Node objects, where an API answers
     pod_ranges: Mapping[str, IPv4Network] = field(default_factory=dict)  # by node, where the plug-in wants them
     ignored: frozenset[str] = frozenset()  # preflight checks that may fail
     verified: bool = False  # this very spec was verified before

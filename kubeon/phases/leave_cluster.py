@@ -14,6 +14,7 @@ from kubeon.kube.drain import forget_node
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import UpdateLoadBalancer
+from kubeon.phases.pod_ranges import forget_range
 from kubeon.phases.prepare_hosts import is_marked
 from kubeon.spec.versions import has_cluster_status
 
@@ -79,6 +80,7 @@ class DeleteNode(Step):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """From the API, and from kubeadm's list of control planes."""
         changes = forget_node(ctx.api, host.name)
+        forget_range(ctx, host.name)
         if ctx.is_control_plane(host) and has_cluster_status(ctx.spec.kubernetes):
             forget_control_plane(ctx.api, host.name)
         ctx.left.add(host.name)

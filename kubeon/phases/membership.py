@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from kubeon.errors import CommandError, HostError, KubeonError, OperationError, StateError
+from kubeon.hosts.fleet import within
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.objects import pressures
@@ -14,6 +15,8 @@ from kubeon.spec.model import NodeSpec, Role
 from kubeon.state.cluster import ClusterState
 
 Nodes = Mapping[str, Mapping[str, Any]]
+ANSWERS_WITHIN = 60.0  # seconds for a control plane to say whether it is ready; kubectl there gives up after fifteen
+PREFERRED_FOR = 2.0  # seconds that others are waited for after the first that is ready
 
 
 def split_marked(hosts: Sequence[Host], state: ClusterState) -> tuple[list[Host], list[Finding]]:
@@ -32,26 +35,52 @@ def split_marked(hosts: Sequence[Host], state: ClusterState) -> tuple[list[Host]
     ]
 
 
-def answering_member(cluster: str, hosts: Sequence[Host], silent: Mapping[str, KubeonError]) -> tuple[Host, Nodes]:
-    """The first control plane whose API answers, and all Node objects.
+def ready_one(hosts: Sequence[Host]) -> tuple[Host | None, list[str]]:
+    """The first of these control planes whose API server is ready, all asked at once; and what the others said.
 
-    `silent` are control planes that could not be reached (address: why). Raises OperationError when none answers.
+    Who stands first is preferred while it answers about as soon as the others.
+    """
+    answers = within(
+        hosts,
+        lambda host: Kubectl(host).why_not(),
+        seconds=ANSWERS_WITHIN,
+        enough=lambda why: not why,
+        grace=PREFERRED_FOR,
+    )
+    ready = next((host for host in hosts if answers.get(host) == ""), None)
+    silent = f"no answer within {ANSWERS_WITHIN:.0f} s"
+    return ready, [str(answers.get(host, f"{host.name}: {silent}")) for host in hosts if answers.get(host) != ""]
+
+
+def answering_member(cluster: str, hosts: Sequence[Host], silent: Mapping[str, KubeonError]) -> tuple[Host, Nodes]:
+    """A control plane whose API answers, and all Node objects; see `ready_one`.
+
+    `silent` are control planes that could not be reached (address: why). Raises OperationError when none answers, with
+    who was asked and what each said.
     """
     reasons = [str(error) for error in silent.values()]
-    for host in hosts:
-        if host.node.role is not Role.CONTROL_PLANE:
-            continue
+    asked = [host for host in hosts if host.node.role is Role.CONTROL_PLANE]
+    while asked:
+        host, said = ready_one(asked)
+        if host is None:
+            reasons += said
+            break
         try:
-            if Kubectl(host).answers():
-                return host, Kubectl(host).nodes()
-            reasons.append(f"{host.name}: its API server is not ready")
-        except (CommandError, HostError) as error:
+            return host, Kubectl(host).nodes()
+        except (CommandError, HostError) as error:  # it goes at this very moment
             reasons.append(str(error))
+            asked.remove(host)
     raise OperationError(
         f"no control plane of {cluster} answers",
         why="\n".join(reasons),
         hint="look at: crictl ps -a, and journalctl -u kubelet, on them",
     )
+
+
+def joined_hosts(hosts: Sequence[Host], state: ClusterState) -> list[Host]:
+    """Those of these hosts on which kubeadm came to its end, though the record does not know them yet."""
+    markers = markers_of(state)
+    return [host for host in hosts if host.facts.cluster_marker in markers and "joined" in host.facts.records]
 
 
 def check_newcomers(hosts: Sequence[Host], nodes: Nodes) -> list[Finding]:

@@ -25,6 +25,7 @@ def leaf_request(ctx: Cluster, host: Host) -> LeafRequest:
         service_subnet=spec.networking.service_subnet,
         dns_domain=spec.networking.dns_domain,
         sans=(*spec.certificates.sans, *ctx.lb.sans(spec)),
+        control_plane=ctx.is_control_plane(host),
     )
 
 

@@ -19,6 +19,19 @@ class RegisterNode(Step):
     name = "register-node"
     title = "Register the node"
 
+    def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
+        """Labels that it would get, and those that the description had and has no more: nobody takes them away."""
+        node = ctx.nodes.get(host.name)
+        there = node["metadata"].get("labels", {}) if node else {}
+        missing = _missing_labels(ctx, host, there) if node else host.node.labels
+        stored = ctx.state.read_spec()
+        had = next((each.labels for each in stored.nodes if each.address == host.node.address), {}) if stored else {}
+        left = [key for key in had if key not in host.node.labels and key in there]
+        return (
+            *(("label it " + " ".join(f"{key}={value}" for key, value in missing.items()),) if missing else ()),
+            *(f"label {key} stays: kubectl label node {host.name} {key}- removes it" for key in left),
+        )
+
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Only what differs."""
         found: list[Mapping[str, Any]] = []
@@ -41,7 +54,15 @@ class RegisterNode(Step):
             wanted["metadata"] = {"labels": labels}
             changes.append("labels " + " ".join(f"{key}={value}" for key, value in labels.items()))
         pods = ctx.pod_ranges.get(host.name)
-        if pods is not None and node["spec"].get("podCIDR") != str(pods):
+        given = node["spec"].get("podCIDR")
+        if pods is not None and given and given != str(pods):  # it cannot be changed any more
+            raise OperationError(
+                f"the node says that its pods have the range {given}",
+                why=f"kubeon has given it {pods}; only its kubelet or an administrator can have written another",
+                hint=f"look who did; then kubeon del {ctx.spec.name} @{host.name} and kubeon add bring it in anew",
+                host=host.name,
+            )
+        if pods is not None and not given:
             wanted["spec"] = {"podCIDR": str(pods), "podCIDRs": [str(pods)]}
             changes.append(f"pod range {pods}")
         if wanted:

@@ -1,23 +1,22 @@
 """From what is wanted and what was found to the context of an operation."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network
 from typing import Any
 
 from kubeon.bundle.registry import Registry
 from kubeon.bundle.store import Store
 from kubeon.cni import CNIS
-from kubeon.cni.bridge import assign
 from kubeon.cri import CRIS
 from kubeon.engine.events import Reporter
 from kubeon.errors import PreflightError, SpecError, StateError
 from kubeon.hosts.host import Host
-from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.versions import configured_version
 from kubeon.lb import LBS
 from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster
 from kubeon.phases.look import Seen, family_of_host, materials_of, missing_material
+from kubeon.phases.membership import ready_one
+from kubeon.phases.pod_ranges import pod_ranges
 from kubeon.pki.authorities import Authorities, new_authorities
 from kubeon.pki.login import new_login_key
 from kubeon.preflight import Finding, Severity, run_checks
@@ -30,13 +29,6 @@ from kubeon.waiting import SYSTEM_CLOCK
 PKI = "/etc/kubernetes/pki"
 FILES = tuple(f"{name}.{end}" for name in ("ca", "etcd/ca", "front-proxy-ca") for end in ("crt", "key"))
 FILES = (*FILES, "sa.key", "sa.pub")
-# Fields that a living cluster cannot change by `create`: as cluster.yaml has them, here, and the command that does.
-_FIXED = (
-    ("version", "version", "kubeon upgrade"),
-    ("networking", "networking", "a new cluster"),
-    ("loadBalancer", "load_balancer", "kubeon lb switch"),
-    ("runtime", "runtime", "a new cluster"),
-)
 
 
 def check_plugins(spec: ClusterSpec) -> None:
@@ -45,25 +37,6 @@ def check_plugins(spec: ClusterSpec) -> None:
     problems = [problem for plugin in plugins for problem in plugin.problems(spec)]
     if problems:
         raise SpecError(problems)
-
-
-def check_again(stored: ClusterSpec | None, spec: ClusterSpec) -> None:
-    """What `create` may not change about a cluster that is there. Raises SpecError with the command that may."""
-    check_plugins(spec)
-    if stored is None:
-        return
-    problems = [
-        (path, f"cluster {spec.name} has another one; {command} changes it")
-        for path, field, command in _FIXED
-        if getattr(stored, field) != getattr(spec, field)
-    ]
-    had = {node.address for node in stored.nodes}
-    wants = {node.address for node in spec.nodes}
-    problems += [
-        ("nodes", f"{address} is not among them; kubeon del removes a node") for address in sorted(had - wants)
-    ]
-    if problems:
-        raise SpecError(problems, hint=f"kubeon create {spec.name} without more flags continues with what is stored")
 
 
 def expect_no_upgrade(stored: ClusterSpec | None, pending: ClusterSpec | None) -> None:
@@ -166,8 +139,11 @@ def resolve(
     ctx.authorities = authorities_of(ctx) or new_authorities(
         ca_validity(parse_duration(spec.certificates.validity)), SYSTEM_CLOCK.now()
     )
+    if nodes is None and ctx.bootstrap.facts.kubelet_config and ctx.api.answers():
+        nodes = ctx.api.nodes()
+    ctx.nodes = nodes or {}
     if ctx.cni.assigns_pod_ranges:
-        ctx.pod_ranges = _pod_ranges(ctx, nodes or {})
+        ctx.pod_ranges = pod_ranges(ctx)
     if not ctx.public_key:
         ctx.login_key, ctx.public_key = new_login_key(f"kubeon {spec.name}")
     return ctx
@@ -215,7 +191,8 @@ def _bootstrap(hosts: Sequence[Host]) -> Host:
     """A control plane that works already, else the first: there is at most one `kubeadm init` in a cluster's life."""
     control_planes = [host for host in hosts if host.node.role is Role.CONTROL_PLANE]
     members = [host for host in control_planes if host.facts.kubelet_config and host.facts.etcd_data]
-    return next((host for host in members if Kubectl(host).answers()), (members or control_planes or list(hosts))[0])
+    ready, _ = ready_one(members)
+    return ready or (members or control_planes or list(hosts))[0]
 
 
 def authorities_of(ctx: Cluster) -> Authorities | None:
@@ -230,11 +207,3 @@ def authorities_of(ctx: Cluster) -> Authorities | None:
             if len(found) == len(paths):
                 return Authorities.from_files({path.removeprefix(f"{PKI}/"): text for path, text in found.items()})
     return None
-
-
-def _pod_ranges(ctx: Cluster, nodes: Mapping[str, Mapping[str, Any]]) -> Mapping[str, IPv4Network]:
-    given = {name: node["spec"].get("podCIDR") for name, node in nodes.items()}
-    given |= {host.name: host.facts.pod_subnet for host in ctx.hosts if host.facts.pod_subnet}
-    taken = {name: IPv4Network(text) for name, text in given.items() if text}
-    networking = ctx.spec.networking
-    return assign(networking.pod_subnet, networking.node_mask_size, taken, [host.name for host in ctx.hosts])

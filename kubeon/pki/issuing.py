@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from kubeon.errors import StateError
+from kubeon.errors import OperationError, StateError
 from kubeon.pki import keys, kubeconfigs
 from kubeon.pki.authorities import Authorities, Authority, Pair, general_name
 from kubeon.pki.inspect import describe, signer
@@ -22,7 +22,9 @@ from kubeon.pki.leaves import (
     control_plane_leaves,
     kubelet_client_leaf,
     kubelet_serving_leaf,
+    shared_api_names,
 )
+from kubeon.pki.names import collision
 
 RENEW_BEFORE = timedelta(days=30)
 ALL_POWERFUL = "system:masters"
@@ -64,8 +66,16 @@ def kubelet_serving(
     """/var/lib/kubelet/pki/kubelet.crt and .key, signed by the cluster's CA, when they are missing or unfit.
 
     What the kubelet has signed by itself is unfit, so this has to be there before the kubelet first starts, or the
-    kubelet has to be restarted after.
+    kubelet has to be restarted after. Raises OperationError for a worker whose name or address is one of the API's: the
+    CA is that of the API, too. A control plane is the API.
     """
+    taken = () if request.control_plane else shared_api_names(request)
+    if problem := collision(request.node_name, request.address, taken, dns_domain=request.dns_domain):
+        raise OperationError(
+            f"node {request.node_name} at {request.address} gets no certificate",
+            why=f"it would be good for {problem}",
+            hint=f"give it another name: node-1={request.address} on the command line, nodes[].name in cluster.yaml",
+        )
     return _issue(authorities, (kubelet_serving_leaf(request),), request, now, existing, renew=renew)
 
 

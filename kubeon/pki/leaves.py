@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 from cryptography.x509 import ObjectIdentifier
 
 from kubeon.pki.authorities import CLIENT, SERVER, Subject
+from kubeon.pki.names import shared_names
 from kubeon.spec.versions import Version, admin_group, etcd_client_group, has_super_admin
 
 KUBERNETES = "/etc/kubernetes"
@@ -56,12 +57,18 @@ class LeafRequest:
     service_subnet: IPv4Network
     dns_domain: str
     sans: tuple[str, ...] = ()  # more names and addresses for the API server: of the spec, the load balancer ...
+    control_plane: bool = False
     super_admin: bool = False  # the node where `kubeadm init` runs has super-admin.conf, from 1.29 on
 
     @property
     def endpoint_url(self) -> str:
         """Where clients outside the node find the API."""
         return f"https://{self.endpoint}"
+
+    @property
+    def endpoint_host(self) -> str:
+        """The name or address of the endpoint."""
+        return self.endpoint.rpartition(":")[0]
 
     @property
     def local_url(self) -> str:
@@ -127,21 +134,12 @@ def _kubeconfigs(request: LeafRequest) -> tuple[Leaf, ...]:
 
 def api_names(request: LeafRequest) -> tuple[str, ...]:
     """Names and addresses in the API server's certificate, each once."""
-    first_service_address = request.service_subnet.network_address + 1  # Service default/kubernetes
-    names = (
-        request.node_name,
-        "kubernetes",
-        "kubernetes.default",
-        "kubernetes.default.svc",
-        f"kubernetes.default.svc.{request.dns_domain}",
-        "localhost",
-        request.endpoint.rpartition(":")[0],
-        str(first_service_address),
-        request.address,
-        "127.0.0.1",
-        *request.sans,
-    )
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys((request.node_name, *shared_api_names(request), request.address)))
+
+
+def shared_api_names(request: LeafRequest) -> tuple[str, ...]:
+    """Those of them that every control plane's certificate has."""
+    return shared_names(request.endpoint_host, request.service_subnet, request.dns_domain, request.sans)
 
 
 def kubelet_subject(node_name: str) -> Subject:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from statistics import median_low
 
+from kubeon.lb import LBS
+from kubeon.pki.names import collision, shared_names
 from kubeon.preflight.base import Candidate, Check, Finding, Severity, Subject, each
 from kubeon.preflight.network import same_host
 from kubeon.spec.fields import DNS_LABEL
@@ -12,8 +14,7 @@ CLOCK_WARNING = 2.0  # seconds: round trips are much shorter
 
 
 def node_name(subject: Subject, c: Candidate) -> Iterator[Finding]:
-    """Kubernetes takes lower-case DNS names only; kubeadm would silently change capitals."""
-    del subject
+    """Kubernetes takes lower-case DNS names only (kubeadm would silently change capitals), and each stands for one."""
     hint = f"name it: node-1={c.address} on the command line, nodes[].name in cluster.yaml"
     if c.node.name is None and not c.facts.hostname:
         yield c.error("Hostname", "the hostname cannot be read", hint)
@@ -21,6 +22,26 @@ def node_name(subject: Subject, c: Candidate) -> Iterator[Finding]:
         yield c.error("Hostname", f"Kubernetes refuses the hostname {c.facts.hostname!r} as a node's name", hint)
     elif c.node.name is None and c.facts.hostname.split(".")[0] == "localhost":
         yield c.error("Hostname", f"the hostname {c.facts.hostname!r} says nothing and names every host", hint)
+    elif problem := collision(c.name, c.address, _taken(subject, c), dns_domain=subject.spec.networking.dns_domain):
+        if c.joined:
+            hint = f"kubeon del {subject.spec.name} removes it; then it may come again as node-1={c.address}"
+        yield c.error("Hostname", f"the certificate of node {c.name} ({c.address}) would be good for {problem}", hint)
+
+
+def _taken(subject: Subject, c: Candidate) -> list[str]:
+    """Names and addresses that the certificate of a node must not be good for: other nodes', and a worker's: the API's.
+
+    Not the names of nodes that are looked at: those are compared below, whether they are given or the hosts' own.
+    """
+    spec, looked_at = subject.spec, {other.address for other in subject.candidates}
+    others = [node for node in spec.nodes if str(node.address) != c.address]
+    taken = [str(node.address) for node in others]
+    taken += [node.name for node in others if node.name and str(node.address) not in looked_at]
+    if not c.control_plane:
+        lb, networking = LBS[spec.load_balancer.mode], spec.networking
+        sans = (*spec.certificates.sans, *lb.sans(spec))
+        taken += shared_names(lb.endpoint(spec).name, networking.service_subnet, networking.dns_domain, sans)
+    return taken
 
 
 def duplicates(subject: Subject) -> Iterator[Finding]:

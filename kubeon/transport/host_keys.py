@@ -22,9 +22,12 @@ class HostKeys(paramiko.MissingHostKeyPolicy):
         if self.strict:
             raise UnknownHostKeyError(fingerprint(key))
         line = f"{hostname} {key.get_name()} {key.get_base64()}\n".encode()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
         descriptor = os.open(self.known_hosts, flags, 0o600)
         try:
+            end = os.fstat(descriptor).st_size
+            if end and os.pread(descriptor, 1, end - 1) != b"\n":  # somebody's editor
+                line = b"\n" + line
             os.write(descriptor, line)  # one short write in append mode: lines of parallel logins do not mix
         finally:
             os.close(descriptor)

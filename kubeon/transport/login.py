@@ -11,9 +11,11 @@ import fabric
 import paramiko
 
 from kubeon.transport.host_keys import HostKeys
+from kubeon.transport.known_hosts import known_hosts
 from kubeon.transport.secrets import Secrets
 from kubeon.waiting import SYSTEM_CLOCK
 
+SSH_PORT = 22  # known_hosts names others beside the host
 KEEPALIVE = 10  # seconds between two signs of life on an idle connection
 DEAD_AFTER = 30  # seconds without any answer of the network after which a connection is lost
 # sshd drops connections at random while more than ten are logging in (MaxStartups 10:30:100), and with a jump host they
@@ -60,8 +62,9 @@ def connection_to(
         connect_kwargs={**connect_kwargs, "transport_factory": _fast_transport},
         config=fabric.Config(overrides={"user": "root"}),
     )
-    if target.known_hosts.exists():
-        connection.client.load_host_keys(str(target.known_hosts))
+    name = connection.host if connection.port == SSH_PORT else f"[{connection.host}]:{connection.port}"
+    for key in known_hosts(target.known_hosts).keys_of(name):
+        connection.client.get_host_keys().add(name, key.get_name(), key)
     connection.client.set_missing_host_key_policy(HostKeys(target.known_hosts, strict=target.strict_host_keys))
     return connection
 

@@ -143,14 +143,18 @@ def test_bridge_files() -> None:
     assert_golden(files["/etc/kubernetes/kubeon-bridge.env"].content, "cni/kubeon-bridge.env")
     assert files["/usr/local/lib/kubeon/kubeon-bridge-routes"].mode == 0o755
     assert CNIS["bridge"].controller_manager_args(spec) == {"allocate-node-cidrs": "false"}
-    assert_golden(CNIS["bridge"].manifest(spec, {}), "cni/bridge.yaml")
+    ranges = {"cp1": "10.244.0.0/24 10.0.0.1", "1e3": "10.244.1.0/24 10.0.0.2"}
+    assert_golden(CNIS["bridge"].ranges_manifest(ranges), "cni/bridge.yaml")
+
+
+SUBNET = IPv4Network("10.244.0.0/16")
 
 
 def test_pod_ranges_stay_and_new_nodes_get_the_lowest_free_ones() -> None:
     """Also a range of another size in the way is respected."""
-    taken = {"a": IPv4Network("10.244.1.0/24"), "gone": IPv4Network("10.244.2.0/23")}
+    recorded = {"a": IPv4Network("10.244.1.0/24"), "gone": IPv4Network("10.244.2.0/23")}
 
-    ranges = assign(IPv4Network("10.244.0.0/16"), 24, taken, ["b", "a", "c", "d"])
+    ranges = assign(SUBNET, 24, recorded, [], ["b", "a", "c", "d"])
 
     assert {name: str(network) for name, network in ranges.items()} == {
         "b": "10.244.0.0/24",
@@ -160,7 +164,36 @@ def test_pod_ranges_stay_and_new_nodes_get_the_lowest_free_ones() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [
+        *("0.0.0.0/0", "10.96.0.0/12", "10.244.0.0/16", "10.244.5.0/25", "10.244.4.0/23", "10.0.0.7/32", "x", ""),
+        *("10.244.5.1/24", "192.168.0.0/24", "fd00::/64", "10.244.0.0/24", "10.244.7.0/24", "9" * 5000),
+    ],
+)
+def test_what_a_host_claims_and_may_not_have(claim: str) -> None:
+    """Outside, of another size, or somebody else's, on record or claimed by one who is believed more."""
+    recorded, claims = {"cp1": IPv4Network("10.244.0.0/24")}, [("w1", "10.244.7.0/24"), ("w2", claim)]
+
+    ranges = assign(SUBNET, 24, recorded, claims, ["w2", "w1", "cp1"])
+
+    assert {name: str(network) for name, network in ranges.items()} == {
+        "w2": "10.244.1.0/24",
+        "w1": "10.244.7.0/24",
+        "cp1": "10.244.0.0/24",
+    }
+
+
+def test_what_a_host_claims_and_may_have() -> None:
+    """A share of the pod network that is free; but not in place of one on record."""
+    recorded, claims = {"a": IPv4Network("10.244.1.0/24")}, [("b", "10.244.9.0/24"), ("a", "10.244.8.0/24")]
+
+    ranges = assign(SUBNET, 24, recorded, claims, ["a", "b"])
+
+    assert [str(ranges[name]) for name in "ab"] == ["10.244.1.0/24", "10.244.9.0/24"]
+
+
 def test_a_full_pod_network_is_an_error() -> None:
     """It says how many nodes it has room for."""
     with pytest.raises(KubeonError, match="room for 2 nodes"):
-        assign(IPv4Network("10.244.0.0/23"), 24, {}, ["a", "b", "c"])
+        assign(IPv4Network("10.244.0.0/23"), 24, {}, [], ["a", "b", "c"])

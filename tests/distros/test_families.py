@@ -28,6 +28,7 @@ esac
 """
 DNF = """\
 [ ! -e "$STATE/../broken" ] || { echo "no mirror" >&2; exit 1; }
+case " $* " in *" --setopt=obsoletes=False "*) ;; *) echo "would replace what others have" >&2; exit 99 ;; esac
 while [ "$1" != install ]; do shift; done
 shift
 for name in "$@"; do
@@ -36,6 +37,37 @@ for name in "$@"; do
     if [ "$name" = conntrack-tools ]; then touch "$STATE/libnetfilter_conntrack"; fi
     case $name in conntrack-tools) echo libnetfilter_conntrack ;; esac >"$STATE/$name"
 done
+"""
+
+
+# a file per package, whose first line is its state and the others what it needs; "gone" can be had nowhere
+DPKG = """\
+case $* in
+--audit) grep -lx unpacked "$STATE"/* | xargs -r -n 1 basename | sed "s/^/ /;s/$/ is not configured/" ;;
+*--configure\\ -a)
+    for each in "$STATE"/*; do grep -qx gone "$each" || sed -i "1s/.*/installed/" "$each"; done
+    ! dpkg --audit | grep . ;;
+--purge*) shift; for name in "$@"; do rm "$STATE/$name"; done ;;
+*) exit 99 ;;
+esac
+"""
+QUERY = """\
+for each in "$STATE"/*; do echo "$(head -n 1 "$each") $(basename "$each")"; done
+"""
+APT = """\
+echo "$*" >>"$STATE/../asked"
+remove=yes broken=
+while [ $# -gt 0 ] && [ "$1" != install ]; do
+    case $1 in --no-remove) remove=no ;; --fix-broken) broken=yes ;; -o) shift ;; -s | update) exit 1 ;; esac
+    shift
+done
+shift
+if dpkg --audit | grep -q .; then
+    [ "$broken" ] || { echo "E: Unmet dependencies. Try 'apt --fix-broken install'" >&2; exit 100; }
+    [ "$remove" = yes ] || { echo "E: Packages need to be removed but remove is disabled." >&2; exit 100; }
+    for name in $(dpkg --audit | cut -d" " -f2); do rm "$STATE/$name"; done
+fi
+for name in "$@"; do echo installed >"$STATE/$name"; done
 """
 
 
@@ -89,6 +121,48 @@ class Machine:
 def machine(tmp_path: Path) -> Machine:
     """A machine with rpm and dnf."""
     return Machine(tmp_path)
+
+
+@pytest.fixture
+def debian(tmp_path: Path) -> Machine:
+    """A machine with dpkg and apt that do what the real ones do with what is not whole."""
+    machine = Machine(tmp_path)
+    (tmp_path / "state" / "rpm").unlink()
+    for name, text in (("dpkg", DPKG), ("dpkg-query", QUERY), ("apt-get", APT)):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}")
+        (tmp_path / "bin" / name).chmod(0o755)
+    return machine
+
+
+def dpkg_states(machine: Machine) -> dict[str, str]:
+    """What dpkg has, and how far it came with it."""
+    return {path.name: path.read_text().splitlines()[0] for path in (machine.folder / "state").iterdir()}
+
+
+def test_a_package_of_the_owner_that_apt_would_remove_stays(debian: Machine) -> None:
+    """Put there with dpkg, and what it depends on is in no archive: it works, and nothing may take it away."""
+    (debian.folder / "state" / "vendor-agent").write_text("unpacked\ngone\n")
+    root = str(debian.folder / "root")
+
+    debian.run(DEBIAN.install_script(["socat"], root=root), exit_code=1)
+
+    assert dpkg_states(debian) == {"vendor-agent": "unpacked"}
+    assert "vendor-agent is not configured" in debian.stderr
+    assert "kubeon removes no package that it has not installed" in debian.stderr
+    debian.run(DEBIAN.remove_script(root=root))
+    assert dpkg_states(debian) == {"vendor-agent": "unpacked"}
+    assert all("--no-remove" in line for line in (debian.folder / "asked").read_text().splitlines())
+
+
+def test_an_installation_of_somebody_else_is_completed(debian: Machine) -> None:
+    """dpkg was killed before it had configured what it had unpacked."""
+    (debian.folder / "state" / "vendor-agent").write_text("unpacked\n")
+    root = str(debian.folder / "root")
+
+    assert "package socat installed" in debian.run(DEBIAN.install_script(["socat"], root=root))
+    debian.run(DEBIAN.remove_script(root=root))
+
+    assert dpkg_states(debian) == {"vendor-agent": "installed"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,16 @@ from tests.fakes.etcd import FakeEtcd
 
 LOOK = ["get", "-f", "-", "--ignore-not-found", "-o", "name"]
 GROUPS = {"EndpointSlice": ".discovery.k8s.io", "Lease": ".coordination.k8s.io", "Endpoints": ""}
-KINDS = ("ClusterRole", "ClusterRoleBinding", "ServiceAccount", "Service", "Role", "RoleBinding", "Deployment")
+KINDS = (
+    "ConfigMap",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ServiceAccount",
+    "Service",
+    "Role",
+    "RoleBinding",
+    "Deployment",
+)
 READY = {"type": "Ready", "status": "True"}
 
 
@@ -111,6 +120,9 @@ class FakeApi:
                 return json.dumps({"data": data | self.configmaps.get("kubeadm-config", {})})
             case ["configmap", name, "--namespace", "kube-system", *_] if name.startswith("kubelet-config"):
                 return json.dumps({"data": self.configmaps[name]}) if name in self.configmaps else ""
+            case ["configmap", "kubeon-pod-ranges", "--namespace", "kube-system", *_]:
+                found = self.applied.get("ConfigMap/kubeon-pod-ranges")
+                return json.dumps(found) if found else ""
             case ["poddisruptionbudgets", "--all-namespaces", *_]:
                 return json.dumps({"items": self.budgets})
             case ["pods", "--all-namespaces", "-o", drain._LEAN]:
@@ -171,9 +183,17 @@ class FakeApi:
                     raise KubectlError("\n".join(why.format(_full(each)) for each in there))
                 return ""
             case ["patch", "node", name, "--type", "merge", "--patch", text]:
-                return _merge(self.nodes[name], json.loads(text))
+                change = json.loads(text)
+                had, given = (
+                    each["spec"].get("podCIDR") if "spec" in each else None for each in (self.nodes[name], change)
+                )
+                if had and given and had != given:
+                    raise KubectlError("spec.podCIDR: Forbidden: may not be changed except from empty to non-empty")
+                return _merge(self.nodes[name], change)
             case ["patch", "configmap", "cluster-info", "--namespace", "kube-public", "--type", "merge", _, text]:
                 return _merge(self.cluster_info, json.loads(text)["data"])
+            case ["patch", "configmap", "kubeon-pod-ranges", "--namespace", "kube-system", "--type", "merge", _, text]:
+                return _merge(self.applied["ConfigMap/kubeon-pod-ranges"], json.loads(text))
             case ["delete", "secret", *names, "--namespace", "kube-system", "--ignore-not-found"]:
                 self.secrets = {name: data for name, data in self.secrets.items() if name not in names}
                 return ""

@@ -33,7 +33,11 @@ COMMIT
 """
 PROGRAMS = {
     "systemctl": '[ "$1" = disable ] && echo "$4" >>"$STATE/stopped"\nexit 0\n',
-    "umount": 'echo "$*" >>"$STATE/umounted"\n: >"$ROOT/proc/mounts"\n',
+    "umount": (
+        'echo "$*" >>"$STATE/umounted"\n'
+        'grep -vF " $(printf "%s" "$1" | sed "s/ /\\\\\\\\040/g") " "$ROOT/proc/mounts" >"$STATE/mounts"\n'
+        'cat "$STATE/mounts" >"$ROOT/proc/mounts"\n'
+    ),
     "ip": 'echo "$*" >>"$STATE/ip"\nrm -rf "$ROOT/sys/class/net/$3"\n',
     "iptables-save": 'cat "$STATE/rules"\n',
     "iptables-restore": 'cat >"$STATE/rules.new" && mv "$STATE/rules.new" "$STATE/rules"\n',
@@ -129,6 +133,40 @@ def test_a_host_is_cleaned_and_what_is_not_ours_stays(shell: tuple[str, ...], tm
     )
     assert (tmp_path / "state" / "umounted").read_text() == f"{box.root}/var/lib/kubelet/pods/1/volumes\n"
     assert "cni0" in (tmp_path / "state" / "ip").read_text()
+
+
+@SHELLS
+def test_file_systems_of_the_owner_stay_mounted_and_keep_what_is_theirs(shell: tuple[str, ...], tmp_path: Path) -> None:
+    """Disks at Kubernetes' folders, or below them: what Kubernetes wrote goes, all else stays and is named."""
+    box = a_dirty_host(tmp_path, shell)
+    uid = "0a1b2c3d-0000-4000-8000-000000000000"
+    disks = ("var/lib/etcd", "var/lib/containerd", "var/lib/kubelet", "var/lib/kubelet/pods", "var/log/pods")
+    theirs = [f"{disk}/lost+found/x" for disk in disks]
+    theirs += ["var/lib/etcd/backup/of-before", "var/lib/kubelet/ours.txt", "var/lib/cni/disk/theirs"]
+    gone = [
+        *("var/lib/etcd/member/snap/db", "var/lib/containerd/io.containerd.content.v1.content/blob"),
+        *(f"var/lib/kubelet/pods/{uid}/etc-hosts", "var/lib/kubelet/pki/kubelet.key", "var/lib/kubelet/config.yaml"),
+        *("var/log/pods/kube-system_etcd-cp1_0a/etcd/0.log", "var/lib/cni/results/x"),
+    ]
+    for path in (*theirs, *gone):
+        box.write(path, "x")
+    volumes = [f"var/lib/kubelet/pods/{uid}/volumes/csi/pv 1/mount", "var/lib/kubelet/plugins/csi/globalmount"]
+    volumes += ["run/containerd/io.containerd.runtime.v2.task/k8s.io/1/rootfs", f"var/lib/kubelet/pods/{uid}/volumes/t"]
+    own = {path: f"{box.root}/{path}" for path in (*volumes, *disks, "var/lib/cni/disk", "var/lib/kubelet/pods/mine")}
+    box.write("proc/mounts", "".join(f"/dev/x {at.replace(' ', chr(92) + '040')} ext4 rw 0 0\n" for at in own.values()))
+    box.write("etc/fstab", f"UUID=1 {box.root}/var/lib/kubelet/pods/mine ext4 defaults 0 2\n")
+    box.write("var/lib/kubelet/pods/mine/theirs", "x")
+
+    said = box.run(clean(box, tmp_path))
+
+    left = {path.removeprefix(f"{box.root}/") for path in box.everything()}
+    assert {*theirs, "var/lib/kubelet/pods/mine/theirs"} <= left
+    assert left.isdisjoint(gone)
+    umounted = (tmp_path / "state" / "umounted").read_text().splitlines()
+    assert sorted(umounted) == sorted(own[path] for path in volumes)
+    for disk in (*disks, "var/lib/cni/disk"):
+        assert f"/{disk} stays: a file system that was there before" in said
+    assert "what others put into it: backup" in said
 
 
 @SHELLS

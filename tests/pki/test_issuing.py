@@ -3,13 +3,18 @@
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.x509 import verification
 
-from kubeon.pki.authorities import Authorities, Authority, new_authorities
+from kubeon.errors import OperationError
+from kubeon.pki.authorities import Authorities, Authority, general_name, new_authorities
 from kubeon.pki.inspect import CertificateInfo, describe, signer
 from kubeon.pki.issuing import control_plane_files, kubelet_client, kubelet_serving, paths
 from kubeon.pki.kubeconfigs import Kubeconfig, parse, render
@@ -17,7 +22,9 @@ from kubeon.pki.leaves import (
     KUBELET_CLIENT_LINK,
     KUBELET_CLIENT_PEM,
     KUBELET_CONF,
+    KUBELET_SERVING,
     Leaf,
+    api_names,
     control_plane_leaves,
     kubelet_serving_leaf,
 )
@@ -44,6 +51,52 @@ def test_a_control_plane_gets_kubeadms_files(authorities: Authorities) -> None:
     assert set(files) - {f"{pair}{suffix}" for pair in pairs for suffix in (".crt", ".key")} == {
         f"{CONF}/{name}.conf" for name in ("admin", "super-admin", "controller-manager", "scheduler")
     }
+
+
+# how a worker might call itself, or be called, to get a certificate for the API
+HOSTILE = (
+    *("apiserver.cluster.local", "APISERVER.cluster.local", "apiserver.cluster.local.", "*.cluster.local", "localhost"),
+    *("kubernetes", "Kubernetes", "kubernetes.default", "kubernetes.default.svc."),
+    "kubernetes.default.svc.cluster.local",
+    *("10.96.0.1", "010.96.0.1", "10.96.1", "174063617", "::ffff:10.96.0.1", "::ffff:a60:1", "127.0.0.1", "10.0.0.99"),
+    *("api.example.org", "API.example.ORG", "x.wild.example.org", "*.wild.example.org", "192.0.2.7", "::1", "", "*"),
+)
+SANS = ("api.example.org", "*.wild.example.org", "192.0.2.7")
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "w1", "w1.example.org", "kubernetes.example.org", "10.0.0.12"])
+def test_no_certificate_of_a_worker_is_good_for_a_name_of_the_api(authorities: Authorities, name: str) -> None:
+    """Asked as clients ask: is it valid for this name? No worker's is, whatever the worker is called."""
+    request = a_request(node_name=name, address="10.0.0.12", sans=SANS)
+    api = [*api_names(a_request(sans=SANS)), "any.wild.example.org", "10.0.0.99"]
+    try:
+        issued = kubelet_serving(authorities, request, NOW, {}) | kubelet_client(authorities, request, NOW, {})
+    except OperationError:
+        assert name in HOSTILE
+        return
+    assert name not in HOSTILE
+    certificates = [
+        x509.load_pem_x509_certificate(issued.files[path]) for path in (KUBELET_SERVING, KUBELET_CLIENT_PEM)
+    ]
+    policy = verification.PolicyBuilder().store(verification.Store([authorities.ca.certificate])).time(NOW)
+    assert policy.build_server_verifier(x509.IPAddress(IPv4Address("10.0.0.12"))).verify(certificates[0], [])
+    for each in api:
+        name_asked = general_name(each.replace("*", "any"))
+        assert isinstance(name_asked, x509.DNSName | x509.IPAddress)
+        verifier = policy.build_server_verifier(name_asked)
+        for certificate in certificates:
+            with pytest.raises(verification.VerificationError):
+                verifier.verify(certificate, [])
+
+
+@pytest.mark.parametrize("sans", [("10.0.0.12",), ("10.0.0.12", "w1.example.org")])
+def test_no_worker_has_an_address_of_the_api(authorities: Authorities, sans: tuple[str, ...]) -> None:
+    """That of a load balancer, for instance. A control plane may: it is the API."""
+    request = a_request(node_name="w1", address="10.0.0.12", sans=sans)
+
+    with pytest.raises(OperationError, match=r"w1 at 10\.0\.0\.12"):
+        kubelet_serving(authorities, request, NOW, {})
+    assert kubelet_serving(authorities, replace(request, control_plane=True), NOW, {}).files
 
 
 @pytest.mark.parametrize(
@@ -94,7 +147,7 @@ def test_the_api_servers_names(authorities: Authorities) -> None:
     assert info(files, f"{PKI}/apiserver.crt").names == (
         *("cp1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"),
         *("kubernetes.default.svc.cluster.local", "localhost", "apiserver.cluster.local"),
-        *("10.96.0.1", "10.0.0.11", "127.0.0.1", "203.0.113.7", "api.example.com"),
+        *("10.96.0.1", "127.0.0.1", "203.0.113.7", "api.example.com", "10.0.0.11"),
     )
 
 

@@ -1,5 +1,7 @@
 """Names, clones, clocks."""
 
+from typing import Any
+
 import pytest
 
 from tests.preflight.factory import MEMBER, a_spec, findings, some_facts, told
@@ -15,6 +17,64 @@ def test_hostnames_that_kubernetes_refuses(hostname: str) -> None:
     assert (found.check, found.severity) == ("Hostname", "error")
     assert "node-1=10.0.0.1" in found.hint
     assert findings(a_spec(names=["n1"]), facts) == []
+
+
+NAMES_OF_THE_API = (
+    *("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"),
+    *("apiserver.cluster.local", "api.example.org", "node.wild.example.org", "127.0.0.1", "10.96.0.1", "010.96.0.1"),
+    *("10.6291457", "0x0a600001", "0xa.0x60.0.1", "webhook.team.svc", "x.y.svc.cluster.local", "api.localhost"),
+)
+SANS = {"certificates": {"sans": ["API.Example.org", "*.wild.example.org", "192.0.2.7"]}}
+
+
+@pytest.mark.parametrize("hostname", NAMES_OF_THE_API)
+def test_a_worker_called_like_the_api(hostname: str) -> None:
+    """Its own hostname or a given name: it would get a certificate that every client of the API believes."""
+    for names in ([], ["n1", hostname]):
+        spec = a_spec(1, 1, names=names, **SANS)
+        (found,) = findings(spec, some_facts(1), some_facts(2, hostname=hostname), ignore=["all"])
+
+        assert (found.check, found.host, found.severity) == ("Hostname", hostname, "error")
+        assert "node-1=10.0.0.2" in found.hint
+
+
+def test_a_worker_with_the_address_of_the_api() -> None:
+    """That of a load balancer outside, or one in the list of more names."""
+    outside = {"loadBalancer": {"mode": "external", "address": "10.0.0.2:6443"}}
+    more = {"certificates": {"sans": ["10.0.0.2"]}}
+    for fields in (outside, more):
+        found = findings(a_spec(1, 1, **fields), some_facts(1), some_facts(2))
+        assert [(f.check, f.host) for f in found if f.severity == "error"] == [("Hostname", "n2")]
+
+
+@pytest.mark.parametrize("hostname", ["10.0.0.1", "10.1", "db", "10.0.0.002"])
+def test_a_node_called_like_another_one(hostname: str) -> None:
+    """Its address in any spelling, or the name of one that is not looked at. Its own address, well spelt, is fine."""
+    spec = a_spec(1, 2, names=[None, None, "db"])
+
+    (found,) = findings(spec, some_facts(1), some_facts(2, hostname=hostname))
+
+    assert (found.check, found.host) == ("Hostname", hostname)
+    assert findings(spec, some_facts(1), some_facts(2, hostname="10.0.0.2")) == []
+
+
+def test_a_member_called_like_the_api_is_told_how_to_get_another_name() -> None:
+    """A node keeps its name for life."""
+    member: dict[str, Any] = {**MEMBER, "hostname": "kubernetes"}
+
+    (found,) = findings(a_spec(1, 1), some_facts(1, **MEMBER), some_facts(2, **member))
+
+    assert found.hint.startswith("kubeon del a removes it")
+
+
+@pytest.mark.parametrize(
+    "hostname", ["w1", "kubernetes.example.org", "apiserver", "w1.cluster.local", "svc", "a.b.wild.example.org"]
+)
+def test_names_that_are_a_nodes_own(hostname: str) -> None:
+    """They resemble the API's and are not; and a control plane may be among the API's names."""
+    fields: dict[str, Any] = {"certificates": {"sans": ["n1", "10.0.0.1", *SANS["certificates"]["sans"]]}}
+
+    assert findings(a_spec(1, 1, **fields), some_facts(1), some_facts(2, hostname=hostname)) == []
 
 
 def test_one_machine_given_twice() -> None:
