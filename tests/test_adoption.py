@@ -19,7 +19,7 @@ from kubeon.spec.loading import dump_spec, load_file
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.conftest import MakeWorld
 from tests.engine.test_runner import Watcher
-from tests.fakes.machine import Machine
+from tests.fakes.machine import CGROUP_V1, Machine
 from tests.fakes.world import World
 
 Change = Callable[[World], None]
@@ -402,3 +402,33 @@ def test_a_record_of_another_cluster_under_that_name_is_not_overwritten(world: M
 
     with pytest.raises(StateError, match="its CA differs"):
         adopt(here)
+
+
+def test_what_kubelets_are_told_is_described_and_holds_for_new_nodes(world: MakeWorld) -> None:
+    """Also where an earlier kubeon has adopted the cluster without it; what is described beside it stays."""
+    here = plain(world, version="v1.36.3")
+    configure(here, kubernetesVersion="v1.36.3")
+    here.api.configmaps["kubelet-config"]["kubelet"] = "failCgroupV1: false\nmaxPods: 200\nhealthzPort: 10248\n"
+
+    adopt(here, given={"nodes": FIRST, "kubelet": {"maxPods": 99, "podPidsLimit": 512}})
+
+    assert here.spec.kubelet == {"failCgroupV1": False, "maxPods": 200, "podPidsLimit": 512}
+    assert here.spec.runtime.cgroup_driver == "systemd"
+    here.state.write_spec(here.spec.model_copy(update={"kubelet": {}}))
+    new = here.machines["10.0.1.9"] = Machine("w9", "10.0.1.9", here.api)
+    new.files["/etc/cni/net.d/10-flannel.conflist"] = ("{}\n", "644")
+    for machine in here.machines.values():
+        machine.cgroup = CGROUP_V1
+    here.add({"address": "10.0.1.9", "role": "worker", "name": "w9"})
+    assert "w9" in here.api.nodes
+
+
+def test_the_cgroup_driver_is_the_one_that_runs_where_kubelets_were_told_none(world: MakeWorld) -> None:
+    """Not what some release of kubeadm would have said."""
+    here = plain(world)
+    here.api.configmaps["kubelet-config"]["kubelet"] = "maxPods: 200\n"
+    here["cp1"].pod_cgroups = "/sys/fs/cgroup/kubepods"
+
+    adopt(here)
+
+    assert here.spec.runtime.cgroup_driver == "cgroupfs"

@@ -24,6 +24,7 @@ from kubeon.spec.model import Components
 from kubeon.spec.skew import removed_etcd_flags
 from tests.conftest import MakeWorld
 from tests.fakes.api import READY
+from tests.fakes.machine import CGROUP_V1
 from tests.fakes.world import World
 
 OLD, NEW = "v1.34.1", "v1.34.3"
@@ -571,7 +572,7 @@ def test_a_node_that_fails_while_its_static_pods_are_remade_takes_pods_again(wor
 def on_cgroup_v1(here: World) -> World:
     """All of its hosts."""
     for machine in here.machines.values():
-        machine.cgroup_v1 = True
+        machine.cgroup = CGROUP_V1
     return here
 
 

@@ -15,18 +15,18 @@ _RELEASE = re.compile(r"v\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?")  # what follows
 
 def api_version(api: Kubectl) -> Version:
     """The version of this control plane's own API server."""
-    return _release(json.loads(api.run("get", "--raw", "/version"))["gitVersion"])
+    return release(json.loads(api.run("get", "--raw", "/version"))["gitVersion"])
 
 
 def kubelet_version(node: Mapping[str, Any]) -> Version:
     """What a Node's kubelet reports."""
-    return _release(node["status"]["nodeInfo"]["kubeletVersion"])
+    return release(node["status"]["nodeInfo"]["kubeletVersion"])
 
 
 def configured_version(api: Kubectl) -> Version | None:
     """What kubeadm takes the cluster's version to be; None where its ConfigMap is not there."""
     found = _configuration(api)
-    return _release(found["kubernetesVersion"]) if found else None
+    return release(found["kubernetesVersion"]) if found else None
 
 
 def configured_etcd_flags(api: Kubectl) -> list[str]:
@@ -42,7 +42,8 @@ def _configuration(api: Kubectl) -> dict[str, Any]:
     return quick_yaml.load(text) if text else {}
 
 
-def _release(text: str) -> Version:
+def release(text: str) -> Version:
+    """The release that a version is of, whatever its vendor adds. Raises OperationError."""
     found = _RELEASE.match(text)
     if not found:
         raise OperationError(f"{text!r} is no Kubernetes version")

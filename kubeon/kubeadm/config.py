@@ -13,7 +13,15 @@ from typing import Any
 from kubeon import quick_yaml
 from kubeon.kubeadm.components import kube_proxy_configuration, kubelet_configuration
 from kubeon.spec.model import ClusterSpec, ExtraArgs, Role
-from kubeon.spec.versions import ca_validity, image_repository, kubeadm_api, parse_duration, signing_duration_flag
+from kubeon.spec.versions import (
+    ca_validity,
+    has_validity_periods,
+    image_repository,
+    kubeadm_api,
+    lists_flags,
+    parse_duration,
+    signing_duration_flag,
+)
 
 API_PORT = 6443
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
@@ -133,7 +141,7 @@ def _cluster_configuration(spec: ClusterSpec, node: NodeHandoff) -> dict[str, An
         "scheduler": _extra_args(spec, plugin.scheduler | user.scheduler),
         "etcd": {"local": {"dataDir": "/var/lib/etcd", **_extra_args(spec, plugin.etcd | user.etcd)}},
     }
-    if kubeadm_api(spec.kubernetes) == "v1beta4":
+    if has_validity_periods(kubeadm_api(spec.kubernetes)):
         document["certificateValidityPeriod"] = go_duration(validity)
         document["caCertificateValidityPeriod"] = go_duration(ca_validity(validity))
     return document
@@ -178,9 +186,9 @@ def _extra_args(spec: ClusterSpec, flags: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _flags(spec: ClusterSpec, flags: Mapping[str, str]) -> dict[str, str] | list[dict[str, str]]:
-    """A mapping; since v1beta4 a list, because a flag may be given twice."""
+    """A list or a mapping."""
     ordered = sorted(flags.items())
-    if kubeadm_api(spec.kubernetes) == "v1beta4":
+    if lists_flags(kubeadm_api(spec.kubernetes)):
         return [{"name": name, "value": value} for name, value in ordered]
     return dict(ordered)
 

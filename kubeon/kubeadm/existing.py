@@ -16,6 +16,15 @@ from kubeon.spec.versions import OLDEST, Version
 API_PORT = 6443
 PKI = "/etc/kubernetes/pki"
 ETCD_DATA = "/var/lib/etcd"
+# Of KubeletConfiguration: what has a place of its own in the description, and what kubeadm fills in for every cluster
+# (cmd/kubeadm/app/componentconfigs/kubelet.go).
+_NOT_SETTINGS = frozenset(
+    {
+        *("apiVersion", "kind", "cgroupDriver", "containerRuntimeEndpoint", "resolvConf"),
+        *("authentication", "authorization", "clusterDNS", "clusterDomain", "healthzBindAddress", "healthzPort"),
+        *("rotateCertificates", "staticPodPath"),
+    }
+)
 _ROLES = tuple(f"node-role.kubernetes.io/{name}" for name in ("control-plane", "master"))
 
 
@@ -43,7 +52,8 @@ class ExistingCluster:
     dns_domain: str
     sans: tuple[str, ...]  # more names in the API server's certificate
     image_repository: str
-    cgroup_driver: str  # of the kubelets
+    cgroup_driver: str  # of the kubelets, "" where nobody says it
+    kubelet: Mapping[str, object]  # what else they were told
     nodes: tuple[ExistingNode, ...]
     problems: tuple[str, ...]
 
@@ -73,8 +83,8 @@ def read_existing(configuration: str, kubelet: str, nodes: Mapping[str, Mapping[
         dns_domain=str(networking.get("dnsDomain", "cluster.local")),
         sans=tuple(str(name) for name in (config.get("apiServer") or {}).get("certSANs") or ()),
         image_repository=str(config.get("imageRepository", "")),
-        # the kubelet's own default; kubeadm writes systemd since 1.22
-        cgroup_driver=str(kubelets.get("cgroupDriver") or "cgroupfs"),
+        cgroup_driver=str(kubelets.get("cgroupDriver") or ""),
+        kubelet=kubelet_settings(kubelet),
         nodes=members,
         problems=tuple(problems),
     )
@@ -84,6 +94,21 @@ def kubelet_config_names(version: str) -> tuple[str, ...]:
     """Names that the kubelets' ConfigMap may have in a release (kubernetes/kubernetes#105741), the likely one first."""
     minor = ".".join(version.removeprefix("v").split(".")[:2])
     return ("kubelet-config", f"kubelet-config-{minor}")
+
+
+def kubelet_settings(kubelet: str) -> dict[str, object]:
+    """What a KubeletConfiguration (YAML) says beyond kubeadm's defaults, as the description's `kubelet` has it."""
+    settings = {name: _told(value) for name, value in _mapping(kubelet).items() if name not in _NOT_SETTINGS}
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _told(value: object) -> object:
+    """Without what Go writes for fields that nobody has set; None when that is all of it."""
+    if isinstance(value, Mapping):
+        told = {name: below for name, each in value.items() if (below := _told(each)) is not None}
+        return told or None
+    unset = value is None or value in ("", "0", "0s", []) or (value == 0 and value is not False)
+    return None if unset else value
 
 
 def _version_problems(version: str, nodes: tuple[ExistingNode, ...]) -> list[str]:

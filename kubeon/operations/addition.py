@@ -36,6 +36,7 @@ from kubeon.phases.resolve import (
     expect_no_upgrade,
     resolve,
 )
+from kubeon.phases.survey import settings_of_kubelets
 from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.home import Home
@@ -79,8 +80,10 @@ def add(
         joined = joined_hosts([host for host in seen.hosts if host.node in (*new, *besides)], run.state)
         first, nodes = answering_member(spec.name, [*old_hosts, *joined], missed)
         looked = Seen((*new_hosts, *old_hosts), silent)
+        # a node that joins gets its kubelet's settings from the cluster, whatever the description says
+        told = {**spec.kubelet, **settings_of_kubelets(first, spec.version)}
         findings = [
-            *check_hosts(spec, looked, run.state, options.ignore_preflight_errors),
+            *check_hosts(spec.model_copy(update={"kubelet": told}), looked, run.state, options.ignore_preflight_errors),
             *soften(check_newcomers(new_hosts, nodes), options.ignore_preflight_errors),
             *pressed_nodes(nodes, Severity.WARNING),  # a new node may be the very cure
             *strangers,

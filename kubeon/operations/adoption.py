@@ -72,7 +72,7 @@ def adopt(
         if stored := run.state.read_spec():
             return _known(stored, provisional)
         first, found = _ask(run, provisional, options)
-        spec = _describe(name, given, found.cluster, first)
+        spec = _describe(name, given, found, first)
         ctx = _look(run, spec, found, options)
         if options.kubeconfig is not None:
             check_mergeable(options.kubeconfig, name, ctx.ca.ca.pem.decode())
@@ -133,8 +133,9 @@ def _check_named(provisional: ClusterSpec, cluster: ExistingCluster) -> None:
             raise UsageError(f"{member.name} ({node.address}) is {is_one}")
 
 
-def _describe(name: str, given: Mapping[str, Any], cluster: ExistingCluster, first: Host) -> ClusterSpec:
+def _describe(name: str, given: Mapping[str, Any], found: Survey, first: Host) -> ClusterSpec:
     """The cluster as cluster.yaml would have it. Raises SpecError when kubeon could not have such a one."""
+    cluster = found.cluster
     ssh = {node["address"]: node["ssh"] for node in given.get("nodes", ()) if node.get("ssh")}
     nodes = [
         {
@@ -162,8 +163,9 @@ def _describe(name: str, given: Mapping[str, Any], cluster: ExistingCluster, fir
             "nodes": nodes,
             "networking": networking,
             "loadBalancer": {"mode": "external", "address": endpoint, "name": endpoint.rpartition(":")[0]},
-            "runtime": {**given.get("runtime", {}), "cgroupDriver": cluster.cgroup_driver},
+            "runtime": {**given.get("runtime", {}), "cgroupDriver": found.cgroup_driver},
             "certificates": certificates,
+            "kubelet": {**given.get("kubelet", {}), **cluster.kubelet},
         }
     )
 

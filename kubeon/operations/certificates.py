@@ -12,6 +12,7 @@ from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.cluster_configuration import remember_certificates
 from kubeon.kube.kubectl import Kubectl
+from kubeon.kube.kubelet_access import ensure_kubelet_access
 from kubeon.kubeadm.config import go_duration
 from kubeon.operations.base import AGAIN, Confirm, Options, Run, begun, commit, make_plan, since
 from kubeon.phases.context import Cluster, Step
@@ -37,7 +38,7 @@ from kubeon.preflight import Finding, Severity
 from kubeon.spec.loading import build_spec, dump_spec, load_file
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.problems import closest
-from kubeon.spec.versions import ca_validity, kubeadm_api, parse_duration, signing_duration_flag
+from kubeon.spec.versions import ca_validity, parse_duration, signing_duration_flag
 from kubeon.state.home import Home
 from kubeon.state.rotation import Rotation
 from kubeon.waiting import SYSTEM_CLOCK, wait_until
@@ -96,7 +97,9 @@ def renew(
         spec = changed_settings(stored, sans, validity)
         wanted = with_new_names(wanted or Wanted(), stored, spec)
         ctx, warnings = members(run, spec, options)
-        working = any(Kubectl(host).answers() for host in ctx.hosts if ctx.is_control_plane(host))
+        apis = (Kubectl(host) for host in ctx.hosts if ctx.is_control_plane(host))
+        api = next((each for each in apis if each.answers()), None)
+        working = api is not None
         if working or wanted.names:  # what has expired meanwhile could not be rotated to the end
             run.state.check_not_rotating()
             expect_no_switch(stored, pending)
@@ -115,13 +118,21 @@ def renew(
             return RenewResult(name, seconds=since(began), log=run.log)
         if spec != stored:
             run.state.write_proposed(_with_settings(pending, spec) if pending else spec)
+        if api:
+            ensure_kubelet_access(api, spec.kubernetes)
         placed = run.walk((place,), ctx, options, interrupt, f"Renewing certificates of {name}")
         placed.raise_if_failed(AGAIN)
         outcome = run.walk(restarts(ctx), ctx, options, interrupt, f"Restarting what uses them, in {name}")
         kubeconfig = None
         cut = interrupt is not None and interrupt.now  # connections are closed
         if not cut and ctx.api.answers():  # also when a worker failed: the administrator is not to wait for it
-            remember_settings(ctx)
+            ensure_kubelet_access(ctx.api, spec.kubernetes)
+            try:
+                remember_settings(ctx)
+            except OperationError:
+                if spec == stored:  # nothing is left for the same command, and the administrator's certificate is new
+                    commit(ctx, spec, options)
+                raise
             kubeconfig = commit(ctx, spec, options)
             if pending:
                 run.state.write_proposed(_with_settings(pending, spec))
@@ -194,14 +205,15 @@ def remember_settings(ctx: Cluster, *, without: Sequence[str] = ()) -> None:
     """What kubeadm is to know when it upgrades or joins; names `without` were those of another way to the API."""
     spec, life = ctx.spec, parse_duration(ctx.spec.certificates.validity)
     validity, of_ca = go_duration(life), go_duration(ca_validity(life))
-    new = kubeadm_api(spec.kubernetes) == "v1beta4"
-    remember_certificates(
+    mended = remember_certificates(
         ctx.api,
         sans=(*spec.certificates.sans, *ctx.lb.sans(spec)),
         without=without,
-        periods={"certificateValidityPeriod": validity, "caCertificateValidityPeriod": of_ca} if new else {},
+        periods={"certificateValidityPeriod": validity, "caCertificateValidityPeriod": of_ca},
         manager={signing_duration_flag(spec.kubernetes): validity},
     )
+    for line in mended:
+        ctx.reporter.warn(line)
 
 
 def _with_settings(pending: ClusterSpec, spec: ClusterSpec) -> ClusterSpec:

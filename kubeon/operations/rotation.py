@@ -13,6 +13,7 @@ from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import PreflightError, StateError, UsageError
 from kubeon.hosts.fleet import on_all
+from kubeon.kube.kubelet_access import ensure_kubelet_access
 from kubeon.operations.base import AGAIN, Confirm, Options, Plan, Run, begun, commit, since
 from kubeon.operations.certificates import members, one_after_the_other
 from kubeon.phases.context import Cluster
@@ -92,6 +93,7 @@ def rotate(
         mine = tuple(others(ctx)) if "ca" in rotation.names else ()
         if not confirm(_plan(ctx, rotation, mine, pods)):
             return RotateResult(name)
+        ensure_kubelet_access(ctx.api, spec.kubernetes)
         run.state.rotation.write(rotation)
         problems: list[str] = []
         kubeconfig = None

@@ -15,6 +15,7 @@ from kubeon.phases.install_packages import InstallPackages
 from kubeon.phases.join_nodes import JoinControlPlanes, JoinWorkers
 from kubeon.phases.leave_cluster import DeleteNode, LeaveEtcd
 from kubeon.phases.load_balancer import CheckLoadBalancer, PlaceLoadBalancer, UpdateLoadBalancer
+from kubeon.phases.mend_objects import MendObjects
 from kubeon.phases.place_certificates import PlaceCertificates
 from kubeon.phases.pod_ranges import RecordPodRanges
 from kubeon.phases.prepare_hosts import PrepareHost
@@ -58,6 +59,7 @@ _PREPARE: tuple[Step, ...] = (
 )
 _JOIN: tuple[Step, ...] = (
     RecordPodRanges(),
+    MendObjects(),
     ApplyLoadBalancer(),
     CheckLoadBalancer(),
     JoinControlPlanes(),
@@ -94,6 +96,7 @@ def upgrade_steps(workers_at_once: int) -> tuple[Step, ...]:
         BringFiles(),
         BringImages(),
         SnapshotBefore(),
+        MendObjects(),
         UpgradeControlPlane(),
         UpgradeLoadBalancer(),
         CheckUpgraded(),

@@ -10,5 +10,5 @@ for _ in 1 2 3 4 5; do
     sleep 0.3
 done
 rm -rf /var/lib/etcd/member
-rm -f /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env
+rm -f /var/lib/kubelet/config.yaml /var/lib/kubelet/instance-config.yaml /var/lib/kubelet/kubeadm-flags.env
 echo "cleared away a join that was cut off"

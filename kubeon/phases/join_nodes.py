@@ -28,6 +28,9 @@ from kubeon.phases.init_control_plane import (
     kubeadm_script,
     node_handoff,
 )
+from kubeon.phases.mend_objects import MendObjects
+from kubeon.phases.place_certificates import leaf_request
+from kubeon.pki.leaves import kubelet_client_leaf
 from kubeon.spec.versions import control_plane_labels, control_plane_taints, has_cluster_status
 from kubeon.waiting import SYSTEM_CLOCK, wait_until
 
@@ -49,13 +52,13 @@ toward() {{ sed -i "s#^\\( *server: https://\\).*#\\1$1#" /etc/kubernetes/kubele
 toward {other}
 """
 _BACK = """
-toward {endpoint}
+toward {server}
 systemctl restart kubelet
 """
 
 
 class _Join(Step):
-    needs = (InitControlPlane,)
+    needs = (InitControlPlane, MendObjects)
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Going by the kubelet's configuration."""
@@ -170,9 +173,8 @@ class JoinControlPlanes(_Join):
 
     def around(self, ctx: Cluster, host: Host) -> tuple[str, str]:
         """The kubelet's detour. When kubeadm fails it stays; the next run's certificates end it."""
-        del host
-        other, endpoint = f"{ctx.bootstrap.address}:{API_PORT}", ctx.lb.endpoint(ctx.spec)
-        return _TOWARD.format(other=other), _BACK.format(endpoint=endpoint)
+        server = kubelet_client_leaf(leaf_request(ctx, host)).server.removeprefix("https://")
+        return _TOWARD.format(other=f"{ctx.bootstrap.address}:{API_PORT}"), _BACK.format(server=server)
 
     def join(self, ctx: Cluster, host: Host) -> None:
         """Only while etcd can bear one more voter that is not there yet."""

@@ -24,8 +24,8 @@ def leaf_request(ctx: Cluster, host: Host) -> LeafRequest:
         validity=parse_duration(spec.certificates.validity),
         service_subnet=spec.networking.service_subnet,
         dns_domain=spec.networking.dns_domain,
-        sans=(*spec.certificates.sans, *ctx.lb.sans(spec)),
         control_plane=ctx.is_control_plane(host),
+        sans=(*spec.certificates.sans, *ctx.lb.sans(spec)),
     )
 
 

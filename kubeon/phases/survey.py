@@ -11,13 +11,20 @@ from kubeon.etcd.members import Member, member_at
 from kubeon.hosts.gather import BASE_COMMANDS
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl, why_not_ready
-from kubeon.kubeadm.existing import ExistingCluster, ExistingNode, kubelet_config_names, read_existing
+from kubeon.kubeadm.existing import (
+    ExistingCluster,
+    ExistingNode,
+    kubelet_config_names,
+    kubelet_settings,
+    read_existing,
+)
 from kubeon.phases.adopted import is_adopted
 from kubeon.phases.prepare_hosts import marker_of
 from kubeon.phases.resolve import FILES, PKI
 from kubeon.pki.authorities import Authorities
 from kubeon.pki.inspect import describe
 from kubeon.preflight.base import split_marker
+from kubeon.spec.versions import Version, usual_cgroup_driver
 
 _LEAVES = (
     *(f"{PKI}/{name}.crt" for name in ("apiserver", "apiserver-kubelet-client", "apiserver-etcd-client")),
@@ -25,6 +32,7 @@ _LEAVES = (
     *(f"/etc/kubernetes/{name}.conf" for name in ("admin", "controller-manager", "scheduler")),
 )
 _NETWORK_FILES = "/etc/cni/net.d"
+_POD_CGROUPS = "find /sys/fs/cgroup -maxdepth 3 -type d '(' -name '*kubepods.slice' -o -name kubepods ')' | sort -r\n"
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class Survey:
 
     cluster: ExistingCluster
     authorities: Authorities
+    cgroup_driver: str  # of the kubelets
     unready: dict[str, str]  # node: why it is not Ready
 
 
@@ -42,12 +51,17 @@ def survey(host: Host) -> Survey:
     nodes = api.nodes()
     configuration = _data(api, "kubeadm-config", "ClusterConfiguration")
     version = read_existing(configuration, "", {}).version
-    kubelet = next((text for name in kubelet_config_names(version) if (text := _data(api, name, "kubelet"))), "")
-    found = read_existing(configuration, kubelet, nodes)
+    found = read_existing(configuration, _kubelet_config(api, version), nodes)
     unready = {name: why for name, node in nodes.items() if (why := why_not_ready(node))}
     problems = [*found.problems, *(f"node {name} is not Ready: {why}" for name, why in sorted(unready.items()))]
     expect_none(problems)
-    return Survey(found, _authorities(host), unready)
+    driver = found.cgroup_driver or _cgroup_driver(host) or usual_cgroup_driver(Version.parse(version))
+    return Survey(found, _authorities(host), driver, unready)
+
+
+def settings_of_kubelets(host: Host, version: str) -> dict[str, object]:
+    """What the kubelets of this control plane's cluster are told, and with them the next one that joins."""
+    return kubelet_settings(_kubelet_config(Kubectl(host), version))
 
 
 def expect_none(problems: Sequence[str]) -> None:
@@ -96,6 +110,16 @@ def first_to_expire(hosts: Iterable[Host]) -> tuple[datetime, str] | None:
             except StateError:
                 continue
     return min(ends, default=None)
+
+
+def _kubelet_config(api: Kubectl, version: str) -> str:
+    return next((text for name in kubelet_config_names(version) if (text := _data(api, name, "kubelet"))), "")
+
+
+def _cgroup_driver(host: Host) -> str:
+    """By the cgroups of the pods that run: what the kubelet goes by, or since 1.34 the runtime (KEP-4033)."""
+    found = host.ask(_POD_CGROUPS, what="look for the pods' cgroups").split()
+    return "" if not found else "systemd" if found[0].endswith(".slice") else "cgroupfs"
 
 
 def _data(api: Kubectl, name: str, key: str) -> str:

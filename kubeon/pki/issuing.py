@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -100,11 +100,12 @@ def kubelet_client(
     if reason:
         pair = check.new()
         issued = Issued({KUBELET_CLIENT_PEM: pair.certificate + pair.key}, {KUBELET_CLIENT_PEM: reason})
-    reason = check.link(existing.get(leaf.path, b""))
+    text = existing.get(leaf.path, b"")
+    reason = check.link(text)
     if reason:
         kubeconfig = Kubeconfig(
             user=leaf.subject.common_name,  # `kubeadm init` looks for the user of this name (phase kubelet-finalize)
-            server=leaf.server,
+            server=check.server(text),
             authority=authorities.ca.bundle,
             certificate_path=KUBELET_CLIENT_LINK,
         )
@@ -167,7 +168,7 @@ def _issue(
             reason = check.kubeconfig(text) if leaf.server else check.pair(text, existing.get(key_path, b""))
         if not reason:
             continue
-        pair = check.new()
+        pair = check.new(text)
         if leaf.server:
             content = Kubeconfig(
                 leaf.subject.common_name, leaf.server, authorities.ca.bundle, pair.certificate, pair.key
@@ -188,9 +189,23 @@ class _Check:
     validity: timedelta
     now: datetime
 
-    def new(self) -> Pair:
-        leaf = self.leaf
-        return self.authority.issue(leaf.subject, leaf.usages, leaf.names, validity=self.validity, now=self.now)
+    def new(self, old: bytes = b"") -> Pair:
+        """One that did with fewer rights gets no more."""
+        leaf, subject = self.leaf, self.leaf.subject
+        if leaf.any_group:
+            with contextlib.suppress(StateError):
+                info = describe(old)
+                if info.common_name == subject.common_name and not info.organizations:
+                    subject = replace(subject, organizations=())
+        return self.authority.issue(subject, leaf.usages, leaf.names, validity=self.validity, now=self.now)
+
+    def server(self, old: bytes) -> str:
+        """Where this kubeconfig leads to, if that is fit."""
+        with contextlib.suppress(StateError):
+            found = kubeconfigs.parse(old).server
+            if found in self.leaf.more_servers:
+                return found
+        return self.leaf.server
 
     def pair(self, certificate_pem: bytes, key_pem: bytes) -> str:
         if not certificate_pem or not key_pem:
@@ -229,7 +244,7 @@ class _Check:
     def _cluster(self, kubeconfig: Kubeconfig) -> str:
         if kubeconfig.authority.strip() != self.authority.bundle.strip():
             return "trusts another CA"
-        if kubeconfig.server != self.leaf.server:
+        if kubeconfig.server not in (self.leaf.server, *self.leaf.more_servers):
             return f"server is {kubeconfig.server}, not {self.leaf.server}"
         return ""
 
@@ -251,6 +266,8 @@ class _Check:
         common_names = _attributes(certificate, x509.NameOID.COMMON_NAME)
         if common_names != {self.leaf.subject.common_name}:
             return f"made for {', '.join(sorted(common_names))}, not {self.leaf.subject.common_name}"
+        if self.leaf.any_group:
+            return ""
         have = _attributes(certificate, x509.NameOID.ORGANIZATION_NAME)
         # From 1.29 on kubeadm prefers lesser groups, but a certificate of before works as well and, in a cluster that
         # is being upgraded, is what works until kubeadm has given the new group its rights.

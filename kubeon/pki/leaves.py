@@ -13,7 +13,14 @@ from cryptography.x509 import ObjectIdentifier
 
 from kubeon.pki.authorities import CLIENT, SERVER, Subject
 from kubeon.pki.names import shared_names
-from kubeon.spec.versions import Version, admin_group, etcd_client_group, has_super_admin
+from kubeon.spec.versions import (
+    Version,
+    admin_group,
+    etcd_client_group,
+    has_super_admin,
+    kubelet_client_group,
+    kubelets_stay_local,
+)
 
 KUBERNETES = "/etc/kubernetes"
 PKI = f"{KUBERNETES}/pki"
@@ -56,8 +63,8 @@ class LeafRequest:
     validity: timedelta
     service_subnet: IPv4Network
     dns_domain: str
-    sans: tuple[str, ...] = ()  # more names and addresses for the API server: of the spec, the load balancer ...
     control_plane: bool = False
+    sans: tuple[str, ...] = ()  # more names and addresses for the API server: of the spec, the load balancer ...
     super_admin: bool = False  # the node where `kubeadm init` runs has super-admin.conf, from 1.29 on
 
     @property
@@ -72,7 +79,7 @@ class LeafRequest:
 
     @property
     def local_url(self) -> str:
-        """Where the node's own controller manager and scheduler find the API: no load balancer between."""
+        """Where what runs on a control plane finds the API: no load balancer between."""
         return f"https://{self.address}:{API_PORT}"
 
 
@@ -89,6 +96,8 @@ class Leaf:
     usages: tuple[ObjectIdentifier, ...]
     names: tuple[str, ...] = ()
     server: str = ""  # of a kubeconfig
+    more_servers: tuple[str, ...] = ()  # that are fit, too
+    any_group: bool = False  # one of another release is fit, too, with more rights or with fewer
 
 
 def control_plane_leaves(request: LeafRequest) -> tuple[Leaf, ...]:
@@ -97,10 +106,11 @@ def control_plane_leaves(request: LeafRequest) -> tuple[Leaf, ...]:
 
 
 def _api_leaves(request: LeafRequest) -> tuple[Leaf, ...]:
-    kubelet_client = Subject("kube-apiserver-kubelet-client", (admin_group(request.version),))
+    group = kubelet_client_group(request.version)
+    kubelet_client = Subject("kube-apiserver-kubelet-client", (group,) if group else ())
     return (
         Leaf(f"{PKI}/apiserver", "ca", Subject("kube-apiserver"), (SERVER,), api_names(request)),
-        Leaf(f"{PKI}/apiserver-kubelet-client", "ca", kubelet_client, (CLIENT,)),
+        Leaf(f"{PKI}/apiserver-kubelet-client", "ca", kubelet_client, (CLIENT,), any_group=True),
         Leaf(f"{PKI}/front-proxy-client", "front_proxy_ca", Subject("front-proxy-client"), (CLIENT,)),
     )
 
@@ -158,5 +168,13 @@ def kubelet_serving_leaf(request: LeafRequest) -> Leaf:
 
 
 def kubelet_client_leaf(request: LeafRequest) -> Leaf:
-    """kubelet.conf, pointing to the link that the kubelet itself maintains."""
-    return Leaf(KUBELET_CONF, "ca", kubelet_subject(request.node_name), (CLIENT,), server=request.endpoint_url)
+    """kubelet.conf, pointing to the link that the kubelet itself maintains.
+
+    On a control plane it may lead to the API server beside it or to the endpoint: what kubeadm writes has changed, its
+    `upgrade` changes what is there, and with a feature gate its user did (KEP-4471).
+    """
+    servers = (request.endpoint_url, request.local_url) if request.control_plane else (request.endpoint_url,)
+    if kubelets_stay_local(request.version):
+        servers = servers[::-1]
+    subject = kubelet_subject(request.node_name)
+    return Leaf(KUBELET_CONF, "ca", subject, (CLIENT,), server=servers[0], more_servers=servers[1:])

@@ -56,6 +56,11 @@ class Candidate:
         """It is a working member: what it has been given is given, and looking for room makes no sense any more."""
         return self.ours and self.facts.kubelet_kubeconfig
 
+    @property
+    def configured(self) -> bool:
+        """kubeadm has made it a member: the cluster runs on what is here, and was told of it where that matters."""
+        return self.ours and self.facts.kubelet_config
+
     def error(self, check: str, what: str, hint: str = "") -> Finding:
         """An error about this host."""
         return Finding(check, self.name, Severity.ERROR, what, hint)

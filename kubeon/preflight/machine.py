@@ -1,7 +1,7 @@
 """Is the machine one that Kubernetes runs on: operating system, kernel, processors, memory, disk."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from kubeon.cni import CNIS
@@ -10,6 +10,8 @@ from kubeon.hosts.facts import FileSystem
 from kubeon.hosts.gather import BASE_COMMANDS
 from kubeon.preflight.base import Candidate, Check, Finding, Subject, each
 from kubeon.spec.versions import refuses_cgroup_v1, refuses_old_kernels
+
+LookAtOne = Callable[[Subject, Candidate], Iterable[Finding]]
 
 ARCHITECTURES = ("amd64", "arm64")
 CONTROL_PLANE_CPUS = 2  # kubeadm's NumCPU
@@ -198,12 +200,17 @@ def swap(subject: Subject, c: Candidate) -> Iterator[Finding]:
         yield c.warning("Swap", f"swap stays on ({devices}) for the host; pods do not use it")
 
 
+def _of_new_nodes(look: LookAtOne) -> LookAtOne:
+    """A member's cluster runs on what is there, and was told of it where that matters."""
+    return lambda subject, c: () if c.configured else look(subject, c)
+
+
 CHECKS = (
     Check(each(operating_system), ("OperatingSystem", "Architecture", "Systemd")),
     Check(each(commands), tuple(f"FileExisting-{command}" for command in BASE_COMMANDS)),
-    Check(each(kernel), ("SystemVerification", "KernelVersion")),
+    Check(each(_of_new_nodes(kernel)), ("SystemVerification", "KernelVersion")),
     Check(each(modules), ("KernelModules",)),
-    Check(each(cgroups), ("SystemVerification",)),
+    Check(each(_of_new_nodes(cgroups)), ("SystemVerification",)),
     Check(each(size), ("NumCPU", "Mem")),
     Check(each(disk), ("DiskSpace",)),
     Check(each(pressure), ("DiskSpace",)),

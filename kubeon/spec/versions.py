@@ -72,6 +72,24 @@ def kubeadm_api(version: Version) -> str:
     return "v1beta3" if version.at_least(22) else "v1beta2"
 
 
+def lists_flags(api: str) -> bool:
+    """Are `extraArgs` a list of names and values in this version of kubeadm's API, not a mapping?
+
+    Since v1beta4, as a flag may be given twice (kubernetes/kubernetes#125029).
+    """
+    return api not in ("v1beta2", "v1beta3")
+
+
+def has_validity_periods(api: str) -> bool:
+    """Has this version of kubeadm's API fields for the lives of certificates? Since v1beta4, too."""
+    return lists_flags(api)
+
+
+def validates_configuration(version: Version) -> bool:
+    """Since 1.28 there is `kubeadm config validate` (kubernetes/kubernetes#118013)."""
+    return version.at_least(28)
+
+
 def control_plane_taints(version: Version) -> tuple[str, ...]:
     """Keys of the NoSchedule taints kubeadm puts on control planes (KEP-2067: both in 1.24, only the new from 1.25)."""
     if version.at_least(25):
@@ -139,6 +157,11 @@ def refuses_cgroup_v1(version: Version) -> bool:
     return version.at_least(35)
 
 
+def usual_cgroup_driver(version: Version) -> str:
+    """What kubeadm gives kubelets when nobody says anything: systemd since 1.22 (kubernetes/kubernetes#102133)."""
+    return "systemd" if version.at_least(22) else "cgroupfs"
+
+
 CA_MARGIN = timedelta(days=3650)
 
 
@@ -151,8 +174,25 @@ def ca_validity(validity: timedelta) -> timedelta:
 
 
 def admin_group(version: Version) -> str:
-    """The group in admin.conf and the API server's kubelet client certificate (kubernetes/kubernetes#121305)."""
+    """The group in admin.conf (kubernetes/kubernetes#121305)."""
     return "kubeadm:cluster-admins" if has_super_admin(version) else "system:masters"
+
+
+def kubelet_client_group(version: Version) -> str:
+    """The group in the certificate with which API servers come to kubelets.
+
+    None since 1.37, and since 1.33.12, 1.34.8, 1.35.5 and 1.36.1 of older minors: kubeadm binds the user to a role
+    (kubernetes/kubernetes#138957).
+    """
+    without = {33: 12, 34: 8, 35: 5, 36: 1}.get(version.minor)
+    if version.at_least(37) or (without is not None and version.patch >= without):
+        return ""
+    return admin_group(version)
+
+
+def kubelets_stay_local(version: Version) -> bool:
+    """Since 1.33 kubeadm leads a control plane's kubelet to the API server beside it (KEP-4471)."""
+    return version.at_least(33)
 
 
 def etcd_client_group(version: Version) -> str:

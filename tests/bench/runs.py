@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from kubeon.render import render
+from kubeon.cni import CNIS
 from kubeon.spec.sets import apply_sets
 from kubeon.spec.versions import Version, kubeadm_api
 from tests.bench import example, timing
@@ -73,7 +73,7 @@ def kubeon_create(
 def bare_kubeadm(control_planes: Sequence[hosts.LabHost], workers: Sequence[hosts.LabHost], folder: Path) -> Run:
     """`kubeadm init` and `kubeadm join` by hand."""
     manifest = folder / "network.yaml"
-    manifest.write_text(render("kubeon.cni", "bridge.yaml.j2", {}))
+    manifest.write_text(CNIS["bridge"].ranges_manifest({}))
     environment = {
         "BENCH_SSH": " ".join(hosts.ssh_words(control_planes[0])[:-1]),
         "BENCH_NETWORK": str(manifest),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from kubeon.spec.versions import Version, kubelets_stay_local
 from tests.cluster.balancer import start_haproxy
 from tests.cluster.conftest import Up
 from tests.cluster.driver import VERSION, Kubeon, Outcome, haproxy_servers, kubectl, nodes, sources, wait_for
@@ -112,10 +113,15 @@ def test_a_load_balancer_of_somebody_elses(waiting: "tuple[Small, LabHost, subpr
     assert "the load balancer (apiserver.cluster.local:8443) does not lead to it" in " ".join(without.text.split())
     assert joined == ""
     assert kubectl(first, "get nodes -o name").split() == [f"node/{first.name}", f"node/{worker.name}"]
-    for host, files in ((first, ("admin.conf", "kubelet.conf")), (worker, ("kubelet.conf",))):
-        for file in files:
-            text = hosts.ssh(host, f"cat /etc/kubernetes/{file}").stdout
-            assert re.findall(r"server: (\S+)", text) == ["https://apiserver.cluster.local:8443"], f"{host.name} {file}"
+    endpoint = "https://apiserver.cluster.local:8443"
+    beside = f"https://{first.address}:6443" if kubelets_stay_local(Version.parse(VERSION)) else endpoint
+    for host, file, server in (
+        (first, "admin.conf", endpoint),
+        (first, "kubelet.conf", beside),
+        (worker, "kubelet.conf", endpoint),
+    ):
+        text = hosts.ssh(host, f"cat /etc/kubernetes/{file}").stdout
+        assert re.findall(r"server: (\S+)", text) == [server], f"{host.name} {file}"
     for name in ("kube-proxy -n kube-system", "cluster-info -n kube-public"):
         assert "server: https://apiserver.cluster.local:8443" in kubectl(first, f"get configmap {name} -o yaml")
 

@@ -9,6 +9,7 @@ from typing import Any
 from kubeon import quick_yaml
 from kubeon.kube import drain
 from kubeon.kube.tokens import detached_signature
+from kubeon.spec.versions import Version, kubeadm_api
 from tests.fakes.etcd import FakeEtcd
 
 LOOK = ["get", "-f", "-", "--ignore-not-found", "-o", "name"]
@@ -52,6 +53,7 @@ class FakeApi:
         self.budgets: list[dict[str, Any]] = []  # PodDisruptionBudgets
         self.held: dict[str, str] = {}  # "namespace/name" of pods that cannot be evicted: what the API says
         self.cluster_configuration: dict[str, Any] | None = None  # kubeadm-config's
+        self.read_back: list[dict[str, Any]] = []  # what kubeadm has read before it was stored there
         self.root_ca = ""  # what the controller manager tells namespaces
         self.trusted_by_pods = ""  # the CAs that the system's pods found when they started; "": those of the beginning
         self.authentication: dict[str, str] | None = {}  # what API servers tell of client CAs
@@ -113,11 +115,11 @@ class FakeApi:
             case ["pods", "--namespace", "kube-system", "-o", "json", "--ignore-not-found"]:
                 return json.dumps({"items": list(self.system_pods.values())})
             case ["configmap", "kubeadm-config", "--namespace", "kube-system", *_]:
-                known = {"ClusterStatus": self.cluster_status, "ClusterConfiguration": self.cluster_configuration}
+                known = {"ClusterStatus": self.cluster_status, "ClusterConfiguration": self._cluster_configuration()}
                 data = {name: quick_yaml.dump(each) for name, each in known.items() if each is not None}
-                if self.configured and self.cluster_configuration is None:
-                    data["ClusterConfiguration"] = quick_yaml.dump({"kubernetesVersion": self.configured})
                 return json.dumps({"data": data | self.configmaps.get("kubeadm-config", {})})
+            case ["clusterrolebinding", name, "-o", "json", "--ignore-not-found"]:
+                return json.dumps(self.applied[key]) if (key := f"ClusterRoleBinding/{name}") in self.applied else ""
             case ["configmap", name, "--namespace", "kube-system", *_] if name.startswith("kubelet-config"):
                 return json.dumps({"data": self.configmaps[name]}) if name in self.configmaps else ""
             case ["configmap", "kubeon-pod-ranges", "--namespace", "kube-system", *_]:
@@ -136,6 +138,14 @@ class FakeApi:
             case ["endpointslice", "kubernetes", "--namespace", "default", *_]:
                 return " ".join(sorted(member.address for member in self.etcd.members if member.runs))
         return self._get_trusted(words)
+
+    def _cluster_configuration(self) -> dict[str, Any] | None:
+        """With what kubeadm always writes."""
+        if not self.configured:
+            return self.cluster_configuration
+        api = kubeadm_api(Version.parse(self.configured))
+        always = {"apiVersion": f"kubeadm.k8s.io/{api}", "kind": "ClusterConfiguration"}
+        return always | {"kubernetesVersion": self.configured} | (self.cluster_configuration or {})
 
     def _services(self) -> dict[str, str]:
         return {
@@ -258,7 +268,9 @@ class FakeApi:
             case ["patch", "configmap", "kubeadm-config", "--namespace", "kube-system", "--type", "merge", _, text]:
                 data = {name: quick_yaml.load(each) for name, each in json.loads(text)["data"].items()}
                 self.cluster_status = data.get("ClusterStatus", self.cluster_status)
-                self.cluster_configuration = data.get("ClusterConfiguration", self.cluster_configuration)
+                if "ClusterConfiguration" in data:
+                    assert data["ClusterConfiguration"] in self.read_back, "kubeadm has not read it"
+                    self.cluster_configuration = data["ClusterConfiguration"]
                 return ""
             case ["patch", "configmap", "kubelet-config", "--namespace", "kube-system", "--type", "merge", _, text]:
                 return _merge(self.configmaps["kubelet-config"], json.loads(text)["data"])

@@ -11,6 +11,7 @@ from kubeon.bundle import install
 from kubeon.cri import containerd
 from kubeon.etcd import snapshots
 from kubeon.hosts import failure, files, health, host, looking
+from kubeon.kube import cluster_configuration
 from kubeon.lb import external, haproxy, updater
 from kubeon.operations.information import asking
 from kubeon.phases import (
@@ -23,6 +24,7 @@ from kubeon.phases import (
     renew_certificates,
     restart_components,
     restoration,
+    survey,
     switch_way,
     upgrade_control_plane,
     upgrade_node,
@@ -111,6 +113,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("umask", r"umask (?P<umask>\d+)\n"),
     ("stamp", r"stamp=(?P<stamp>'[^']*'|\S+)\n"),
     ("running", re.escape(_CRI.running_script()) + r"running (?P<container>\S+) \|\| true\n"),
+    ("pod_cgroups", re.escape(survey._POD_CGROUPS)),
     ("owed", re.escape(restart_components.OWED_SCRIPT)),
     ("owe", r": >(?P<stamp>/run/kubeon-owed-\S+)\n"),
     ("paid", r"rm -f (?P<stamps>/run/kubeon-owed-[^\n]*)\n"),
@@ -158,6 +161,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("toward", re.escape(_TOWARD.removesuffix("OTHER\n")) + r"(?P<server>\S+:\d+)\n"),
     ("toward", r"\ntoward (?P<server>\S+:\d+)\n"),  # back
     ("remember", re.escape(init_control_plane.REMEMBER)),
+    ("read_back", _template(cluster_configuration._READ_BACK)),
     ("clear_join", _library("kubeon.phases", "clear_join.sh")),
     ("restart_kubelet", r"systemctl restart kubelet\n"),
     ("stop_api_server", _template(leave_cluster._STOP_API_SERVER.replace("{{", "{").replace("}}", "}"))),

@@ -38,6 +38,7 @@ from tests.fakes.startup import Startup, finds_the_api
 from tests.fakes.upgrading import Upgrading
 from tests.hosts.samples import sample
 
+CGROUP_V1 = "tmpfs\n" + "\n".join(f"mount /sys/fs/cgroup/{name} 1" for name in ("cpu", "memory"))
 # what ctr 2.2 and newer say on hosts with cgroup v1, on standard error, beside every answer
 DEPRECATION = 'time="2026-11-29T10:00:00Z" level=warning msg="DEPRECATION: The support for cgroup v1 is deprecated"'
 MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -46,7 +47,7 @@ MANAGER = f"{KUBERNETES}/manifests/kube-controller-manager.yaml"
 READS = {
     *("facts", "is_there", "images", "read", "waits", "init_done", "kubectl", "reach", "umask", "stamp", "inside"),
     *("busy", "send_snapshot", "describe_snapshot", "has_etcdutl"),
-    *("try_way", "listening"),
+    *("try_way", "listening", "read_back", "pod_cgroups"),
     *("check_haproxy", "check_external", "check_updater", "health", "failure", "ask", "health_end", "through"),
     *("inspect_etcd", "has_snapshot", "restore_library"),
     *("check_haproxy", "check_external", "running", "owed", "healthz", "certificates", "served"),
@@ -80,7 +81,6 @@ class Machine:
         self.forbids = 0  # so many more, after which it knows who may do what
         self.without_etcd = 0  # so many questions to etcd, after which its container is there again
         self.kubelet_was = ""  # the version of the last one that was started
-        self.cgroup_v1 = False
         self.image_has_etcdutl = True
         self.keys: list[str] = []  # authorized_keys
         self.fails: dict[str, str] = {}  # token: what it says; once
@@ -91,6 +91,8 @@ class Machine:
         self.changed: list[str] = []  # those that are not reads
         self.hook: Callable[[str], object] = lambda token: None  # called before each token
         self.busy = ""  # what a run before still does here, for a while
+        self.cgroup = "cgroup2fs\nmount /sys/fs/cgroup 2"
+        self.pod_cgroups = "/sys/fs/cgroup/kubepods.slice"  # once pods run
         self.listening = ""  # lines of ss, of others' programs
         self.proxy = (0, "")  # kube-proxy's pod: the how many-th, and kubeon's block in the /etc/hosts of its start
         api.machines[address] = self
@@ -183,7 +185,7 @@ class Machine:
             "records": ("found\nfound/sysctl\ninstalled" if self.settings else "")
             + ("\njoined" if init_control_plane.JOINED in self.files else "")
             + ("\nadopted" if adopted.RECORD in self.files else ""),
-            "cgroup": "tmpfs\nmount /sys/fs/cgroup/cpu " if self.cgroup_v1 else "cgroup2fs\nmount /sys/fs/cgroup 2",
+            "cgroup": self.cgroup,
             "cgroup-controllers": "cpu cpuacct cpuset devices freezer memory pids",
             "modules": "overlay\nbr_netfilter\nnf_conntrack",
             "hosts-block": self.hosts_block,
@@ -499,6 +501,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         api.secrets[f"bootstrap-token-{identifier}"] = data
         api.cluster_info.setdefault("kubeconfig", _cluster_info(machine.files[f"{KUBERNETES}/pki/ca.crt"][0]))
         api.applied["DaemonSet/kube-proxy"] = {}
+        self.let_api_servers_in(Version.parse(api.configured))
 
     def _join(self, document: dict[str, Any]) -> None:
         discovery = document["discovery"]["bootstrapToken"]
@@ -506,6 +509,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         if not self.machine.api.accepts(discovery["token"]):
             raise ExitError("error execution phase preflight: couldn't validate the identity of the API Server")
         assert document["nodeRegistration"]["name"] == self.machine.name
+        self.read_configuration(self.machine.api.cluster_configuration or {})
         if "controlPlane" in document:
             assert f"{KUBERNETES}/pki/ca.key" in self.machine.files
             wanted = (self.machine.api.cluster_configuration or {}).get("apiServer", {}).get("certSANs", ())
@@ -540,7 +544,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         version = machine.versions["/usr/local/bin/kubelet"]
         settings = quick_yaml.load(machine.api.configmaps["kubelet-config"]["kubelet"])
         takes_v1 = settings.get("failCgroupV1") is False or not refuses_cgroup_v1(Version.parse(version))
-        if machine.cgroup_v1 and not takes_v1:
+        if machine.cgroup == CGROUP_V1 and not takes_v1:
             raise ExitError("kubelet is configured to not run on a host using cgroup v1")
         self.remake_static_pods(version)
         assert Version.parse(version) <= min(map(Version.parse, machine.api.versions.values())), (
@@ -587,6 +591,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         for path in (
             "/var/lib/etcd/member",
             f"{KUBELET}/config.yaml",
+            f"{KUBELET}/instance-config.yaml",
             f"{KUBELET}/kubeadm-flags.env",
             init_control_plane.JOINED,
         ):
@@ -633,6 +638,10 @@ class Run(EtcdTokens, Startup, Upgrading):
     def do_running(self, container: str) -> None:
         if self.machine.kubelet_runs and container in self.machine.containers:
             self.say(f"{container}-{self.machine.containers[container]}")
+
+    def do_pod_cgroups(self) -> None:
+        if self.machine.kubelet_runs:
+            self.say(self.machine.pod_cgroups)
 
     def do_owed(self) -> None:
         for stamp in sorted(self.machine.stamps):

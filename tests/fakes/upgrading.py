@@ -1,11 +1,13 @@
 """What a fake machine does when it is upgraded, with what kubeadm and Kubernetes would object to."""
 
 import shlex
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kubeon import quick_yaml
 from kubeon.bundle.install import WAITING
 from kubeon.phases.upgrade_control_plane import UPGRADED
-from kubeon.spec.versions import Version, refuses_cgroup_v1
+from kubeon.spec.versions import Version, kubeadm_api, kubelet_client_group, lists_flags, refuses_cgroup_v1
 from tests.fakes.restore import ExitError
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ class Upgrading:
 
     machine: "Machine"
     root: str
+    stdin: Iterable[bytes]
 
     if TYPE_CHECKING:
 
@@ -56,18 +59,49 @@ class Upgrading:
         mine = Version.parse(machine.versions[KUBEADM])
         assert "--certificate-renewal=false" in words
         ignored = dict(word.partition("=")[::2] for word in words).get("--ignore-preflight-errors", "").lower()
-        if machine.cgroup_v1 and refuses_cgroup_v1(mine) and "systemverification" not in ignored.split(","):
+        if (
+            machine.cgroup.startswith("tmpfs")
+            and refuses_cgroup_v1(mine)
+            and "systemverification" not in ignored.split(",")
+        ):
             raise ExitError("[ERROR SystemVerification]: cgroups v1 support is deprecated")
+        self.read_configuration(api.cluster_configuration or {})
         if words[2] == "apply":
             assert Version.parse(words[3]) == mine, "kubeadm and the version it is told"
             ill = [name for name in api.versions if not _is_ready(api.nodes[name])]
             assert not ill, f"there are NotReady control-planes in the cluster: {ill}"
             api.configured = words[3]
+            self.let_api_servers_in(mine)
+            if api.cluster_configuration:
+                api.cluster_configuration = _converted(api.cluster_configuration, mine)
         assert Version.parse(api.configured) == mine, "kubeadm upgrade apply has not been"
         if machine.name in api.versions:
             api.versions[machine.name] = api.configured
         api.upgraded.append((words[2], machine.name))
         self.say("[upgrade] done")
+
+    def do_read_back(self, kubeadm: str) -> None:
+        """kubeadm reads what is to be stored; without a node's part it would look for that on the host."""
+        document, node = quick_yaml.load_all(b"".join(self.stdin))
+        version = Version.parse(self.machine.versions.get(KUBEADM, document["kubernetesVersion"]))
+        assert kubeadm == f"kubeadm config {'validate' if version.at_least(28) else 'images list'}"
+        assert node["localAPIEndpoint"]["advertiseAddress"] == self.machine.address
+        self.read_configuration(document)
+        self.machine.api.read_back.append(document)
+
+    def read_configuration(self, document: Mapping[str, Any]) -> None:
+        """In its own words."""
+        listed = lists_flags(str(document.get("apiVersion", "v1beta3")).rpartition("/")[2])
+        for name in ("apiServer", "controllerManager", "scheduler"):
+            args = (document.get(name) or {}).get("extraArgs")
+            if args is not None and isinstance(args, list) != listed:
+                kind = "object" if listed else "array"
+                raise ExitError(f"json: cannot unmarshal {kind} into Go struct field ControlPlaneComponent.{name}")
+
+    def let_api_servers_in(self, version: Version) -> None:
+        """Releases whose certificates have no group bind the user."""
+        if not kubelet_client_group(version):
+            self.machine.api.applied["ClusterRoleBinding/kubeadm:apiserver-kubelet-client"] = {}
 
     def do_upgraded(self, version: str) -> None:
         """kubeadm came to its end."""
@@ -108,3 +142,17 @@ class Upgrading:
 
 def _is_ready(node: dict[str, Any]) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in node["status"]["conditions"])
+
+
+def _converted(document: Mapping[str, Any], version: Version) -> dict[str, Any]:
+    """As kubeadm of a release writes it."""
+    api = kubeadm_api(version)
+    manager = document.get("controllerManager") or {}
+    if lists_flags(api) and isinstance(args := manager.get("extraArgs"), dict):
+        manager = manager | {"extraArgs": [{"name": name, "value": value} for name, value in args.items()]}
+    return {
+        **document,
+        "apiVersion": f"kubeadm.k8s.io/{api}",
+        "kubernetesVersion": str(version),
+        "controllerManager": manager,
+    }

@@ -25,11 +25,7 @@ def test_defaults_are_kubeadms() -> None:
     """What nobody wrote."""
     found = read()
 
-    assert (found.service_subnet, found.dns_domain, found.cgroup_driver) == (
-        "10.96.0.0/12",
-        "cluster.local",
-        "cgroupfs",
-    )
+    assert (found.service_subnet, found.dns_domain, found.cgroup_driver) == ("10.96.0.0/12", "cluster.local", "")
     assert (found.endpoint, found.sans, found.problems) == ("", (), ())
     assert found.nodes[0].address == "10.0.1.1"
     assert not found.nodes[0].control_plane
@@ -68,3 +64,38 @@ def test_what_is_no_configuration_is_a_problem(configuration: str) -> None:
 def test_the_kubelets_configmap_has_two_names() -> None:
     """With the minor release until 1.23."""
     assert kubelet_config_names("v1.20.2") == ("kubelet-config", "kubelet-config-1.20")
+
+
+# Of kubeadm 1.37, with three fields that a user has set.
+KUBELET = """\
+apiVersion: kubelet.config.k8s.io/v1beta1
+authentication: {anonymous: {enabled: false}, webhook: {cacheTTL: 0s, enabled: true}}
+authorization: {mode: Webhook, webhook: {cacheAuthorizedTTL: 0s}}
+cgroupDriver: systemd
+clusterDNS: [10.96.0.10]
+clusterDomain: cluster.local
+containerRuntimeEndpoint: ""
+cpuManagerReconcilePeriod: 0s
+crashLoopBackOff: {}
+evictionHard: {memory.available: 5%}
+failCgroupV1: false
+fileCheckFrequency: 0s
+healthzBindAddress: 127.0.0.1
+healthzPort: 10248
+imageMaximumGCAge: 0s
+kind: KubeletConfiguration
+logging: {flushFrequency: 0, options: {json: {infoBufferSize: "0"}, text: {infoBufferSize: "0"}}, verbosity: 0}
+maxPods: 200
+memorySwap: {}
+resolvConf: /run/systemd/resolve/resolv.conf
+rotateCertificates: true
+staticPodPath: /etc/kubernetes/manifests
+"""
+
+
+def test_what_a_user_told_the_kubelets_is_told_from_what_kubeadm_did() -> None:
+    """False is told, zero is not."""
+    found = read(KUBELET)
+
+    assert found.cgroup_driver == "systemd"
+    assert found.kubelet == {"evictionHard": {"memory.available": "5%"}, "failCgroupV1": False, "maxPods": 200}

@@ -94,9 +94,14 @@ def test_no_private_way_to_a_balancer_with_a_port_of_its_own(world: MakeWorld, s
     assert scripts.kubeadm_line("w1").startswith("kubeadm join ")
 
 
-def test_the_kubelet_of_a_joining_control_plane_goes_to_another_meanwhile(world: MakeWorld, scripts: Scripts) -> None:
+@pytest.mark.parametrize(
+    ("version", "server"), [("v1.32.1", "apiserver.cluster.local:6443"), ("v1.34.1", "10.0.0.2:6443")]
+)
+def test_the_kubelet_of_a_joining_control_plane_goes_to_another_meanwhile(
+    world: MakeWorld, scripts: Scripts, version: str, server: str
+) -> None:
     """There before kubeadm, back after it; after a failure the next run's certificates end it. Workers need none."""
-    here = world(control_planes=2, workers=1)
+    here = world(version=version, control_planes=2, workers=1)
     here["cp2"].fails["kubeadm"] = "no"
     with pytest.raises(KubeonError):
         here.create()
@@ -106,9 +111,10 @@ def test_the_kubelet_of_a_joining_control_plane_goes_to_another_meanwhile(world:
 
     join = scripts.join("cp2")
     assert "server: https://10.0.0.1:6443" in meanwhile
-    assert "server: https://apiserver.cluster.local:6443" in here["cp2"].files[KUBELET_CONF][0]
+    assert f"server: https://{server}" in here["cp2"].files[KUBELET_CONF][0]
+    assert "server: https://apiserver.cluster.local:6443" in here["w1"].files[KUBELET_CONF][0]
     assert join.index("\ntoward 10.0.0.1:6443\n") < join.index("kubeadm join")
-    back = join.index("\ntoward apiserver.cluster.local:6443\nsystemctl restart kubelet\n")
+    back = join.index(f"\ntoward {server}\nsystemctl restart kubelet\n")
     assert join.index("kubeadm join") < back
     assert "toward" not in "".join(script for name, script in scripts.sent if name == "w1")
 

@@ -21,5 +21,6 @@ def a_request(version: str = "v1.34.1", **fields: Any) -> LeafRequest:
         "validity": CENTURY,
         "service_subnet": IPv4Network("10.96.0.0/12"),
         "dns_domain": "cluster.local",
+        "control_plane": True,
     }
     return LeafRequest(**{**values, **fields})

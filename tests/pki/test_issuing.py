@@ -1,5 +1,6 @@
 """Certificates of nodes: as kubeadm makes them, and made anew only when there is a reason."""
 
+import itertools
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from tests.pki.factories import CENTURY, NOW, a_request
 
 PKI = "/etc/kubernetes/pki"
 CONF = "/etc/kubernetes"
+KUBELET_ACCESS = f"{PKI}/apiserver-kubelet-client.crt"
 
 
 def info(files: dict[str, bytes], path: str) -> CertificateInfo:
@@ -286,6 +288,46 @@ def test_an_upgrade_keeps_stronger_certificates(authorities: Authorities) -> Non
     assert not control_plane_files(authorities, a_request("v1.29.0"), NOW, existing).files
 
 
+@pytest.mark.parametrize(
+    ("version", "group"),
+    [
+        ("v1.28.9", ("system:masters",)),
+        ("v1.32.13", ("kubeadm:cluster-admins",)),
+        ("v1.33.11", ("kubeadm:cluster-admins",)),
+        ("v1.33.12", ()),
+        ("v1.34.7", ("kubeadm:cluster-admins",)),
+        ("v1.34.8", ()),
+        ("v1.35.4", ("kubeadm:cluster-admins",)),
+        ("v1.35.5", ()),
+        ("v1.36.0", ("kubeadm:cluster-admins",)),
+        ("v1.36.1", ()),
+        ("v1.37.0", ()),
+        ("v1.38.0", ()),
+    ],
+)
+def test_api_servers_come_to_kubelets_with_what_the_release_gives_them(
+    authorities: Authorities, version: str, group: tuple[str, ...]
+) -> None:
+    """Of current releases no group at all: a binding names the user."""
+    files = control_plane_files(authorities, a_request(version), NOW, {}).files
+
+    assert info(files, KUBELET_ACCESS).organizations == group
+
+
+@pytest.mark.parametrize(("old", "new"), list(itertools.permutations(("v1.28.9", "v1.36.0", "v1.37.2"), 2)))
+def test_another_releases_way_to_kubelets_is_fit_and_never_gets_more_rights(
+    authorities: Authorities, old: str, new: str
+) -> None:
+    """It is left as it is; when it is asked for, one that did without a group gets none."""
+    existing = control_plane_files(authorities, a_request(old), NOW, {}).files
+    assert KUBELET_ACCESS not in control_plane_files(authorities, a_request(new), NOW, existing).reasons
+
+    files = control_plane_files(authorities, a_request(new), NOW, existing, renew=[KUBELET_ACCESS]).files
+
+    wanted = a_request(old if old == "v1.37.2" else new)
+    assert info(files, KUBELET_ACCESS).organizations == control_plane_leaves(wanted)[1].subject.organizations
+
+
 def test_renewing_by_name(authorities: Authorities) -> None:
     """`kubeon certs renew` makes fit certificates anew."""
     existing = control_plane_files(authorities, a_request(), NOW, {}).files
@@ -316,6 +358,33 @@ def test_kubelet_conf_points_to_the_link(authorities: Authorities) -> None:
     assert kubeconfig.certificate_path == KUBELET_CLIENT_LINK
     assert kubeconfig.user == certificate.common_name == "system:node:cp1"
     assert certificate.organizations == ("system:nodes",)
+
+
+def test_a_control_planes_kubelet_goes_to_the_api_server_beside_it_since_1_33(authorities: Authorities) -> None:
+    """Before, and on workers, to the endpoint."""
+    local, endpoint = "https://10.0.0.11:6443", "https://apiserver.cluster.local:6443"
+    for request, server in (
+        (a_request("v1.32.13"), endpoint),
+        (a_request("v1.33.0"), local),
+        (a_request("v1.33.0", control_plane=False), endpoint),
+    ):
+        assert parse(kubelet_client(authorities, request, NOW, {}).files[KUBELET_CONF]).server == server
+
+
+@pytest.mark.parametrize(("old", "new"), [("v1.32.13", "v1.33.0"), ("v1.33.0", "v1.32.13")])
+def test_either_way_of_a_control_planes_kubelet_is_fit_and_stays(authorities: Authorities, old: str, new: str) -> None:
+    """Also when the file is written anew for another reason; only another server is not."""
+    files = kubelet_client(authorities, a_request(old), NOW, {}).files
+    existing = {KUBELET_CONF: files[KUBELET_CONF], KUBELET_CLIENT_LINK: files[KUBELET_CLIENT_PEM]}
+    assert not kubelet_client(authorities, a_request(new), NOW, existing).files
+
+    rotated = kubelet_client(new_authorities(CENTURY, NOW), a_request(new), NOW, existing).files
+    assert parse(rotated[KUBELET_CONF]).server == parse(files[KUBELET_CONF]).server
+
+    worker = a_request(new, control_plane=False)
+    assert (KUBELET_CONF in kubelet_client(authorities, worker, NOW, existing).files) == (old == "v1.33.0")
+    detour = {**existing, KUBELET_CONF: files[KUBELET_CONF].replace(b"10.0.0.11", b"10.0.0.12")}
+    assert (KUBELET_CONF in kubelet_client(authorities, a_request(new), NOW, detour).files) == (old == "v1.33.0")
 
 
 def test_a_rotated_kubelet_certificate_is_kept(authorities: Authorities) -> None:

@@ -158,3 +158,15 @@ def test_how_full_a_disk_is_stands_in_the_finding() -> None:
 
     assert found.what.startswith("9 % of the bytes below /var/lib/kubelet are free, and the kubelet would report")
     assert "nodefs.available: 10% now" in found.hint
+
+
+def test_a_member_is_not_refused_for_what_its_cluster_runs_on() -> None:
+    """Whatever the description says; a host that only has its certificates is no member yet."""
+    spec = a_spec(version="v1.37.2")
+    old: dict[str, Any] = {"cgroup_version": 1, "cgroup_controllers": frozenset({"memory"}), "kernel": "4.18.0-553.el8"}
+
+    member = findings(spec, some_facts(**old, **MEMBER))
+    half = findings(spec, some_facts(**old, **{**MEMBER, "kubelet_config": False}))
+
+    assert "SystemVerification" not in [one.check for one in member]
+    assert "error SystemVerification n1" in told(half)
