@@ -91,9 +91,8 @@ def test(_: Context, quick: bool = False) -> None:
 )
 def soak(_: Context, release: str = "", only: str = "") -> None:
     """All tests on the lab, those that the check leaves out too: hours."""
-    chosen = {"KUBEON_LAB_RELEASE": release} if release else {}
-    python("tests.lab.material", **chosen)
-    on_the_lab("", *(("-k", only) if only else ()), **chosen)
+    python("tests.lab.material", *([release] if release else []))
+    on_the_lab("", *(("-k", only) if only else ()), **({"KUBEON_LAB_RELEASE": release} if release else {}))
 
 
 def on_the_lab(narrowed: str, *words: str, **environment: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.driver import OLDER, Kubeon
+from tests.cluster.driver import OLDER, VERSION, Kubeon
 from tests.cluster.living import Keeper, Living
 from tests.cluster.prepared import snapshot
 from tests.lab import hosts, machine, mirror, network
@@ -22,7 +22,7 @@ def lab() -> None:
         pytest.skip("the lab needs root")
     with machine.lock():  # several processes of pytest begin with this
         network.up()
-    mirror.prepare()
+    mirror.prepare((VERSION,))
     mirror.start()
 
 

@@ -1,4 +1,4 @@
-"""python -m tests.lab.material: make all that the lab's tests need, before pytest and with its progress in sight."""
+"""python -m tests.lab.material [RELEASE]...: make what the lab's tests need, with its progress in sight."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from tests.lab import base, machine, mirror, network
 from tests.lab.command import LabError
 
 
-def main() -> int:
+def main(*releases: str) -> int:
     """Network, base images, mirror: built once, kept in the cache."""
     began = time.monotonic()
 
@@ -21,7 +21,7 @@ def main() -> int:
             for name in base.BASES:
                 log(f"base image {name}")
                 base.ensure(name)
-        mirror.prepare((*mirror.RELEASES, mirror.BEFORE), log=log)
+        mirror.prepare(releases or (*mirror.RELEASES, mirror.BEFORE), log=log)
         mirror.start(log=log)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
@@ -31,4 +31,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))
