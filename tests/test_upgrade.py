@@ -93,7 +93,7 @@ def test_api_servers_first_then_kubelets_then_it_is_all_as_described(world: Make
 def test_a_release_that_can_remember_lifetimes_is_told_them(world: MakeWorld) -> None:
     """kubeadm has fields for them since v1beta4: without, what it issues itself one day would live a year."""
     here = running(world, control_planes=1, workers=0, version="v1.30.5", certificates={"validity": "50y"})
-    here.api.cluster_configuration = {"controllerManager": {"extraArgs": []}}
+    here.api.cluster_configuration = {"controllerManager": {"extraArgs": {}}}
 
     here.upgrade("v1.31.4")
 

@@ -34,7 +34,7 @@ class Rho:
 
     kubeon: Kubeon
     hosts: list[LabHost]
-    random: random.Random = field(default_factory=lambda: random.Random(SEED))
+    dice: random.Random = field(default_factory=lambda: random.Random(SEED))
     name: str = "rho"
 
     def survives(self, longest: float, *words: str, kills: int = KILLS) -> None:
@@ -42,7 +42,7 @@ class Rho:
         drawn = []
         for _ in range(kills):
             process = self.kubeon.start(*words)
-            seconds = self.random.uniform(0.5, longest)
+            seconds = self.dice.uniform(0.5, longest)
             try:
                 process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:

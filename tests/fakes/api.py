@@ -299,7 +299,7 @@ class FakeApi:
         control_planes = [each for each in self.machines.values() if each.is_control_plane]
         cluster_ips = {
             each["spec"]["clusterIP"]: each["metadata"]["name"]
-            for each in self.applied.values()
+            for each in list(self.applied.values())  # others apply meanwhile
             if each.get("kind") == "Service"
         }
         if host == "127.0.0.1":

@@ -113,9 +113,10 @@ def test_the_kubelet_of_a_joining_control_plane_goes_to_another_meanwhile(
     assert "server: https://10.0.0.1:6443" in meanwhile
     assert f"server: https://{server}" in here["cp2"].files[KUBELET_CONF][0]
     assert "server: https://apiserver.cluster.local:6443" in here["w1"].files[KUBELET_CONF][0]
-    assert join.index("\ntoward 10.0.0.1:6443\n") < join.index("kubeadm join")
+    kubeadm = join.index("kubeadm join --config")
+    assert join.index("\ntoward 10.0.0.1:6443\n") < kubeadm
     back = join.index(f"\ntoward {server}\nsystemctl restart kubelet\n")
-    assert join.index("kubeadm join") < back
+    assert kubeadm < back
     assert "toward" not in "".join(script for name, script in scripts.sent if name == "w1")
 
 

@@ -69,7 +69,7 @@ SANS = ("api.example.org", "*.wild.example.org", "192.0.2.7")
 @pytest.mark.parametrize("name", [*HOSTILE, "w1", "w1.example.org", "kubernetes.example.org", "10.0.0.12"])
 def test_no_certificate_of_a_worker_is_good_for_a_name_of_the_api(authorities: Authorities, name: str) -> None:
     """Asked as clients ask: is it valid for this name? No worker's is, whatever the worker is called."""
-    request = a_request(node_name=name, address="10.0.0.12", sans=SANS)
+    request = a_request(node_name=name, address="10.0.0.12", sans=SANS, control_plane=False)
     api = [*api_names(a_request(sans=SANS)), "any.wild.example.org", "10.0.0.99"]
     try:
         issued = kubelet_serving(authorities, request, NOW, {}) | kubelet_client(authorities, request, NOW, {})
@@ -94,7 +94,7 @@ def test_no_certificate_of_a_worker_is_good_for_a_name_of_the_api(authorities: A
 @pytest.mark.parametrize("sans", [("10.0.0.12",), ("10.0.0.12", "w1.example.org")])
 def test_no_worker_has_an_address_of_the_api(authorities: Authorities, sans: tuple[str, ...]) -> None:
     """That of a load balancer, for instance. A control plane may: it is the API."""
-    request = a_request(node_name="w1", address="10.0.0.12", sans=sans)
+    request = a_request(node_name="w1", address="10.0.0.12", sans=sans, control_plane=False)
 
     with pytest.raises(OperationError, match=r"w1 at 10\.0\.0\.12"):
         kubelet_serving(authorities, request, NOW, {})
