@@ -21,7 +21,9 @@ from tests.measured import measured
 
 pytestmark = pytest.mark.lab
 
-RESTARTS = 12  # of thousands: requests that were on their way when an API server or its haproxy's choice of one ended
+# Of requests to the API: those that were with an API server, or on their way to one, when its etcd or it itself ended
+# (kubeadm restarts both, one after the other). haproxy notices within 5 s; 41 of 8102 on a busy machine.
+FEW = 0.01
 # As PID 1 httpd takes no notice of SIGTERM: a pod that leaves answers until its last second.
 _WEB = f"""
 apiVersion: apps/v1
@@ -237,4 +239,4 @@ def nobody_missed(asked: Asked) -> None:
     """The Deployment; of the API as few as were on their way to a server that ended."""
     assert all(report.new.done > 100 for report in (*asked.service, *asked.api))
     assert [report.new.failed for report in asked.service] == [[] for _ in asked.service]
-    assert all(len(report.new.failed) <= RESTARTS for report in asked.api)
+    assert all(len(report.new.failed) < report.new.sent * FEW for report in asked.api)

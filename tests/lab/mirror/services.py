@@ -81,8 +81,9 @@ def registry(address: str, port: int, log: Log = print, name: str = "registry") 
 
 def start(service: Service, log: Log = print) -> None:
     """Start a service unless just this one runs already, and wait until it answers."""
-    described = {"address": service.address, "port": service.port, "version": service.version}
-    described |= {"command": list(service.command)}
+    described: dict[str, Any] = {"address": service.address, "port": service.port, "version": service.version}
+    if not service.version:  # where it says what it is, another clone's is the same, which hosts may be using
+        described["command"] = list(service.command)
     state = running(service.name)
     if state and described.items() <= state.items():
         return
