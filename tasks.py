@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 PYTHON = sys.executable
 PURE = "not lab and not bench"
 QUICK = f"{PURE} and not slow"
-LAB = {"lab and not alone": 3, "lab and alone": 0}
+LAB = {"lab and not alone": 2, "lab and alone": 0}
 """What is run after each other, and how many modules of it at a time."""
 
 

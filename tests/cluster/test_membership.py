@@ -114,8 +114,8 @@ class Mu:
         for name in workers:
             text = hosts.ssh(self.machines[name], "cat /etc/kubernetes/local-haproxy/hosts").stdout
             assert sorted(line for line in text.splitlines() if not line.startswith("#")) == expected
-            node = hosts.ssh(self.machines[name], "kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node -o name")
-            assert f"node/{name}" in node.stdout
+            own = f"kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node {name} -o name"
+            assert hosts.ssh(self.machines[name], own).stdout == f"node/{name}\n"
 
 
 @pytest.fixture(scope="module")
