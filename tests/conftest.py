@@ -10,7 +10,7 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 from kubeon.pki.authorities import Authorities, new_authorities
 from kubeon.spec.versions import ca_validity
 from kubeon.waiting import SYSTEM_CLOCK
-from tests.cluster.living import rank, sharing
+from tests.cluster.living import LARGE, rank
 from tests.fakes.world import World
 from tests.measured import hand_over, summary
 from tests.pki.factories import CENTURY
@@ -20,14 +20,14 @@ MakeWorld = Callable[..., World]
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]
-    """What --dist loadfile is for the lab: a process takes a module, with those that share its cluster.
+    """What --dist loadfile is for the lab: a process takes a module; one of them takes all large ones.
 
     xdist's own groups (loadgroup) do nothing with pytest 9.2: it changes node IDs where pytest does not look any more.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
-        return sharing(Path(file).stem) or file
+        return "large" if Path(file).stem in LARGE else file
 
     def _reschedule(self, node: Any) -> None:
         """The next module when one test is left, not two as xdist has it: of a long module they may take minutes."""
