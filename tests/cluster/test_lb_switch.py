@@ -19,7 +19,7 @@ from tests.lab import hosts
 from tests.lab.hosts import LabHost
 from tests.measured import measured
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.soak]  # of the check again once it was seen on v1.37.2
 
 API, BALANCER = "apiserver.cluster.local", "10.77.9.40"
 LEADS_TO = {"haproxy": "127.0.0.1", "updater": "10.96.0.2", "external": BALANCER}

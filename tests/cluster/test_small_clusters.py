@@ -21,7 +21,7 @@ from tests.lab import hosts
 from tests.lab.hosts import LabHost, Snapshot
 from tests.measured import measured
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.soak]  # of the check again once it was seen on v1.37.2
 
 PLACE = "10.77.2.140:8443"
 
