@@ -4,6 +4,8 @@ A control plane talks to itself. On a worker the API's name leads to 127.0.0.1, 
 and which of them live. Their list is a file that the pod follows, so that the pod stays when members change.
 """
 
+import hashlib
+
 from kubeon import assets
 from kubeon.hosts.files import File
 from kubeon.lb.base import API_PORT, Endpoint, Plain, without_address
@@ -59,15 +61,7 @@ class Haproxy(Plain):
         """The list, and after it the pod that reads it."""
         if node.role is Role.CONTROL_PLANE:
             return ()
-        values = {
-            "image": image().reference,
-            "uid": UID,
-            "port": API_PORT,
-            "health_port": HEALTH_PORT,
-            "folder": FOLDER,
-            "hosts": HOSTS,
-        }
-        return (*self.lists(spec, node), File(POD, render("kubeon.lb", "local-haproxy.yaml.j2", values)))
+        return (*self.lists(spec, node), File(POD, _pod(node)))
 
     def lists(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
         """The list alone: the pod of a member names the image that it has."""
@@ -98,6 +92,25 @@ def image() -> ImageArtifact:
         packages=("haproxy", "busybox-static"),
     )
     return ImageArtifact(f"localhost/local-haproxy:{recipe.key}", (Role.WORKER,), recipe)
+
+
+def _pod(node: NodeSpec) -> str:
+    """The static pod, with a UID of its own that changes when the rest does.
+
+    Without one the kubelet makes it: a hash over its own Go types, another one in each minor release (`applyDefaults`
+    in pkg/kubelet/config/common.go). A new kubelet would end the pod, and nobody would listen on the node for seconds.
+    """
+    values = {
+        "image": image().reference,
+        "user": UID,
+        "port": API_PORT,
+        "health_port": HEALTH_PORT,
+        "folder": FOLDER,
+        "hosts": HOSTS,
+    }
+    rest = render("kubeon.lb", "local-haproxy.yaml.j2", values | {"uid": ""})
+    uid = hashlib.sha256(f"{node.address}\n{rest}".encode()).hexdigest()[:32]
+    return render("kubeon.lb", "local-haproxy.yaml.j2", values | {"uid": uid})
 
 
 def _servers(spec: ClusterSpec) -> list[str]:

@@ -4,11 +4,12 @@ Each leaves it as it was: three control planes, two workers, the same mode. One 
 next.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kubeon.state.home import Home
-from tests.cluster.driver import VERSION, Kubeon, nodes, sources
+from tests.cluster.driver import VERSION, Kubeon, kubectl, nodes, sources
 from tests.lab import hosts
 from tests.lab.hosts import LabHost, Snapshot
 
@@ -44,6 +45,15 @@ class Living:
     def hosts(self) -> list[LabHost]:
         """All members."""
         return [*self.control_planes, *self.workers]
+
+    def local_haproxies(self) -> dict[str, tuple[str, int]]:
+        """The container of each worker's, and how often it was restarted."""
+        found = {}
+        for worker in self.workers:
+            asked = f"get pod local-haproxy-{worker.name} --namespace kube-system -o json"
+            (status,) = json.loads(kubectl(self.control_planes[-1], asked))["status"]["containerStatuses"]
+            found[worker.name] = (str(status["containerID"]), int(status["restartCount"]))
+        return found
 
     def is_whole(self, mode: str) -> bool:
         """As the next module expects it."""

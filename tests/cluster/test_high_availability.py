@@ -59,7 +59,7 @@ def test_a_control_plane_without_power(ha: Living) -> None:
 
 def test_a_new_control_plane(ha: Living) -> None:
     """While it joins, and while every worker learns of it, no request fails."""
-    before, new = pods(ha), ha.bare.pop()
+    before, new = ha.local_haproxies(), ha.bare.pop()
     with asked(ha) as end:
         began = time.monotonic()
         ha.kubeon.ok("add", ha.name, "-m", f"{new.name}={new.address}", "--yes")
@@ -70,7 +70,7 @@ def test_a_new_control_plane(ha: Living) -> None:
 
     nothing_failed(reports, began)
     assert all(set(haproxy_servers(worker)) == set(servers(ha)) for worker in ha.workers)
-    assert pods(ha) == before
+    assert ha.local_haproxies() == before
 
 
 @pytest.mark.soak  # of the check again, the leader, once it was seen on v1.37.2
@@ -80,7 +80,7 @@ def test_a_control_plane_that_leaves(ha: Living, leads: bool) -> None:
 
     Where it leads etcd, etcd itself fails the reads that wait just when the lead is handed over: nothing else.
     """
-    before = pods(ha)
+    before = ha.local_haproxies()
     leader = etcd_leader(ha)
     leaving = leader if leads else next(host for host in ha.control_planes[::-1] if host is not leader)
     with asked(ha) as end:
@@ -95,7 +95,7 @@ def test_a_control_plane_that_leaves(ha: Living, leads: bool) -> None:
 
     nothing_failed(reports, began, handed_over=leads)
     assert all(set(haproxy_servers(worker)) == set(servers(ha)) for worker in ha.workers)
-    assert pods(ha) == before
+    assert ha.local_haproxies() == before
 
 
 @pytest.mark.soak
@@ -147,16 +147,6 @@ def nothing_failed(reports: list[Report], began: float, *, handed_over: bool = F
 def servers(ha: Living) -> list[str]:
     """What a list has to hold."""
     return [f"{host.address}:6443" for host in ha.control_planes]
-
-
-def pods(ha: Living) -> dict[str, tuple[str, int]]:
-    """The container of each local-haproxy, and how often it was restarted."""
-    found = {}
-    for worker in ha.workers:
-        pod = json.loads(kubectl(ha.control_planes[-1], f"get pod local-haproxy-{worker.name} -n kube-system -o json"))
-        (status,) = pod["status"]["containerStatuses"]
-        found[worker.name] = (str(status["containerID"]), int(status["restartCount"]))
-    return found
 
 
 def haproxies(worker: LabHost) -> int:

@@ -163,6 +163,12 @@ def cluster(older: Living) -> Upgraded:
 
 
 @pytest.fixture(scope="module")
+def haproxies(cluster: Upgraded) -> dict[str, tuple[str, int]]:
+    """As they were before."""
+    return cluster.local_haproxies()
+
+
+@pytest.fixture(scope="module")
 def certificates(cluster: Upgraded) -> dict[str, str]:
     """As they were before."""
     return cluster.certificates()
@@ -186,7 +192,7 @@ def test_a_budget_that_can_never_be_met_is_told_before_anything_is_touched(clust
     kubectl(cluster.first, "delete deployment/only pdb/only")
 
 
-@pytest.mark.usefixtures("certificates")
+@pytest.mark.usefixtures("certificates", "haproxies")
 def test_killed_inside_kubeadm_and_while_a_worker_is_drained(cluster: Upgraded) -> None:
     """SIGKILL, twice; nobody misses the Deployment meanwhile."""
     with cluster.asked() as asked:
@@ -211,14 +217,17 @@ def test_nothing_else_is_begun(cluster: Upgraded) -> None:
     assert f"kubeon upgrade {cluster.name} {VERSION} goes on with it" in refused.text
 
 
-def test_the_same_command_ends_it(cluster: Upgraded, certificates: dict[str, str]) -> None:
-    """Everything has the new version, etcd and its data too; certificates are what they were."""
+def test_the_same_command_ends_it(
+    cluster: Upgraded, certificates: dict[str, str], haproxies: dict[str, tuple[str, int]]
+) -> None:
+    """Everything has the new version, etcd and its data too; certificates, and what workers reach the API by, stay."""
     with cluster.asked() as asked:
         began = time.monotonic()
         outcome = cluster.kubeon.ok(*cluster.upgrade(), timeout=1200)
         measured(f"the upgrade that went on: {time.monotonic() - began:.0f} s")
 
     nobody_missed(asked)
+    assert cluster.local_haproxies() == haproxies
     assert f"has {VERSION}" in outcome.stdout
     cluster.check()
     assert cluster.certificates() == certificates

@@ -1,5 +1,6 @@
 """The mode `haproxy`: a pod that stays, a list that changes, and a question to it."""
 
+import pytest
 import yaml
 
 from kubeon.cri.containerd import Containerd
@@ -20,7 +21,8 @@ def test_files_of_a_worker() -> None:
 
     assert list(files) == [HOSTS, POD]  # the pod wants to find its list
     assert_golden(files[HOSTS], "lb/hosts")
-    assert_golden(files[POD].replace(image().reference, "IMAGE"), "lb/local-haproxy.yaml")
+    uid = yaml.safe_load(files[POD])["metadata"]["uid"]
+    assert_golden(files[POD].replace(image().reference, "IMAGE").replace(uid, "UID"), "lb/local-haproxy.yaml")
     assert_golden(HAPROXY.check(SPEC, SPEC.workers[0]), "lb/check.sh")
 
 
@@ -45,6 +47,26 @@ def test_another_list_is_the_same_pod() -> None:
 
     assert before[POD] == after[POD]
     assert before[HOSTS] != after[HOSTS]
+
+
+def test_the_pod_is_known_by_a_uid_of_its_own() -> None:
+    """Whatever release the kubelet is of: as long as nothing changes it is the same pod; each node has its own."""
+    first, second = ({f.path: f.content for f in HAPROXY.files(SPEC, worker)}[POD] for worker in SPEC.workers)
+    uids = [yaml.safe_load(pod)["metadata"]["uid"] for pod in (first, second)]
+
+    assert uids[0] != uids[1]
+    assert first.replace(uids[0], uids[1]) == second
+    newer = a_spec("v1.37.2", control_planes=3, workers=2, load_balancer={"mode": "haproxy"})
+    assert {f.path: f.content for f in HAPROXY.files(newer, newer.workers[0])}[POD] == first
+
+
+def test_another_image_is_another_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kubelet ends the one that runs."""
+    before = {f.path: f.content for f in HAPROXY.files(SPEC, SPEC.workers[0])}[POD]
+    monkeypatch.setattr("kubeon.lb.haproxy.BASE", "docker.io/library/haproxy:newer")
+    after = {f.path: f.content for f in HAPROXY.files(SPEC, SPEC.workers[0])}[POD]
+
+    assert yaml.safe_load(before)["metadata"]["uid"] != yaml.safe_load(after)["metadata"]["uid"]
 
 
 def test_the_pod_fits_the_image() -> None:
