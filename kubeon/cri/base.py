@@ -83,7 +83,10 @@ class Cri(Protocol):
         ...
 
     def running_script(self) -> str:
-        """A shell function: `running NAME` prints the containers of this name, of static pods, that run."""
+        """A shell function: `running NAME` prints the containers of this name, of static pods, that run.
+
+        It fails where that is not known.
+        """
         ...
 
     def stop_script(self, container: str, *, at_once: bool = False) -> str:

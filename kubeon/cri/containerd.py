@@ -22,12 +22,17 @@ UNIT = "/etc/systemd/system/containerd.service"
 CTR = "ctr -n k8s.io"  # on an adopted node it is where a package put it; PATH is that of transport/script.py
 PIN_LABEL = "io.cri-containerd.pinned=pinned"
 _OLDEST = (1, 6, 0)
-# Of a container that was restarted the runtime keeps the dead ones for a while.
+_BUNDLES = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"  # a folder for each task, until it is deleted
+# Of a container that was restarted the runtime keeps the dead ones for a while. It fails where containerd does not say:
+# silence would be taken for an end.
 _RUNNING = f"""\
 running() {{
-    tasks=$({CTR} tasks ls | awk '$3 == "RUNNING" {{ print $1 }}')
-    for id in $({CTR} containers ls -q "labels.\\"io.kubernetes.container.name\\"==$1"); do
-        printf '%s\\n' "$tasks" | grep -xF "$id"
+    tasks=$({CTR} tasks ls) && ids=$({CTR} containers ls -q "labels.\\"io.kubernetes.container.name\\"==$1") || return
+    for id in $ids; do
+        status=$(printf '%s\\n' "$tasks" | awk -v id="$id" '$1 == id {{ print $3 }}')
+        # the list lacks those whose shim is too slow (addTasks in containerd's plugins/services/tasks/local.go)
+        if [ -z "$status" ] && [ -d "{_BUNDLES}/$id" ]; then status=UNKNOWN; fi
+        case $status in RUNNING | UNKNOWN) printf '%s\\n' "$id" ;; esac
     done
 }}
 """
@@ -148,7 +153,7 @@ class Containerd:
     def inside_script(self, container: str, words: Sequence[str]) -> str:
         """Not by crictl: ctr comes with the runtime, and asks neither the kubelet nor the API."""
         return (
-            f"{_RUNNING}id=$(running {container} | head -n 1)\n"
+            f"{_RUNNING}ids=$(running {container}) || exit\nid=${{ids%%[[:space:]]*}}\n"
             f'[ -n "$id" ] || {{ echo "no container {container} runs on this host" >&2; exit 1; }}\n'
             f'{CTR} tasks exec --exec-id "kubeon-$$-$(date +%N)" "$id" {shlex.join(words)}\n'
         )
@@ -164,7 +169,7 @@ class Containerd:
     def stop_script(self, container: str, *, at_once: bool = False) -> str:
         """A signal to its first process, as the kubelet itself sends it."""
         kill = f"{CTR} tasks kill --signal {'SIGKILL' if at_once else 'SIGTERM'}"
-        return f'{_RUNNING}for id in $(running {container}); do {kill} "$id"; done\n'
+        return f'{_RUNNING}ids=$(running {container}) || exit\nfor id in $ids; do {kill} "$id"; done\n'
 
     def remains(self) -> Remains:
         """Shims outlive the unit on purpose (KillMode=process), so they are named."""

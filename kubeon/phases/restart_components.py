@@ -23,6 +23,7 @@ HEALTH_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 MANAGERS = tuple(HEALTH_PORTS)
 COMPONENTS = (KUBELET, ETCD, API_SERVER, *MANAGERS)  # in the order in which they are restarted
 ENDS_WITHIN = SHUTDOWN_DELAY + 5  # seconds for an API server to end what it has begun, watches aside
+ANSWERS_WITHIN = 30  # seconds for a container runtime that is busy
 GONE_WITHIN = 30  # seconds for anything to end that was asked to
 STARTS_WITHIN = 240  # seconds; the kubelet lets one that failed before wait for its turn
 SETTLED = 5  # seconds that others have to answer without a break: load balancers ask every two
@@ -220,8 +221,15 @@ def _bearing(ctx: Cluster, host: Host) -> list[Member]:
 
 
 def _running(ctx: Cluster, host: Host, component: str) -> frozenset[str]:
-    script = f"{ctx.cri.running_script()}running {component} || true\n"
-    return frozenset(host.ask(script, what=f"look for {component}", wait=False).split())
+    """IDs of its containers. Raises CommandError where a runtime that is busy does not come to say."""
+    script, deadline = f"{ctx.cri.running_script()}running {component}\n", SYSTEM_CLOCK.monotonic() + ANSWERS_WITHIN
+    while True:
+        try:
+            return frozenset(host.ask(script, what=f"look for {component}", wait=False).split())
+        except CommandError:
+            if SYSTEM_CLOCK.monotonic() > deadline:
+                raise
+            SYSTEM_CLOCK.sleep(1)
 
 
 def _end(ctx: Cluster, host: Host, component: str, running: frozenset[str], *, patience: float) -> None:

@@ -127,7 +127,7 @@ class Restoration:
         kill = self.cri.stop_script("kube-apiserver", at_once=True)
         return (
             f"{lines}{self.cri.running_script()}{self.cri.image_script(self.found[host.name].manifest.image, DATA)}"
-            f"stop_all() {{\n{stops}}}\nkill_api_server() {{\n{kill}}}\n"
+            f"stop_all() (\n{stops})\nkill_api_server() (\n{kill})\n"
             + resources.files("kubeon.phases").joinpath("restore_etcd.sh").read_text(encoding="utf-8")
         )
 

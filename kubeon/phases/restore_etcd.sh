@@ -10,7 +10,8 @@ fail() {
 }
 is_restored() { [ "$(cat "$work/attempt" 2>/dev/null)" = "$attempt" ]; }
 
-left() { for name in $components; do running "$name"; done; }
+# One that cannot be asked about is taken for running.
+left() { for name in $components; do running "$name" || say "$name"; done; }
 
 # The manifests move away, and the kubelet ends what they describe. Without a kubelet nobody starts it again either.
 park() {
@@ -23,7 +24,7 @@ park() {
     for attempts in $(seq 120); do
         [ -n "$(left)" ] || return 0
         # it would wait half a minute for the ends of its watches, and without etcd it can do nothing more for anybody
-        [ -n "$(running etcd)" ] || kill_api_server
+        if etcds=$(running etcd) && [ -z "$etcds" ]; then kill_api_server; fi
         if [ "$attempts" = 40 ]; then stop_all; fi
         sleep 1
     done

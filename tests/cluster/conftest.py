@@ -70,7 +70,7 @@ def module_kubeon(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Kube
 
 @pytest.fixture(scope="session")
 def keeper(lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[Keeper]:
-    """Of the clusters that modules hand on."""
+    """Of the cluster that modules hand on."""
 
     def machine() -> Kubeon:
         return control_machine(tmp_path_factory.mktemp("living"), store)
@@ -87,19 +87,19 @@ def keeper(lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path) -> 
 
 @pytest.fixture(scope="module")
 def ha(keeper: Keeper) -> Living:
-    """The one whose workers have a haproxy."""
+    """One whose workers have a haproxy."""
     return keeper.living("ha", "10.77.2", "haproxy")
 
 
 @pytest.fixture(scope="module")
 def older(keeper: Keeper) -> Living:
-    """One of the release before, that is left with the newest."""
+    """One of the release before."""
     return keeper.living("up", "10.77.6", "haproxy", OLDER)
 
 
 @pytest.fixture(scope="module")
 def ud(keeper: Keeper) -> Living:
-    """The one in mode updater."""
+    """One in mode updater."""
     return keeper.living("ud", "10.77.9", "updater")
 
 

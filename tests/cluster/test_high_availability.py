@@ -73,8 +73,9 @@ def test_a_new_control_plane(ha: Living) -> None:
     assert ha.local_haproxies() == before
 
 
-@pytest.mark.soak  # of the check again, the leader, once it was seen on v1.37.2
-@pytest.mark.parametrize("leads", [False, True], ids=["follower", "leader"])
+@pytest.mark.parametrize(
+    "leads", [pytest.param(False, id="follower", marks=pytest.mark.soak), pytest.param(True, id="leader")]
+)
 def test_a_control_plane_that_leaves(ha: Living, leads: bool) -> None:
     """The same while a living one is removed, in whose keeping some of the connections are.
 

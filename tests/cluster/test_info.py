@@ -15,7 +15,7 @@ from tests.cluster.living import Living
 from tests.lab import faults, hosts
 from tests.measured import measured
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]  # of the check again once it was seen on v1.37.2
+pytestmark = pytest.mark.lab
 
 _MANIFEST = "/etc/kubernetes/manifests/local-haproxy.yaml"
 _GONE = "for i in $(seq 120); do crictl ps -q --name haproxy | grep -q . || exit 0; sleep 0.5; done; exit 1"

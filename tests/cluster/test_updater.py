@@ -22,7 +22,7 @@ from tests.lab import faults, hosts
 from tests.lab.hosts import LabHost
 from tests.measured import measured
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]  # of the check again once it was seen on v1.37.2
+pytestmark = pytest.mark.lab
 
 API, CLUSTER_IP = "apiserver.cluster.local", "10.96.0.2"
 LEASE = 15  # seconds

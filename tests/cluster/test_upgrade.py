@@ -153,13 +153,14 @@ class Upgraded(Living):
 
 
 @pytest.fixture(scope="module")
-def cluster(older: Living) -> Upgraded:
-    """Its own: what would come after has another version."""
+def cluster(older: Living) -> Iterator[Upgraded]:
+    """Handed on with the newest release, and without what was on it."""
     mirror.prepare((OLDER, VERSION))
     found = Upgraded(**vars(older))
     found.serves()
     kubectl(found.first, "create secret generic precious --from-literal=text=kept")
-    return found
+    yield found
+    kubectl(found.first, "delete deployment/web pdb/web service/web secret/precious", check=False)
 
 
 @pytest.fixture(scope="module")

@@ -134,8 +134,11 @@ CTR = """#!/bin/sh
 # Containers of kubelet's pods, as ctr shows them: of etcd one that has ended and one that runs.
 echo "$*" >>"$CALLS"
 case $* in
-*"tasks ls") printf 'TASK PID STATUS\\nold 11 STOPPED\\nnow 12 RUNNING\\nnow2 13 RUNNING\\n' ;;
+*"tasks ls")
+    [ ! -e "$BUSY" ] || exit 1
+    printf 'TASK PID STATUS\\nold 11 STOPPED\\nnow 12 RUNNING\\nnow2 13 RUNNING\\n' ;;
 *"containers ls -q labels."*etcd-events*) ;;
+*"containers ls -q labels."*slow*) printf 'gone\\nslow\\n' ;;
 *'containers ls -q labels."io.kubernetes.container.name"==etcd') printf 'old\\nnow\\n' ;;
 *"tasks exec"*) echo "inside" ;;
 esac
@@ -146,7 +149,9 @@ def run_with_ctr(script: str, folder: Path) -> tuple[subprocess.CompletedProcess
     """The script with a ctr of the test's own, and what that was asked to do."""
     (folder / "ctr").write_text(CTR)
     (folder / "ctr").chmod(0o755)
-    environment = os.environ | {"CALLS": str(folder / "calls"), "PATH": f"{folder}:{os.environ['PATH']}"}
+    names = {"CALLS": str(folder / "calls"), "BUSY": str(folder / "busy")}
+    script = script.replace("/run/containerd/", f"{folder}/")
+    environment = os.environ | names | {"PATH": f"{folder}:{os.environ['PATH']}"}
     done = subprocess.run(["sh"], input=script, text=True, capture_output=True, check=False, env=environment)
     calls = (folder / "calls").read_text().splitlines()
     return done, [call for call in calls if " ls" not in call]
@@ -169,6 +174,25 @@ def test_a_container_that_does_not_run_is_an_error(tmp_path: Path) -> None:
     done, calls = run_with_ctr(CONTAINERD.inside_script("etcd-events", ["true"]), tmp_path)
 
     assert (done.returncode, done.stderr, calls) == (1, "no container etcd-events runs on this host\n", [])
+
+
+def test_what_runs(tmp_path: Path) -> None:
+    """A task that the list lacks, because its shim is slow, runs as long as it has its folder."""
+    (tmp_path / "io.containerd.runtime.v2.task/k8s.io/slow").mkdir(parents=True)
+
+    said = [run_with_ctr(f"{CONTAINERD.running_script()}running {name}\n", tmp_path)[0] for name in ("etcd", "slow")]
+
+    assert [(each.returncode, each.stdout) for each in said] == [(0, "now\n"), (0, "slow\n")]
+
+
+def test_a_runtime_that_does_not_say_is_an_error(tmp_path: Path) -> None:
+    """Never an end of what was asked about."""
+    (tmp_path / "busy").touch()
+    scripts = (f"{CONTAINERD.running_script()}running etcd\n", CONTAINERD.stop_script("etcd"))
+
+    assert [run_with_ctr(script, tmp_path)[0].returncode for script in scripts] == [1, 1]
+    done, calls = run_with_ctr(CONTAINERD.inside_script("etcd", ["true"]), tmp_path)
+    assert (done.returncode, calls, "no container" in done.stderr) == (1, [], False)
 
 
 def test_a_container_is_asked_to_end(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def _restore_library() -> str:
     stops = "".join(re.escape(_CRI.stop_script(name)) for name in restoration._COMPONENTS)
     variables = r"data=\S+\nwork=\S+\nparked=(?P<parked>\S+)\nold=(?P<old>\S+)\nattempt=(?P<attempt>\w+)\netcdutl=\S+\n"
     kill = re.escape(_CRI.stop_script("kube-apiserver", at_once=True))
-    stop_all = rf"stop_all\(\) \{{\n{stops}\}}\nkill_api_server\(\) \{{\n{kill}\}}\n"
+    stop_all = rf"stop_all\(\) \(\n{stops}\)\nkill_api_server\(\) \(\n{kill}\)\n"
     return (
         variables + re.escape(_CRI.running_script()) + image + stop_all + _library("kubeon.phases", "restore_etcd.sh")
     )
@@ -112,7 +112,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("unpin", re.escape(containerd.CTR) + rf" images label {_word('reference')} \S+= >/dev/null\n"),
     ("umask", r"umask (?P<umask>\d+)\n"),
     ("stamp", r"stamp=(?P<stamp>'[^']*'|\S+)\n"),
-    ("running", re.escape(_CRI.running_script()) + r"running (?P<container>\S+) \|\| true\n"),
+    ("running", re.escape(_CRI.running_script()) + r"running (?P<container>\S+)\n"),
     ("pod_cgroups", re.escape(survey._POD_CGROUPS)),
     ("owed", re.escape(restart_components.OWED_SCRIPT)),
     ("owe", r": >(?P<stamp>/run/kubeon-owed-\S+)\n"),
