@@ -16,7 +16,7 @@ from tests.cluster.prepared import BEFORE_KUBEADM, prepare
 from tests.lab import base, hosts
 from tests.lab.hosts import LabHost, Snapshot
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]  # of the check again once it was seen on v1.37.2
+pytestmark = pytest.mark.lab
 
 # Hosts that somebody else has prepared: no trace of kubeon, and programs in another folder.
 DISGUISE = r"""

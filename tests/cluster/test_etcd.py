@@ -16,7 +16,7 @@ from tests.lab import faults, hosts
 from tests.lab.hosts import LabHost, Snapshot
 from tests.measured import measured
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]  # of the check again once it was seen on v1.37.2
+pytestmark = pytest.mark.lab
 
 OBJECTS = """
 apiVersion: v1

@@ -16,7 +16,7 @@ from tests.cluster.driver import VERSION, Kubeon, Outcome, Run, kubectl, nodes, 
 from tests.lab import faults, hosts, machine
 from tests.lab.hosts import LabHost
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]  # of the check again once it was seen on v1.37.2
+pytestmark = pytest.mark.lab
 
 NOTICED = 75  # seconds; a host that is gone is noticed 30 s after the first packet that it does not answer
 WORKING = "[kubelet-start]"  # what kubeadm says when it has begun to change the host
