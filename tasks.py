@@ -111,6 +111,32 @@ def check(context: Context, quick: bool = False) -> None:
     test(context, quick=quick)
 
 
+@task(
+    help={
+        "focus": "only tests whose name has this regular expression in it",
+        "skip": "none of these",
+        "result": 'only those of which the table says so: passed, failed, "not run"',
+        "limit": "so many tests at most",
+        "parallel": "so many at a time",
+        "keep": "leave the cluster for the next run",
+    }
+)
+def conformance(
+    _: Context,
+    *,
+    focus: str = "",
+    skip: str = "",
+    result: str = "",
+    limit: int = 0,
+    parallel: int = 4,
+    keep: bool = False,
+) -> None:
+    """Upstream's conformance tests on a cluster of 3 + 2 that kubeon makes on the lab: hours."""
+    python("tests.lab.material")
+    words = flags(focus=focus, skip=skip, result=result, limit=limit or None, parallel=parallel)
+    python("tests.conformance", *words, *(["--keep"] if keep else []))
+
+
 @task
 def golden(_: Context) -> None:
     """Write the golden files and the README's table of cluster.yaml afresh; look at the diff afterwards."""
@@ -188,4 +214,6 @@ def demo_down(_: Context) -> None:
 
 lab = Collection("lab", up, down, off, status, ssh)
 demo = Collection("demo", create, demo_down)
-namespace = Collection(fmt, lint, types, layers, test, check, soak, golden, bench, images, releases, tried, lab, demo)
+namespace = Collection(
+    fmt, lint, types, layers, test, check, soak, conformance, golden, bench, images, releases, tried, lab, demo
+)

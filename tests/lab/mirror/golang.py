@@ -33,7 +33,8 @@ NEEDED = 12 << 30
 class Build:
     """One call of `go build`: modules that our go.mod requires, packages, and options.
 
-    `main`: the folder in `modules/` with a main package of our own; it is built, too.
+    `main`: the folder in `modules/` with a main package of our own; it is built, too. `tests`: packages of which it is
+    the tests that become a program, NAME.test, by a second call.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Build:
     stamps: Mapping[str, str] | None = None
     tags: Sequence[str] = ()
     static_c: bool = False
+    tests: Sequence[str] = ()
 
 
 def build(what: Build, to: Path, log: Log = print) -> None:
@@ -59,6 +61,8 @@ def build(what: Build, to: Path, log: Log = print) -> None:
     packages = [*what.packages, *(["."] if what.main else [])]
     to.mkdir(parents=True, exist_ok=True)
     go(["build", *options, *packages], work, log, what.name, CGO_ENABLED="1" if what.static_c else "0")
+    if what.tests:
+        go(["test", "-c", *options, *what.tests], work, log, what.name, CGO_ENABLED="0")
 
 
 def write_module(what: Build, work: Path) -> None:

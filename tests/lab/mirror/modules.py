@@ -4,7 +4,7 @@ A number in place of a recipe's text goes into the key of what is kept: a new co
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -47,34 +47,48 @@ def parts(row: Row, log: Log = print) -> Parts:
 
 
 def kubernetes(row: Row, log: Log = print) -> Path:
-    """The folder with PROGRAMS of a release.
+    """The folder with PROGRAMS of a release."""
+
+    def make(new: Path) -> None:
+        golang.check_space()
+        # one call for all: what they share is compiled once
+        packages = [f"{ROOT}/cmd/{name}" for name in PROGRAMS]
+        golang.build(of_kubernetes(row, "kubernetes", packages, log), new, log)
+
+    return folder(f"kubernetes-{row.release}", "modules-1", make=make, log=log)
+
+
+def of_kubernetes(
+    row: Row,
+    name: str,
+    packages: Sequence[str],
+    log: Log = print,
+    *,
+    tests: Sequence[str] = (),
+    samples: Collection[str] = (),
+) -> Build:
+    """How packages of k8s.io/kubernetes, and of those of its SAMPLES that are named, are built, and tests of it.
 
     k8s.io/kubernetes cannot be built by its own go.mod, which replaces its staging modules by folders that are not in
     it. Ours requires the same modules as v0.MINOR.PATCH.
     """
     version, staging = row.release, f"v0.{row.release.removeprefix('v1.')}"
-
-    def make(new: Path) -> None:
-        golang.check_space()
-        written = (golang.source(ROOT, version, log) / "go.mod").read_text()
-        names = re.findall(r"(?m)^\s*k8s\.io/(\S+) v0\.0\.0$", written)
-        needed = {f"k8s.io/{name}": row.staging.get(name, staging) for name in names if name not in SAMPLES}
-        language = re.findall(r"(?m)^go (\S+)$", written)[0]
-        # one call for all: what they share is compiled once
-        what = Build(
-            "kubernetes",
-            {ROOT: version, **needed},
-            [f"{ROOT}/cmd/{name}" for name in PROGRAMS],
-            language=language,
-            stamps=_stamps(version),
-            tags=row.tags,
-        )
-        golang.build(what, new, log)
-
-    return folder(f"kubernetes-{version}", "modules-1", make=make, log=log)
+    written = (golang.source(ROOT, version, log) / "go.mod").read_text()
+    names = set(re.findall(r"(?m)^\s*k8s\.io/(\S+) v0\.0\.0$", written)) - SAMPLES | set(samples)
+    needed = {f"k8s.io/{name}": row.staging.get(name, staging) for name in sorted(names)}
+    language = re.findall(r"(?m)^go (\S+)$", written)[0]
+    return Build(
+        name,
+        {ROOT: version, **needed},
+        packages,
+        language=language,
+        stamps=_stamps(version),
+        tags=row.tags,
+        tests=tests,
+    )
 
 
-SAMPLES = ("sample-apiserver", "sample-cli-plugin", "sample-controller")
+SAMPLES = {"sample-apiserver", "sample-cli-plugin", "sample-controller"}
 """Staging modules of which the programs have nothing, and the proxy hardly any version."""
 
 

@@ -43,7 +43,7 @@ def fetched(upstream_registry: str | None, log: Log = print) -> None:
 def _push(recipe: Recipe, log: Log, registry: Registry) -> list[str]:
     labels = {LABEL: f"Debian packages in place of {recipe.base}"}
     with tempfile.TemporaryDirectory() as store:
-        made = _image(base_image(recipe, "amd64", Store(Path(store)), recipe.base, labels))
+        made = as_image(base_image(recipe, "amd64", Store(Path(store)), recipe.base, labels))
     registry.push(recipe.base, made)
     log(f"  {recipe.base}: stand-in, {sum(map(len, made.blobs.values())) >> 20} MiB")
     return [recipe.base]
@@ -58,6 +58,7 @@ def _name(recipe: Recipe) -> str:
     return ImageName.parse(recipe.base).path.rpartition("/")[2]
 
 
-def _image(stored: StoredImage) -> Image:
+def as_image(stored: StoredImage) -> Image:
+    """As the lab's registry client takes it."""
     blobs = {f"sha256:{blob.sha256}": blob.path.read_bytes() for blob in stored.blobs}
     return Image(stored.manifest.path.read_bytes(), blobs, stored.media_type)
