@@ -34,8 +34,8 @@ OF_THE_RELEASE = ("Etcd", "Pause")
 
 _ARCHITECTURE = "amd64"
 _BUSYBOX = ("busybox-static",)
-_TOOLS = ("bash", "curl", "bind9-dnsutils", "bind9-libs", "netcat-openbsd", "iproute2", "iperf", "util-linux", "socat")
-_GLIBC = ("bash", "bind9-dnsutils", "bind9-libs", "libc-bin", "hostname")
+_DNS = ("bind9-dnsutils", "bind9-libs", "libc-bin")
+_TOOLS = ("bash", "curl", *_DNS, "netcat-openbsd", "iproute2", "iperf", "util-linux", "socat")
 
 # agnhost's user and its group are what a test of supplemental groups looks for
 _PASSWD = """\
@@ -102,6 +102,7 @@ def made(programs: Path, texts: Path) -> dict[str, Made]:
             **_ETC,
             "agnhost": program("agnhost"),
             "agnhost-2": Entry(link="agnhost"),
+            "usr/bin/sh": Entry(link="bash"),  # BusyBox's as Debian has it calls its own applets, whatever is on PATH
             "usr/bin/nc": Entry(link="nc.openbsd"),  # the alternative that Debian's script would choose
             "usr/local/bin/iperf": Entry(link="/usr/bin/iperf"),
             **{name: text(f"{CERTIFICATES}/{name}") for name in ("localhost.crt", "localhost.key")},
@@ -139,7 +140,11 @@ def made(programs: Path, texts: Path) -> dict[str, Made]:
         "NginxNew": nginx,
         "APIServer": Made(files={"sample-apiserver": program("sample-apiserver")}, entrypoint=("/sample-apiserver",)),
         "BusyBox": Made(packages=_BUSYBOX, files=_ETC, command=("sh",)),
-        "GlibcDnsTesting": Made(packages=(*_GLIBC, *_BUSYBOX), files=_ETC, command=("bash",)),
+        "GlibcDnsTesting": Made(
+            packages=("bash", "dash", *_DNS, "hostname", *_BUSYBOX),
+            files={**_ETC, "usr/bin/sh": Entry(link="dash")},
+            command=("bash",),
+        ),
         "Nonewprivs": Made(files={"usr/local/bin/nnp": program("nonewprivs", 0o4755)}, command=("nnp",)),
     }
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -129,18 +130,20 @@ class TestRun:
         assert r"--focus= (?:\[sig\-a\]\ runs\ \[Conformance\]|\[sig\-c\]\ sees\ \(all\)\ \[Conformance\])$" in words
         assert words[words.index("--") - 1] == "/built/e2e.test"
 
-    def test_a_run_that_ends_early_leaves_what_it_found(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """With a program in Ginkgo's place that reports one test, then the one after it, and a third in its report."""
+    def test_what_is_told_goes_into_the_table(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With a program in Ginkgo's place that tells of two tests, and of one of them again in its report."""
         monkeypatch.setenv("KUBEON_LAB_CACHE", str(tmp_path))
         monkeypatch.setattr(table, "table_of", lambda release: tmp_path / f"{release}.yaml")
         built = tmp_path / "built"
         built.mkdir()
         (built / "ginkgo").write_text(
-            "#!/bin/sh\n"
-            "for word; do case $word in --progress-report-url=*) url=${word#*=} ;; esac; done\n"
-            f'curl -sS -d \'{{"msg": "PASSED {A}"}}\' "$url"\n'
-            f'curl -sS -d \'{{"msg": "FAILED {C}"}}\' "$url"\n'
-            f"printf %s '{json.dumps([{'SpecReports': [spec('failed', C, message='blind')]}])}' >report.json\n"
+            f"#!{sys.executable}\n"
+            "import json, sys, urllib.request\n"
+            "(url,) = (word.partition('=')[2] for word in sys.argv if word.startswith('--progress-report-url='))\n"
+            f"for message in {[f'PASSED {A}', f'FAILED {C}']}:\n"
+            "    urllib.request.urlopen(url, json.dumps({'msg': message}).encode()).close()\n"
+            f"report = {[{'SpecReports': [spec('failed', C, message='blind')]}]}\n"
+            "open('report.json', 'w').write(json.dumps(report))\n"
         )
         (built / "ginkgo").chmod(0o755)
         said: list[str] = []
