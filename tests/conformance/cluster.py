@@ -1,12 +1,9 @@
 """The cluster that is tested: three control planes and two workers, made by kubeon as a user would."""
 
 import shutil
-import tempfile
-from pathlib import Path
 
 from kubeon.state.home import Home
 from tests.cluster.driver import Kubeon, nodes, sources
-from tests.cluster.prepared import snapshot
 from tests.lab import cache, hosts
 from tests.lab.mirror.store import Log
 
@@ -28,9 +25,7 @@ def ensure(release: str, log: Log = print) -> Kubeon:
         log(f"the cluster {NAME} is there already")
         return kubeon
     remove()
-    with tempfile.TemporaryDirectory() as folder:
-        like = snapshot(Kubeon(Path(folder)), release)
-    members = hosts.up([f"{name}={address}" for name, address in _ADDRESSES.items()], like=like)
+    members = hosts.up([f"{name}={address}" for name, address in _ADDRESSES.items()])
     log(f"kubeon create {NAME} {release}")
     kubeon.ok("create", NAME, release, *nodes(members[:3], members[3:]), *sources(release), "--yes")
     return kubeon
