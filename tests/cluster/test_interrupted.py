@@ -80,7 +80,7 @@ def test_one_at_a_time(kappa: Kappa) -> None:
         often(r"\[prepare-host\]: (started|changed)"),
         r"\[install-packages\]: started",
         often(r"sending kubernetes|sending kubelet|sending containerd"),
-        r"\[start-runtime\]: started",
+        often(r"\[start-runtime\]: started"),
     ],
 )
 def test_killed_while_hosts_are_prepared(kappa: Kappa, moment: str) -> None:
@@ -112,7 +112,7 @@ def test_ctrl_c_finishes_what_runs(kappa: Kappa) -> None:
         often(r"sending .* images|\[import-images\]: ok"),
         often(r"\[place-certificates\]: started"),
         rf"k1: {re.escape(WORKING)}",
-        r"k1: \[upload-config\]",
+        often(r"k1: \[upload-config\]"),
         often(r"k1: \[addons\]"),
     ],
 )
@@ -123,6 +123,7 @@ def test_killed_while_the_control_plane_is_made(kappa: Kappa, moment: str) -> No
     run.kill()
 
 
+@pytest.mark.soak
 def test_a_worker_without_sshd(kappa: Kappa) -> None:
     """Its connections end in the middle of its join: exit code 5 and its name; the others become a cluster."""
     run = kappa.start()
@@ -230,6 +231,7 @@ def test_a_destroy_that_is_cut_off_is_taken_up_again(kappa: Kappa) -> None:
     assert not left, "\n".join(left)
 
 
+@pytest.mark.soak
 def test_a_control_plane_that_is_gone(up: Up, module_kubeon: Kubeon) -> None:
     """Its cable is pulled in the middle of `kubeadm init`: exit code 5, and the same command ends well."""
     (only,) = up("k4")
