@@ -123,9 +123,11 @@ def test_killed_while_the_control_plane_is_made(kappa: Kappa, moment: str) -> No
     run.kill()
 
 
-@pytest.mark.soak
 def test_a_worker_without_sshd(kappa: Kappa) -> None:
-    """Its connections end in the middle of its join: exit code 5 and its name; the others become a cluster."""
+    """Its connections end in the middle of its join: exit code 5 and its name; the others become a cluster.
+
+    It is what the next ones need.
+    """
     run = kappa.start()
     run.reach(rf"k2: {re.escape(WORKING)}")
     faults.stop_sshd(kappa.hosts[1])
@@ -141,7 +143,7 @@ def test_a_worker_without_sshd(kappa: Kappa) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "undo"),
-    [often(faults.cut, faults.restore), pytest.param(faults.power_off, faults.power_on, id="power_off-power_on")],
+    [often(faults.cut, faults.restore), often(faults.power_off, faults.power_on)],
 )
 def test_a_worker_that_is_gone(kappa: Kappa, fault: Callable[[LabHost], None], undo: Callable[[LabHost], None]) -> None:
     """Cable or plug pulled in the middle of its join: noticed in time, and the others are as before."""
