@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from tests.cluster.driver import OLDER, VERSION, Kubeon
-from tests.cluster.living import Keeper, Living
+from tests.cluster.living import LARGE, Keeper, Living
 from tests.cluster.prepared import snapshot
 from tests.lab import hosts, machine, mirror, network
 
 Up = Callable[..., list[hosts.LabHost]]
+KEEPER = pytest.StashKey[Keeper]()
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +70,9 @@ def module_kubeon(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Kube
 
 
 @pytest.fixture(scope="session")
-def keeper(lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[Keeper]:
+def keeper(
+    lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path, request: pytest.FixtureRequest
+) -> Iterator[Keeper]:
     """Of the cluster that modules hand on."""
 
     def machine() -> Kubeon:
@@ -79,10 +82,17 @@ def keeper(lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path) -> 
         mirror.prepare((release,))
         return snapshot(machine(), release)
 
-    found = Keeper(machine, like)
+    found = request.config.stash[KEEPER] = Keeper(machine, like)
     yield found
-    for name in found.begun:
-        found.remove(name)
+    found.give_up()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the last module that it is for, the cluster goes: it keeps one of two cores busy."""
+    large, more = (each is not None and each.path.stem in LARGE for each in (item, nextitem))
+    if large and not more and KEEPER in item.config.stash:
+        item.config.stash[KEEPER].give_up()
 
 
 @pytest.fixture(scope="module")

@@ -88,6 +88,12 @@ class Keeper:
             self.made = self._make(name, network, mode, release)
         return self.made
 
+    def give_up(self) -> None:
+        """Nobody asks for it any more."""
+        for name in self.begun:
+            self.remove(name)
+        self.made = None
+
     def remove(self, name: str) -> None:
         """Its hosts, and those that its modules have started beside them."""
         hosts.down([host.name for host in hosts.known() if host.name.startswith(f"{name}-")])
