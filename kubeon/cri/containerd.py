@@ -124,7 +124,7 @@ class Containerd:
 
     def list_script(self) -> str:
         """One line an image: name, digest, labels."""
-        return f"{CTR} images ls | awk 'NR > 1 {{ print $1, $3, $NF }}'\n"
+        return f"images=$({CTR} images ls) || exit\nprintf '%s\\n' \"$images\" | awk 'NR > 1 {{ print $1, $3, $NF }}'\n"
 
     def parse_images(self, output: str) -> dict[str, PresentImage]:
         """The opposite of `list_script`; names that are only a digest are left out."""

@@ -51,6 +51,9 @@ def receive(channel: paramiko.Channel, deadline: float, lines: Lines | None) -> 
         if left <= 0:
             raise TimeoutError
         poll.poll(min(left, 5.0) * 1000)
+        # looked at before what has come is read: all of it has come by the time that it has ended
+        ended = (channel.exit_status_ready() and channel.eof_received) or channel.closed
+        ended = ended or not channel.get_transport().is_active()
         while channel.recv_ready():
             data = channel.recv(BLOCK)
             stdout += data
@@ -58,9 +61,7 @@ def receive(channel: paramiko.Channel, deadline: float, lines: Lines | None) -> 
                 lines.feed(data)
         while channel.recv_stderr_ready():
             stderr += channel.recv_stderr(BLOCK)
-        if channel.exit_status_ready() and channel.eof_received and not channel.recv_ready():
-            break
-        if channel.closed or not channel.get_transport().is_active():
+        if ended:
             break
     code = exit_code(channel)
     if code == SIGNALLED:
