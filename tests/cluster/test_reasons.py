@@ -16,7 +16,7 @@ from tests.lab.hosts import LabHost, Snapshot
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 WRONG = ("--set", "extraArgs.apiServer.no-such-flag=1")
-_TAKES = "use IO::Socket::INET; IO::Socket::INET->new(LocalPort => 2381, Listen => 5) or die; sleep 3600"
+_TAKES = "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 2381, Listen => 5) or die; sleep 3600"
 Begun = dict[str, "tuple[LabHost, subprocess.Popen[str]]"]
 
 
