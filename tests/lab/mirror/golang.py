@@ -62,7 +62,7 @@ def build(what: Build, to: Path, log: Log = print) -> None:
     to.mkdir(parents=True, exist_ok=True)
     go(["build", *options, *packages], work, log, what.name, CGO_ENABLED="1" if what.static_c else "0")
     if what.tests:
-        go(["test", "-c", *options, *what.tests], work, log, what.name, CGO_ENABLED="0")
+        go(["test", "-c", "-vet=off", *options, *what.tests], work, log, what.name, CGO_ENABLED="0")
 
 
 def write_module(what: Build, work: Path) -> None:
