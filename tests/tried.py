@@ -81,8 +81,9 @@ def merged(known: Iterable[Run], lines: Iterable[str], *, by: str, when: date, c
         if new is None or (run.by != by and not (run.by == "hand" and set(run.did) <= set(new))):
             rows.append(row)
     names = ("release", "distribution", "architecture", "runtime", "network", "load-balancer")
-    end = {"when": when, "commit": commit, "by": by}
-    rows += [dict(zip(names, kind, strict=True)) | {"did": _in_order(did)} | end for kind, did in found.items()]
+    for kind, did in found.items():
+        end = {"when": when.replace(), "commit": commit, "by": by}  # a date of its own: YAML would refer to the first
+        rows.append(dict(zip(names, kind, strict=True)) | {"did": _in_order(did)} | end)
     return rows
 
 
