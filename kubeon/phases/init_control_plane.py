@@ -98,6 +98,17 @@ def kubeadm_script(config: str, words: Sequence[str], *, api: tuple[str, str] | 
     )
 
 
+def run_kubeadm(ctx: Cluster, host: Host, script: str, *, what: str) -> None:
+    """Make the host a node by this script, and remember it there: phases are shown, a failure is explained."""
+    with explained(ctx, host):
+        host.change(
+            f"set -e\n{script}{REMEMBER}",  # what follows kubeadm is not reached when it fails
+            timeout=TIMEOUT,
+            what=what,
+            on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
+        )
+
+
 def api_by_way_of(ctx: Cluster, host: Host) -> tuple[str, str] | None:
     """Where a kubeadm shall find the API's name: at this host, which needs no load balancer that knows it already.
 
@@ -134,13 +145,7 @@ class InitControlPlane(Step):
         config = init_config(ctx.spec, node_handoff(ctx, host))
         script = ensure_files_script(patch_files(version)) + kubeadm_script(config, words, api=api_by_way_of(ctx, host))
         try:
-            with explained(ctx, host):
-                host.change(
-                    f"set -e\n{script}{REMEMBER}",  # what follows kubeadm is not reached when it fails
-                    timeout=TIMEOUT,
-                    what="kubeadm init",
-                    on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
-                )
+            run_kubeadm(ctx, host, script, what="kubeadm init")
         except CommandError as error:
             _expect_way(ctx, host, error)
             raise

@@ -17,16 +17,15 @@ from kubeon.kubeadm.config import API_PORT, TOKEN_TTL, join_config
 from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.kubeadm.tokens import new_token
 from kubeon.phases.context import Cluster, Step
-from kubeon.phases.explain import explained
 from kubeon.phases.init_control_plane import (
     CONFIG,
     REMEMBER,
-    TIMEOUT,
     InitControlPlane,
     api_by_way_of,
     ignored_checks,
     kubeadm_script,
     node_handoff,
+    run_kubeadm,
 )
 from kubeon.phases.mend_objects import MendObjects
 from kubeon.phases.place_certificates import leaf_request
@@ -116,13 +115,7 @@ class _Join(Step):
         script = kubeadm_script(config, words, api=api_by_way_of(ctx, ctx.bootstrap))
         before, after = self.around(ctx, host)
         before = ensure_files_script(patch_files(version)) + before
-        with explained(ctx, host):
-            host.change(
-                f"set -e\n{before}{script}{after}{REMEMBER}",  # what follows kubeadm is not reached when it fails
-                timeout=TIMEOUT,
-                what="kubeadm join",
-                on_line=lambda line: ctx.reporter.note(line, host=host.name) if line.startswith("[") else None,
-            )
+        run_kubeadm(ctx, host, f"{before}{script}{after}", what="kubeadm join")
 
 
 class JoinControlPlanes(_Join):
