@@ -16,15 +16,25 @@ def join_words(config: str, *, ignore: Sequence[str] = (), patches: Sequence[str
     return ("kubeadm", "join", "--config", config, *_ignoring(ignore), *patches)
 
 
-def upgrade_apply_words(version: str, *, ignore: Sequence[str] = (), patches: Sequence[str] = ()) -> tuple[str, ...]:
+def upgrade_apply_words(
+    version: str, *, ignore: Sequence[str] = (), patches: Sequence[str] = (), kubeconfig: str = ""
+) -> tuple[str, ...]:
     """`kubeadm upgrade apply`, on the first control plane, without a question; certificates stay as they are."""
     words = ("kubeadm", "upgrade", "apply", version, "--yes", "--certificate-renewal=false")
-    return (*words, *_ignoring(ignore), *patches)
+    return (*words, *_kubeconfig(kubeconfig), *_ignoring(ignore), *patches)
 
 
-def upgrade_node_words(*, ignore: Sequence[str] = (), patches: Sequence[str] = ()) -> tuple[str, ...]:
+def upgrade_node_words(
+    *, ignore: Sequence[str] = (), patches: Sequence[str] = (), kubeconfig: str = ""
+) -> tuple[str, ...]:
     """`kubeadm upgrade node`, on every other node; certificates stay as they are."""
-    return ("kubeadm", "upgrade", "node", "--certificate-renewal=false", *_ignoring(ignore), *patches)
+    words = ("kubeadm", "upgrade", "node", "--certificate-renewal=false")
+    return (*words, *_kubeconfig(kubeconfig), *_ignoring(ignore), *patches)
+
+
+def _kubeconfig(path: str) -> tuple[str, ...]:
+    """Without one it is admin.conf, on workers kubelet.conf."""
+    return (f"--kubeconfig={path}",) if path else ()
 
 
 def _ignoring(checks: Sequence[str]) -> tuple[str, ...]:

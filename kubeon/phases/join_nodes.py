@@ -46,9 +46,8 @@ systemctl is-active --quiet kubelet || {{ systemctl start kubelet && echo "kubel
 """
 # kubeadm waits for the kubelet to register before it starts etcd, so the API server beside it is not there yet: the
 # kubelet goes to another one meanwhile. A detour in /etc/hosts would stay in pods that start during the join.
-_TOWARD = """
-toward() {{ sed -i "s#^\\( *server: https://\\).*#\\1$1#" /etc/kubernetes/kubelet.conf; }}
-toward {other}
+TOWARD = """
+toward() { sed -i "s#^\\( *server: https://\\).*#\\1$1#" /etc/kubernetes/kubelet.conf; }
 """
 _BACK = """
 toward {server}
@@ -167,7 +166,7 @@ class JoinControlPlanes(_Join):
     def around(self, ctx: Cluster, host: Host) -> tuple[str, str]:
         """The kubelet's detour. When kubeadm fails it stays; the next run's certificates end it."""
         server = kubelet_client_leaf(leaf_request(ctx, host)).server.removeprefix("https://")
-        return _TOWARD.format(other=f"{ctx.bootstrap.address}:{API_PORT}"), _BACK.format(server=server)
+        return f"{TOWARD}toward {ctx.bootstrap.address}:{API_PORT}\n", _BACK.format(server=server)
 
     def join(self, ctx: Cluster, host: Host) -> None:
         """Only while etcd can bear one more voter that is not there yet."""

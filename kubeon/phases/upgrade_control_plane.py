@@ -16,6 +16,7 @@ from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.versions import api_version
 from kubeon.kubeadm.commands import upgrade_apply_words, upgrade_node_words
 from kubeon.kubeadm.patches import patch_files, patch_flags
+from kubeon.phases.apart import KUBECONFIG, apart_scripts
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.explain import explained
 from kubeon.phases.init_control_plane import machine_checks
@@ -36,14 +37,17 @@ _LOST = re.compile(
 )
 # kubeadm's output goes into files: whoever loses its reader in the middle of moving manifests is killed by the next
 # line it prints. So it comes to its end whatever becomes of kubeon, and a new run waits for that end.
-_KUBEADM = """\
-log=/var/lib/kubeon/kubeadm-upgrade
+_LOG = "/var/lib/kubeon/kubeadm-upgrade"
+_KUBEADM = (
+    f"log={_LOG}\n"
+    + """\
 : >$log.log >$log.err
 {words} >>$log.log 2>>$log.err &
 kubeadm=$!
 tail -n +1 -s 0.2 -f --pid=$kubeadm $log.log 2>/dev/null || true
 wait $kubeadm || {{ code=$?; tail -c 16384 $log.err >&2; exit $code; }}
 """
+)
 
 
 def kubeadm_upgrade(ctx: Cluster, host: Host, words: Sequence[str], *, before: str, after: str = "") -> None:
@@ -106,12 +110,13 @@ class UpgradeControlPlane(Step):
             changes = allow_cgroup_v1(ctx) if host is ctx.bootstrap else []
             if self._is_done(ctx, host):
                 return changes
-            wait_for_health(ctx)
             kubeadm = {a: ctx.store.members(a) for a in ctx.material(host).files if a.name == "kubeadm"}
             script = activate_script({path: m for members in kubeadm.values() for path, m in members.items()})
             script += ensure_files_script(patch_files(ctx.spec.kubernetes))
+            apart, back = apart_scripts(ctx, host, longest=TIMEOUT, log=f"{_LOG}.log")
             note = f"echo {ctx.spec.version} >{UPGRADED}\n"
-            kubeadm_upgrade(ctx, host, _words(ctx, host), before=script, after=note)
+            words = _words(ctx, host, KUBECONFIG if apart else "")
+            kubeadm_upgrade(ctx, host, words, before=script + apart, after=back + note)
             _expect_answer(ctx, host)
             return (*changes, f"static pods {ctx.spec.version}")
 
@@ -124,11 +129,11 @@ class UpgradeControlPlane(Step):
         return False
 
 
-def _words(ctx: Cluster, host: Host) -> tuple[str, ...]:
+def _words(ctx: Cluster, host: Host, kubeconfig: str = "") -> tuple[str, ...]:
     ignore, patches = machine_checks(ctx, host), patch_flags(ctx.spec.kubernetes)
     if host is ctx.bootstrap:
-        return upgrade_apply_words(ctx.spec.version, ignore=ignore, patches=patches)
-    return upgrade_node_words(ignore=ignore, patches=patches)
+        return upgrade_apply_words(ctx.spec.version, ignore=ignore, patches=patches, kubeconfig=kubeconfig)
+    return upgrade_node_words(ignore=ignore, patches=patches, kubeconfig=kubeconfig)
 
 
 def _expect_answer(ctx: Cluster, host: Host) -> None:

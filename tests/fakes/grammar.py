@@ -52,7 +52,6 @@ def _word(name: str) -> str:
 
 
 _CRI = containerd.Containerd()
-_TOWARD = join_nodes._TOWARD.format(other="OTHER")
 _PRIVATELY = re.escape(f"unshare --mount sh -c 'mount --bind {init_control_plane.HOSTS} /etc/hosts && exec \"$@\"' sh ")
 
 
@@ -86,6 +85,8 @@ def _restore_library() -> str:
 
 
 _TEXTS = (  # libraries and words that do nothing by themselves
+    re.escape(join_nodes.TOWARD),
+    _library("kubeon.phases", "apart.sh"),
     *(re.escape(text) for text in (files._ENSURE, install._IS_THERE, install._PLACE, install._ACTIVATE)),
     *(_library("kubeon.hosts", "changes.sh"), _library("kubeon.distros", "debian.sh")),
     *(_library("kubeon.distros", "packages.sh"), r"set [-+]e\n", r"\(\n", r"\) \|\| exit\n", r"\)\n"),
@@ -158,8 +159,15 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     ("config", r"cat >(?P<path>\S+) <<'KUBEON_CONFIG'\n(?P<content>.*?)KUBEON_CONFIG\n"),
     ("kubeadm", rf"(?P<privately>{_PRIVATELY})?(?P<line>kubeadm (?:init|join) [^\n]*)\n"),
-    ("toward", re.escape(_TOWARD.removesuffix("OTHER\n")) + r"(?P<server>\S+:\d+)\n"),
+    ("toward", r"toward (?P<server>\S+:\d+)\n"),
     ("toward", r"\ntoward (?P<server>\S+:\d+)\n"),  # back
+    (
+        "stand_apart",
+        r"trap 'end_apart (?P<own>\S+:\d+)' EXIT\nstand_apart (?P<other>\S+:\d+) \d+ \d+ \S+\n",
+    ),
+    ("shut_out", r"shut_out \d+ \d+\n"),
+    ("let_in", r"let_in\n"),
+    ("end_apart", r"trap - EXIT\nend_apart (?P<own>\S+:\d+)\n"),
     ("remember", re.escape(init_control_plane.REMEMBER)),
     ("read_back", _template(cluster_configuration._READ_BACK)),
     ("clear_join", _library("kubeon.phases", "clear_join.sh")),

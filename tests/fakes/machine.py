@@ -69,6 +69,7 @@ class Machine:
         self.restarted: list[str] = []  # containers that were asked to end
         self.falls: tuple[str, ...] = ()  # containers that end by themselves with the API server
         self.snapshot_file = b""  # in the folder for snapshots
+        self.is_shut = False  # its API server, to others
         self.trouble = ""  # what the script prints that asks why kubeadm has failed
         self.clock = 0.0  # seconds that it is ahead
         self.disk_used = 40  # % of its one file system
@@ -249,6 +250,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         self.stage: dict[str, bytes] = {}
         self.root = ""
         self.temporary: set[str] = set()
+        self.apart_from = ""  # where the kubelet goes when nobody stands apart any more
 
     def result(self) -> Result:
         """Read it to its end."""
@@ -265,6 +267,8 @@ class Run(EtcdTokens, Startup, Upgrading):
         except ExitError as error:
             status, why = error.code, str(error)
         finally:
+            if self.apart_from:
+                self.do_end_apart(self.apart_from)
             for path in self.temporary:
                 machine.files.pop(path, None)
             writes = [name for name in self.told if name not in (*READS, "lock")]

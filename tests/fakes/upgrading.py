@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubeon import quick_yaml
 from kubeon.bundle.install import WAITING
+from kubeon.phases.apart import KUBECONFIG
 from kubeon.phases.upgrade_control_plane import UPGRADED
 from kubeon.spec.versions import Version, kubeadm_api, kubelet_client_group, lists_flags, refuses_cgroup_v1
 from tests.fakes.restore import ExitError
@@ -23,12 +24,16 @@ class Upgrading:
     root: str
     stdin: Iterable[bytes]
 
+    apart_from: str
+
     if TYPE_CHECKING:
 
         def say(self, line: str) -> None:
             """See Run."""
 
         def _start_kubelet(self) -> None: ...
+
+        def do_toward(self, server: str) -> None: ...
 
     def do_root(self, root: str) -> None:
         """The folder that stands for /."""
@@ -53,9 +58,36 @@ class Upgrading:
             machine.versions[path] = machine.versions[f"{WAITING}{path}"]
         self.say(path)
 
+    def do_stand_apart(self, own: str, other: str) -> None:
+        """Others are asked meanwhile: one that is a control plane, and not this one."""
+        machine = self.machine
+        others = [each for each in machine.api.machines.values() if each.name in machine.api.versions]
+        assert other in {f"{each.address}:6443" for each in others if each is not machine}
+        self.apart_from = own
+        self.do_toward(other)
+        self._start_kubelet()
+
+    def do_end_apart(self, own: str) -> None:
+        """Also when the script fails."""
+        assert own == self.apart_from
+        self.apart_from = ""
+        self.do_toward(own)
+        self._start_kubelet()
+
+    def do_shut_out(self) -> None:
+        """One at a time."""
+        machines = self.machine.api.machines.values()
+        assert not [each.name for each in machines if each.is_shut], "one of them is shut already"
+        self.machine.is_shut = True
+
+    def do_let_in(self) -> None:
+        """Also where nobody was shut out."""
+        self.machine.is_shut = False
+
     def do_kubeadm_upgrade(self, line: str) -> None:
         """As kubeadm does, and only in the order that it wants."""
         words, machine, api = shlex.split(line), self.machine, self.machine.api
+        assert (f"--kubeconfig={KUBECONFIG}" in words) == bool(self.apart_from)
         mine = Version.parse(machine.versions[KUBEADM])
         assert "--certificate-renewal=false" in words
         ignored = dict(word.partition("=")[::2] for word in words).get("--ignore-preflight-errors", "").lower()

@@ -108,6 +108,11 @@ class Local:
         rows = [line.split(",") for line in self.get("/stats;csv").splitlines()]
         return {row[1] for row in rows if row[0] == "apiservers" and row[1] != "BACKEND"}
 
+    def status(self, server: ApiServer) -> str:
+        """What it thinks of a server, in haproxy's words."""
+        rows = [line.split(",") for line in self.get("/stats;csv").splitlines()]
+        return next(row[17] for row in rows if row[:2] == ["apiservers", server.name])
+
     def masters(self) -> list[int]:
         """haproxy, by pid. When a child ends meanwhile, its `sleep`, the kernel may leave out others (proc(5))."""
         assert self.process
@@ -228,15 +233,17 @@ def test_a_server_that_is_not_ready_gets_no_connection(local: Local, servers: li
     kept = [local.connect() for _ in range(8)]
     assert len({ask(connection) for connection in kept}) == 2
 
-    one.ready = 500
-    deadline = time.monotonic() + 15
-    ended = 0
-    while ended == 0 and time.monotonic() < deadline:
+    one.ready, began = 500, time.monotonic()
+    ended = ended_after = 0.0
+    while ended == 0 and time.monotonic() < began + 20:
+        if local.status(one) == "NOLB":  # at once, while its connections stay for a while
+            assert {ask(local.connect()) for _ in range(8)} == {str(two.port)}
         ended = sum(not alive(connection) for connection in kept)
+        ended_after = time.monotonic() - began
         time.sleep(0.1)
 
     assert 0 < ended < len(kept)
-    assert {ask(local.connect()) for _ in range(8)} == {str(two.port)}
+    assert ended_after > 5
     assert local.check([one, two]).returncode == 0
     other = local.check([one])
     assert (other.returncode, other.stdout) == (1, f"haproxy serves {one.name} {two.name}, not {one.name}\n")
@@ -246,15 +253,22 @@ def test_a_server_that_is_not_ready_gets_no_connection(local: Local, servers: li
 
 
 def test_when_none_is_ready_they_are_tried_all_the_same(local: Local, servers: list[ApiServer]) -> None:
-    """All say so while etcd elects a leader, and answer nevertheless; connections of then are not cut off after."""
+    """All say so while etcd elects a leader, and answer nevertheless; no connection is cut off, old or new."""
     local.name(*servers)
     local.start()
+    wait_for(lambda: local.check(servers).returncode == 0, "they are not marked up")
+    old = [local.connect() for _ in range(6)]
+    assert all(ask(connection) for connection in old)
     for server in servers:
         server.ready = 500
-    wait_for(lambda: "reaches no API server" in local.check(servers).stdout, "they are not marked down")
+    wait_for(lambda: "reaches no API server" in local.check(servers).stdout, "they are not marked")
 
     kept = local.connect()
     at = ask(kept)
+    until = time.monotonic() + 9
+    while time.monotonic() < until:  # longer than one alone would be borne
+        assert all(alive(connection) for connection in old)
+        time.sleep(0.2)
     for server in servers:
         server.ready = 200
     wait_for(lambda: local.check(servers).returncode == 0, "they are not marked up")
