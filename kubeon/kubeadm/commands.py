@@ -5,6 +5,8 @@
 
 from collections.abc import Sequence
 
+from kubeon.spec.versions import Version
+
 
 def init_words(config: str, *, ignore: Sequence[str] = (), patches: Sequence[str] = ()) -> tuple[str, ...]:
     """`kubeadm init` with the configuration file `config`."""
@@ -20,7 +22,8 @@ def upgrade_apply_words(
     version: str, *, ignore: Sequence[str] = (), patches: Sequence[str] = (), kubeconfig: str = ""
 ) -> tuple[str, ...]:
     """`kubeadm upgrade apply`, on the first control plane, without a question; certificates stay as they are."""
-    words = ("kubeadm", "upgrade", "apply", version, "--yes", "--certificate-renewal=false")
+    unstable = ("--allow-experimental-upgrades",) if Version.parse(version).is_pre_release else ()
+    words = ("kubeadm", "upgrade", "apply", version, "--yes", "--certificate-renewal=false", *unstable)
     return (*words, *_kubeconfig(kubeconfig), *_ignoring(ignore), *patches)
 
 

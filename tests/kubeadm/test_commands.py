@@ -31,6 +31,11 @@ def test_an_upgrade_leaves_certificates_alone() -> None:
     assert upgrade_node_words() == ("kubeadm", "upgrade", "node", "--certificate-renewal=false")
 
 
+def test_a_pre_release_is_allowed() -> None:
+    """Who named it has said so (kubeadm, phases/upgrade/policy.go: detectUnstableVersionError)."""
+    assert "--allow-experimental-upgrades" in upgrade_apply_words("v1.38.0-beta.0")
+
+
 @pytest.mark.parametrize("ignore", [("all", "NumCPU"), ("Mem", "ALL")])
 def test_all_stands_alone(ignore: tuple[str, ...]) -> None:
     """Beside it kubeadm refuses the name of a check."""
