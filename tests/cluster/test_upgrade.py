@@ -21,9 +21,9 @@ from tests.measured import measured
 
 pytestmark = pytest.mark.lab
 
-# Of requests to the API: those that were with an API server, or on their way to one, when its etcd or it itself ended
-# (kubeadm restarts both, one after the other). haproxy notices within 5 s; 41 of 8102 on a busy machine.
-FEW = 0.01
+# Of requests to the API. A control plane stands apart before its etcd or API server ends: 0 of 11080, with a load of 40
+# to 60 on two cores. What is left is what was on its way when the last connections were ended.
+FEW = 0.002
 # As PID 1 httpd takes no notice of SIGTERM: a pod that leaves answers until its last second.
 _WEB = f"""
 apiVersion: apps/v1
@@ -246,7 +246,7 @@ def test_the_way_back_is_refused(cluster: Upgraded) -> None:
 
 
 def nobody_missed(asked: Asked) -> None:
-    """The Deployment; of the API as few as were on their way to a server that ended."""
+    """The Deployment; nor the API, but for a moment."""
     assert all(report.new.done > 100 for report in (*asked.service, *asked.api))
     assert [report.new.failed for report in asked.service] == [[] for _ in asked.service]
     assert all(len(report.new.failed) < report.new.sent * FEW for report in asked.api)
