@@ -1,9 +1,10 @@
 """A control plane that stands apart while its etcd and its API server are exchanged.
 
 An API server whose etcd is away holds requests for up to a minute (`requestTimeoutUpperBound` in k8s.io/apiserver):
-those of clients, and those of its own kubelet, which before it starts a static pod deletes its mirror pod. So the port
-is closed to others while everything works: balancers notice and go elsewhere, and what they leave is ended when nothing
-waits for an answer. kubelet and kubeadm of this host go to another API server.
+those of clients, and those of its own kubelet, which before it starts a static pod deletes its mirror pod. So kubelet
+and kubeadm of this host go to another API server. And where balancers ask, the port is closed to others while all still
+works: they notice and go elsewhere, and what they leave is ended when nothing waits for an answer. Not where kube-proxy
+leads clients: it would go on to send every third one to a closed port.
 """
 
 from collections.abc import Iterator
@@ -43,7 +44,8 @@ def apart_scripts(ctx: Cluster, host: Host, *, longest: int, log: str) -> tuple[
         return "", ""
     own = kubelet_client_leaf(leaf_request(ctx, host)).server.removeprefix("https://")
     to = f"{other.address}:{API_PORT}"
-    before = _BEFORE.format(own=own, other=to, noticed=NOTICED, longest=longest, log=log)
+    noticed = NOTICED if ctx.lb.asks else 0
+    before = _BEFORE.format(own=own, other=to, noticed=noticed, longest=longest, log=log)
     return _library() + before, _AFTER.format(own=own)
 
 
@@ -51,9 +53,9 @@ def apart_scripts(ctx: Cluster, host: Host, *, longest: int, log: str) -> tuple[
 def shut_out(ctx: Cluster, host: Host, *, longest: int) -> Iterator[None]:
     """Nobody else reaches the API server of a control plane meanwhile, nor longer than so many seconds.
 
-    It is only done where another one can stand in.
+    It is only done where balancers ask, and another one can stand in.
     """
-    if not ctx.is_control_plane(host) or _other(ctx, host) is None:
+    if not ctx.lb.asks or not ctx.is_control_plane(host) or _other(ctx, host) is None:
         yield
         return
     try:

@@ -6,8 +6,9 @@ door() { apart "$1" INPUT ! -i lo -p tcp --dport 6443 -j KUBEON-APART; }
 refuse() { apart -F KUBEON-APART && apart -A KUBEON-APART -p tcp "$@" -j REJECT --reject-with tcp-reset; }
 
 # shut_out NOTICED LONGEST: new connections are refused; NOTICED seconds later those that are left end, too. Where
-# iptables cannot do it, nobody is refused. Whatever becomes of us, after LONGEST seconds all come in again.
+# iptables cannot do it, and with 0, nobody is refused. Whatever becomes of us, after LONGEST seconds all come in again.
 shut_out() {
+    [ "$1" -gt 0 ] || return 0
     apart -N KUBEON-APART || apart -F KUBEON-APART || return 0
     systemctl stop kubeon-apart.timer 2>/dev/null || :
     systemd-run --quiet --unit kubeon-apart --on-active "$2" iptables -w 10 -F KUBEON-APART || return 0

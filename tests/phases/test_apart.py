@@ -152,6 +152,15 @@ def test_without_the_kubelet(machine: Machine) -> None:
     assert "restart kubelet" not in machine.told.read_text()
 
 
+def test_where_no_balancer_asks(machine: Machine) -> None:
+    """Nobody is shut out, and the kubelet goes elsewhere all the same."""
+    machine.run(STAND.replace(" 6 ", " 0 ") + KEEP + END)
+
+    assert (machine.folder / "kept-rules").read_text() == "INPUT -j ACCEPT\n"
+    assert machine.server("kept-kubelet") == "10.0.0.2:6443"
+    assert machine.server("etc/kubernetes/kubelet.conf") == "10.0.0.1:6443"
+
+
 def test_without_iptables_the_kubelet_alone_goes_elsewhere(machine: Machine) -> None:
     """Nothing fails."""
     (machine.folder / "no-iptables").touch()
