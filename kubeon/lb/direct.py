@@ -11,7 +11,7 @@ class Direct(Plain):
     """`loadBalancer.mode: direct`."""
 
     name = "direct"
-    asks = False
+    health_checks = False
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
         """An address would be ignored."""

@@ -30,8 +30,6 @@ _AFTER = """\
 trap - EXIT
 end_apart {own}
 """
-_SHUT_OUT = "shut_out {noticed} {longest}\n"
-_LET_IN = "let_in\n"
 
 
 def apart_scripts(ctx: Cluster, host: Host, *, longest: int, log: str) -> tuple[str, str]:
@@ -44,7 +42,7 @@ def apart_scripts(ctx: Cluster, host: Host, *, longest: int, log: str) -> tuple[
         return "", ""
     own = kubelet_client_leaf(leaf_request(ctx, host)).server.removeprefix("https://")
     to = f"{other.address}:{API_PORT}"
-    noticed = NOTICED if ctx.lb.asks else 0
+    noticed = NOTICED if ctx.lb.health_checks else 0
     before = _BEFORE.format(own=own, other=to, noticed=noticed, longest=longest, log=log)
     return _library() + before, _AFTER.format(own=own)
 
@@ -53,14 +51,13 @@ def apart_scripts(ctx: Cluster, host: Host, *, longest: int, log: str) -> tuple[
 def shut_out(ctx: Cluster, host: Host, *, longest: int) -> Iterator[None]:
     """Nobody else reaches the API server of a control plane meanwhile, nor longer than so many seconds.
 
-    It is only done where balancers ask, and another one can stand in.
+    It is only done where the balancer has health checks, and another one can stand in.
     """
-    if not ctx.lb.asks or not ctx.is_control_plane(host) or _other(ctx, host) is None:
+    if not ctx.lb.health_checks or not ctx.is_control_plane(host) or _other(ctx, host) is None:
         yield
         return
     try:
-        script = _library() + _SHUT_OUT.format(noticed=NOTICED, longest=longest)
-        host.change(script, what="close its API server to others")
+        host.change(f"{_library()}shut_out {NOTICED} {longest}\n", what="close its API server to others")
         yield
     finally:
         let_in(host)
@@ -68,7 +65,7 @@ def shut_out(ctx: Cluster, host: Host, *, longest: int) -> Iterator[None]:
 
 def let_in(host: Host) -> None:
     """Everybody, again; also where a run that was killed has shut them out."""
-    host.change(_library() + _LET_IN, what="open its API server to others")
+    host.change(f"{_library()}let_in\n", what="open its API server to others")
 
 
 def _other(ctx: Cluster, host: Host) -> Host | None:

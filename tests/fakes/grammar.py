@@ -160,11 +160,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("config", r"cat >(?P<path>\S+) <<'KUBEON_CONFIG'\n(?P<content>.*?)KUBEON_CONFIG\n"),
     ("kubeadm", rf"(?P<privately>{_PRIVATELY})?(?P<line>kubeadm (?:init|join) [^\n]*)\n"),
     ("toward", r"toward (?P<server>\S+:\d+)\n"),
-    ("toward", r"\ntoward (?P<server>\S+:\d+)\n"),  # back
-    (
-        "stand_apart",
-        r"trap 'end_apart (?P<own>\S+:\d+)' EXIT\nstand_apart (?P<other>\S+:\d+) \d+ \d+ \S+\n",
-    ),
+    ("stand_apart", r"trap 'end_apart (?P<own>\S+:\d+)' EXIT\nstand_apart (?P<other>\S+:\d+) \d+ \d+ \S+\n"),
     ("shut_out", r"shut_out \d+ \d+\n"),
     ("let_in", r"let_in\n"),
     ("end_apart", r"trap - EXIT\nend_apart (?P<own>\S+:\d+)\n"),

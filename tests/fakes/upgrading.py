@@ -23,7 +23,6 @@ class Upgrading:
     machine: "Machine"
     root: str
     stdin: Iterable[bytes]
-
     apart_from: str
 
     if TYPE_CHECKING:
