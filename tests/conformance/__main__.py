@@ -1,7 +1,7 @@
 """python -m tests.conformance: run upstream's conformance tests on a cluster that kubeon made in the lab.
 
-Those that want the cluster for themselves run after the others, one by one. What was found is in the table as soon as a
-test ends; Ctrl-C keeps it, and `--result "not run"` goes on from there.
+Those that want the cluster for themselves run after the others, one by one. What was found is in the table when either
+part has ended; Ctrl-C keeps what is known by then, and `--result "not run"` goes on from there.
 """
 
 import argparse

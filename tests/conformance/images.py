@@ -139,7 +139,11 @@ def made(programs: Path, texts: Path) -> dict[str, Made]:
         "Nginx": nginx,
         "NginxNew": nginx,
         "APIServer": Made(files={"sample-apiserver": program("sample-apiserver")}, entrypoint=("/sample-apiserver",)),
-        "BusyBox": Made(packages=_BUSYBOX, files=_ETC, command=("sh",)),
+        "BusyBox": Made(
+            packages=("bash", *_BUSYBOX),  # whose sh forgets variables with a hyphen, which a test of ConfigMaps sets
+            files={**_ETC, "usr/bin/sh": Entry(link="bash")},
+            command=("sh",),
+        ),
         "GlibcDnsTesting": Made(
             packages=("bash", "dash", *_DNS, "hostname", *_BUSYBOX),
             files={**_ETC, "usr/bin/sh": Entry(link="dash")},

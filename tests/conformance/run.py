@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.conformance import progress, report, table, upstream
-from tests.conformance.table import FAILED, PASSED, Outcome
+from tests.conformance import report, table, upstream
+from tests.conformance.table import FAILED, Outcome
 from tests.lab import cache
 from tests.lab.mirror.store import Log, write
 
 ROOT = Path(__file__).parents[2]
-REPORT = "report.json"
+REPORT, LOG = "report.json", "log"
+ENDED = "\N{BULLET}"  # Ginkgo's, in its log, of each test
+EVERY = 60  # seconds
 
 
 @dataclass(frozen=True)
@@ -79,28 +81,27 @@ class Run:
         folder = cache.root() / "conformance" / part
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self.log(f"{len(tests)} tests, {at_once} at a time; what they say goes to {folder}/log")
-        done: set[str] = set()
-
-        def seen(name: str, result: str) -> None:
-            done.add(name)
-            self.log(f"{len(done):3}/{len(tests)} {result}: {name}")
-            self.learn({name: Outcome(result, "" if result == PASSED else "the run was killed before it said why")})
-
-        with progress.listening(seen) as url, (folder / "log").open("w") as out:
-            words = command(tools, tests, at_once, folder, url)
-            code = self.wait(subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out))
+        self.log(f"{len(tests)} tests, {at_once} at a time; what they say goes to {folder / LOG}")
+        with (folder / LOG).open("w") as out:
+            words = command(tools, tests, at_once, folder)
+            child = subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            code = self.wait(child, folder / LOG, len(tests))
         if not (folder / REPORT).exists():
-            return [f"Ginkgo wrote no report and ended with {code}; see {folder}/log"]
+            return [f"Ginkgo wrote no report and ended with {code}; see {folder / LOG}"]
         found = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         self.learn(report.outcomes(found))
         return report.problems(found)
 
-    def wait(self, child: "subprocess.Popen[bytes]") -> int:
-        """Until it has ended. It got a Ctrl-C, too, and writes its report."""
+    def wait(self, child: "subprocess.Popen[bytes]", log: Path, count: int) -> int:
+        """Until it has ended, saying how far it is. It got a Ctrl-C, too, and writes its report."""
+        ended = 0
         while True:
             try:
-                return child.wait()
+                return child.wait(EVERY)
+            except subprocess.TimeoutExpired:
+                before, ended = ended, log.read_text(encoding="utf-8", errors="replace").count(ENDED)
+                if ended > before:
+                    self.log(f"{ended} of {count} have ended")
             except KeyboardInterrupt:
                 self.interrupted = True
                 self.log("it ends when the tests that run have tidied up")
@@ -112,8 +113,8 @@ class Run:
         write(table.table_of(self.release), table.dump(self.table(), facts))
 
 
-def command(tools: Tools, tests: Iterable[str], at_once: int, folder: Path, url: str) -> list[str]:
-    """The command line that runs just these tests; `url` is told of each that ends."""
+def command(tools: Tools, tests: Iterable[str], at_once: int, folder: Path) -> list[str]:
+    """The command line that runs just these tests."""
     names = "|".join(re.escape(name) for name in tests)
     ginkgo = (
         *(f"--procs={at_once}", "--timeout=24h", "--no-color", "--silence-skips"),
@@ -122,7 +123,7 @@ def command(tools: Tools, tests: Iterable[str], at_once: int, folder: Path, url:
     )
     e2e = (
         *("--provider=skeleton", f"--kubeconfig={tools.kubeconfig}", f"--kubectl-path={tools.kubectl}"),
-        *(f"--progress-report-url={url}", f"--report-dir={folder}", f"--e2e-output-dir={folder}", "--disable-log-dump"),
+        *(f"--report-dir={folder}", f"--e2e-output-dir={folder}", "--disable-log-dump"),
     )
     return [str(tools.built / "ginkgo"), *ginkgo, str(tools.built / "e2e.test"), "--", *e2e]
 

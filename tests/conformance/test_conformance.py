@@ -7,14 +7,13 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from kubeon.bundle.image_builder import Entry, assemble, layer
 from kubeon.bundle.store import Store
-from tests.conformance import images, progress, report, table, upstream
+from tests.conformance import images, report, table, upstream
 from tests.conformance.images import Made
-from tests.conformance.run import Run, Tools, command
+from tests.conformance.run import ENDED, Run, Tools, command
 from tests.conformance.table import FAILED, NOT_HERE, NOT_RUN, PASSED, Outcome, Reason, Reasons
 from tests.lab.mirror import official
 
@@ -104,15 +103,6 @@ class TestTable:
         table.reasons(table.REASONS.read_text())
 
 
-class TestProgress:
-    def test_tests_are_told_as_they_end(self) -> None:
-        seen: list[tuple[str, str]] = []
-        with progress.listening(lambda name, result: seen.append((name, result))) as url:
-            for message in ("Test Suite starting", f"PASSED {A}", f"FAILED {B}", ""):
-                assert httpx.post(url, json={"msg": message, "total": 2}).status_code == 204
-        assert seen == [(A, PASSED), (B, FAILED)]
-
-
 class TestRun:
     def test_which_tests_are_meant(self) -> None:
         run = Run("v1", [A, B, C], {A: Outcome(PASSED)}, Reasons((Reason("breaks", "it cannot be broken"),)))
@@ -124,25 +114,25 @@ class TestRun:
 
     def test_just_these_tests_are_named(self, tmp_path: Path) -> None:
         tools = Tools(Path("/built"), Path("/kubectl"), Path("/config"))
-        words = command(tools, [A, C], 3, tmp_path, "http://127.0.0.1:1/")
+        words = command(tools, [A, C], 3, tmp_path)
         assert words[0] == "/built/ginkgo"
         assert "--procs=3" in words
         assert r"--focus= (?:\[sig\-a\]\ runs\ \[Conformance\]|\[sig\-c\]\ sees\ \(all\)\ \[Conformance\])$" in words
         assert words[words.index("--") - 1] == "/built/e2e.test"
 
-    def test_what_is_told_goes_into_the_table(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """With a program in Ginkgo's place that tells of two tests, and of one of them again in its report."""
+    def test_what_is_reported_goes_into_the_table(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With a program in Ginkgo's place, which takes a while."""
         monkeypatch.setenv("KUBEON_LAB_CACHE", str(tmp_path))
         monkeypatch.setattr(table, "table_of", lambda release: tmp_path / f"{release}.yaml")
+        monkeypatch.setattr("tests.conformance.run.EVERY", 0.1)
         built = tmp_path / "built"
         built.mkdir()
         (built / "ginkgo").write_text(
             f"#!{sys.executable}\n"
-            "import json, sys, urllib.request\n"
-            "(url,) = (word.partition('=')[2] for word in sys.argv if word.startswith('--progress-report-url='))\n"
-            f"for message in {[f'PASSED {A}', f'FAILED {C}']}:\n"
-            "    urllib.request.urlopen(url, json.dumps({'msg': message}).encode()).close()\n"
-            f"report = {[{'SpecReports': [spec('failed', C, message='blind')]}]}\n"
+            "import json, time\n"
+            f"print({ENDED!r}, flush=True)\n"
+            "time.sleep(1)\n"
+            f"report = {[{'SpecReports': [spec('passed', A), spec('failed', C, message='blind')]}]}\n"
             "open('report.json', 'w').write(json.dumps(report))\n"
         )
         (built / "ginkgo").chmod(0o755)
@@ -151,6 +141,7 @@ class TestRun:
         assert run.carry_out([A, C], Tools(built, Path("/kubectl"), Path("/config")), 2) == 1
         expected = {A: Outcome(PASSED), B: Outcome(NOT_RUN), C: Outcome(FAILED, "blind")}
         assert table.load((tmp_path / "v1.yaml").read_text()) == expected
+        assert "1 of 2 have ended" in said
         assert said[-2:] == ["this run: 1 passed, 1 failed, of 2", "the table: 1 passed, 1 failed, 1 not run"]
 
 
