@@ -40,7 +40,6 @@ class LoadBalancerMode(Protocol):
 
     name: str
     is_outside: bool  # it is somebody else's, and works, or does not, before any node has joined
-    health_checks: bool  # it asks API servers whether they are well, and leads clients elsewhere where one is not
     where_to_look: str  # when `check` does not come to say yes
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
@@ -137,7 +136,6 @@ class Plain:
     """What ways answer that put nothing on nodes."""
 
     is_outside = False
-    health_checks = True
     where_to_look = ""
 
     def images(self, spec: ClusterSpec) -> tuple[ImageArtifact, ...]:

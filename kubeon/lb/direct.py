@@ -11,7 +11,6 @@ class Direct(Plain):
     """`loadBalancer.mode: direct`."""
 
     name = "direct"
-    health_checks = False
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
         """An address would be ignored."""

@@ -33,7 +33,6 @@ class Updater(Plain):
     """`loadBalancer.mode: updater`."""
 
     name = "updater"
-    health_checks = False
     where_to_look = (
         f"look at: {SCRIPT} check, and journalctl -u {RETURN} on that host; "
         f"kubectl get endpointslices,pods -n {NAMESPACE} -o wide"

@@ -1,14 +1,12 @@
-"""A control plane that stands apart while its etcd and its API server are exchanged.
+"""A control plane whose API server is out of the way while its etcd is exchanged.
 
 An API server whose etcd is away holds requests for up to a minute (`requestTimeoutUpperBound` in k8s.io/apiserver):
-those of clients, and those of its own kubelet, which before it starts a static pod deletes its mirror pod. So kubelet
-and kubeadm of this host go to another API server. And where balancers ask, the port is closed to others while all still
-works: they notice and go elsewhere, and what they leave is ended when nothing waits for an answer. Not where kube-proxy
-leads clients: it would go on to send every third one to a closed port.
+those of clients, and those of its own kubelet, which before it starts a static pod deletes its mirror pod. So it is
+ended gently before: it says that it is not ready and leaves the endpoints of `kubernetes`, answers for
+`shutdown-delay-duration` more, and everybody has gone elsewhere. It comes back with another etcd. kubelet and kubeadm of
+this host ask another API server meanwhile.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import resources
 
 from kubeon.etcd.quorum import quorum_of
@@ -17,18 +15,25 @@ from kubeon.kubeadm.config import API_PORT
 from kubeon.phases.context import Cluster
 from kubeon.phases.join_nodes import TOWARD, wait_for_health
 from kubeon.phases.place_certificates import leaf_request
-from kubeon.phases.restart_components import control_plane_problem, wait_until_settled
+from kubeon.phases.restart_components import API_SERVER, ETCD, control_plane_problem, wait_until_settled
 from kubeon.pki.leaves import kubelet_client_leaf
 
 KUBECONFIG = "/run/kubeon/apart.conf"  # admin.conf with another server, in memory
-NOTICED = 6  # seconds; local-haproxy takes 4 (its inter, fastinter and fall, and its ends.lua)
 _BEFORE = """\
 trap 'end_apart {own}' EXIT
-stand_apart {other} {noticed} {longest} {log}
+stand_apart {other}
+if hold_back {longest}; then
+until_etcd_is_through {log}
+{end}fi
 """
 _AFTER = """\
 trap - EXIT
 end_apart {own}
+"""
+# A runtime that does not say what runs is no reason to leave the upgrade: it then is as without this.
+_END = """\
+({stop}) || :
+ended {address}
 """
 
 
@@ -42,30 +47,22 @@ def apart_scripts(ctx: Cluster, host: Host, *, longest: int, log: str) -> tuple[
         return "", ""
     own = kubelet_client_leaf(leaf_request(ctx, host)).server.removeprefix("https://")
     to = f"{other.address}:{API_PORT}"
-    noticed = NOTICED if ctx.lb.health_checks else 0
-    before = _BEFORE.format(own=own, other=to, noticed=noticed, longest=longest, log=log)
+    before = _BEFORE.format(own=own, other=to, longest=longest, log=log, end=_end(ctx, host))
     return _library() + before, _AFTER.format(own=own)
 
 
-@contextmanager
-def shut_out(ctx: Cluster, host: Host, *, longest: int) -> Iterator[None]:
-    """Nobody else reaches the API server of a control plane meanwhile, nor longer than so many seconds.
+def aside_scripts(ctx: Cluster, host: Host) -> tuple[str, str]:
+    """What to run on a node whose kubelet has been stopped, and before one is started that makes static pods anew.
 
-    It is only done where the balancer has health checks, and another one can stand in.
+    Both are empty on a worker, and where no other control plane can stand in.
     """
-    if not ctx.lb.health_checks or not ctx.is_control_plane(host) or _other(ctx, host) is None:
-        yield
-        return
-    try:
-        host.change(f"{_library()}shut_out {NOTICED} {longest}\n", what="close its API server to others")
-        yield
-    finally:
-        let_in(host)
+    if not ctx.is_control_plane(host) or _other(ctx, host) is None:
+        return "", ""
+    return _library() + _end(ctx, host), f"({ctx.cri.stop_script(ETCD)}) || :\n"
 
 
-def let_in(host: Host) -> None:
-    """Everybody, again; also where a run that was killed has shut them out."""
-    host.change(f"{_library()}let_in\n", what="open its API server to others")
+def _end(ctx: Cluster, host: Host) -> str:
+    return _END.format(stop=ctx.cri.stop_script(API_SERVER), address=host.address)
 
 
 def _other(ctx: Cluster, host: Host) -> Host | None:

@@ -1,21 +1,18 @@
-# A control plane whose API server nobody else reaches for a while, and whose kubelet asks another one. After toward().
+# A control plane whose API server is out of the way while its etcd is exchanged, and whose kubelet asks another one
+# meanwhile. After toward().
 
-# Who does not get in stands in a chain of our own, which a boot forgets.
+# The rule stands in a chain of our own, which a boot forgets.
 apart() { iptables -w 10 "$@" 2>/dev/null; }
-door() { apart "$1" INPUT ! -i lo -p tcp --dport 6443 -j KUBEON-APART; }
-refuse() { apart -F KUBEON-APART && apart -A KUBEON-APART -p tcp "$@" -j REJECT --reject-with tcp-reset; }
+door() { apart "$1" INPUT -i lo -p tcp -d 127.0.0.1 --dport 2379 --syn -j KUBEON-APART; }
 
-# shut_out NOTICED LONGEST: new connections are refused; NOTICED seconds later those that are left end, too. Where
-# iptables cannot do it, and with 0, nobody is refused. Whatever becomes of us, after LONGEST seconds all come in again.
-shut_out() {
-    [ "$1" -gt 0 ] || return 0
-    apart -N KUBEON-APART || apart -F KUBEON-APART || return 0
+# hold_back LONGEST: an API server that starts does not find its etcd, so it is not ready and nobody is led to it; one
+# that runs keeps its connections. It fails where iptables cannot do it. After LONGEST seconds it ends whatever comes.
+hold_back() {
+    apart -N KUBEON-APART || apart -F KUBEON-APART || return
     systemctl stop kubeon-apart.timer 2>/dev/null || :
-    systemd-run --quiet --unit kubeon-apart --on-active "$2" iptables -w 10 -F KUBEON-APART || return 0
-    if { door -C || door -I; } && refuse --syn; then
-        sleep "$1"
-        refuse || :
-    fi
+    systemd-run --quiet --unit kubeon-apart --on-active "$1" iptables -w 10 -F KUBEON-APART || return
+    door -C || door -I || return
+    apart -A KUBEON-APART -p tcp -j REJECT --reject-with tcp-reset
 }
 
 let_in() {
@@ -24,19 +21,32 @@ let_in() {
     systemctl stop kubeon-apart.timer 2>/dev/null || :
 }
 
-# stand_apart OTHER NOTICED LONGEST LOG: this host's own go to another API server, and others are shut out until kubeadm
-# writes into LOG that the API server is through: it has two components left then.
+# ended ADDRESS: an API server that has been told to end closes its port after shutdown-delay-duration. It lives on for
+# its watches, and has a second here for what was asked last.
+ended() {
+    for _ in $(seq 150); do
+        bash -c "exec 3<>/dev/tcp/$1/6443" 2>/dev/null || break
+        sleep 0.2
+    done
+    sleep 1
+}
+
+# stand_apart OTHER: this host's own ask another API server.
 stand_apart() {
     mkdir -p /run/kubeon
-    : >"$4"
     (umask 077 && sed "s#^\( *server: https://\).*#\1$1#" /etc/kubernetes/admin.conf >/run/kubeon/apart.conf)
     toward "$1"
     systemctl restart kubelet
-    shut_out "$2" "$3"
-    while kill -0 $$ 2>/dev/null; do
-        if grep -q '"kube-apiserver" upgraded' "$4"; then let_in && break; fi
-        sleep 1
-    done >/dev/null 2>&1 9<&- &
+}
+
+# until_etcd_is_through LOG: it finds its etcd again when kubeadm writes into LOG that it goes on to the API server, and
+# when this shell ends.
+until_etcd_is_through() {
+    : >"$1"
+    {
+        while kill -0 $$ && ! grep -q 'Preparing for "kube-apiserver"' "$1"; do sleep 1; done
+        let_in
+    } >/dev/null 2>&1 9<&- &
 }
 
 # end_apart OWN
@@ -46,4 +56,3 @@ end_apart() {
     toward "$1"
     systemctl restart kubelet
 }
-

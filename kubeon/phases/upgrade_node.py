@@ -13,7 +13,7 @@ from kubeon.kube.kubectl import why_not_ready
 from kubeon.kube.proxy import daemonset, start_anew, wait_for_rollout
 from kubeon.kube.versions import kubelet_version
 from kubeon.kubeadm.commands import upgrade_node_words
-from kubeon.phases.apart import let_in, shut_out
+from kubeon.phases.apart import aside_scripts
 from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.init_control_plane import machine_checks
@@ -28,7 +28,6 @@ from kubeon.spec.releases import components
 from kubeon.waiting import SYSTEM_CLOCK, wait_until
 
 READY_WITHIN = 240  # seconds
-SHUT_FOR = 300  # seconds, at most: until a control plane is well, or is not and may take part all the same
 SETTLED = 10  # seconds that a control plane has to be well on end: its static pods may be about to be made anew
 UNCORDONED_WITHIN = 120  # seconds
 PROXIES_WITHIN = 120  # seconds; they start anew one by one
@@ -69,8 +68,6 @@ class _UpgradeNode(Step):
     def _is_well(self, ctx: Cluster, host: Host) -> bool:
         """Is it through? Then it has to be well, too: it may be the very one at which the upgrade has stopped."""
         if host.name not in ctx.registered and self._is_done(ctx, host):
-            if ctx.is_control_plane(host):
-                let_in(host)
             self._expect_health(ctx, host)
             _let_go(ctx, host)
             ctx.registered.add(host.name)
@@ -120,12 +117,12 @@ class _UpgradeNode(Step):
         everything = {path: member for each in members.values() for path, member in each.items()}
         # containers run on while their kubelet and containerd are exchanged
         activate = activate_script(everything, owing=dict.fromkeys(runtime, restart_stamp(ctx.cri.unit)))
-        with shut_out(ctx, host, longest=SHUT_FOR):  # a new kubelet makes static pods anew
-            host.change(f"systemctl stop kubelet\n{activate}", what="install")
-            place(ctx, host)
-            changes += StartRuntime().run_on(ctx, host)  # which restarts it, too, where that is owed
-            host.change(f"rm -rf {WAITING}\nsystemctl start kubelet\n", what="start the kubelet")
-            self._expect_health(ctx, host)
+        end_api_server, end_etcd = aside_scripts(ctx, host)  # a new kubelet makes static pods anew
+        host.change(f"systemctl stop kubelet\n{end_api_server}{activate}", what="install")
+        place(ctx, host)
+        changes += StartRuntime().run_on(ctx, host)  # which restarts it, too, where that is owed
+        host.change(f"{end_etcd}rm -rf {WAITING}\nsystemctl start kubelet\n", what="start the kubelet")
+        self._expect_health(ctx, host)
         _let_go(ctx, host)
         return (*changes, f"kubelet {ctx.spec.version}")
 

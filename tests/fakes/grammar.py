@@ -66,6 +66,13 @@ def _around(script: str, line: str) -> str:
     return re.escape(script).replace("INSIDE", _inside(line), 1)
 
 
+def _end(container: str) -> str:
+    return re.escape(f"({_CRI.stop_script(container)}) || :\n")
+
+
+_END_API_SERVER = _end("kube-apiserver") + r"ended (?P<address>\S+)\n"
+
+
 def _in_image(line: str) -> str:
     """A pattern for a command in a container of etcd's image."""
     image = re.escape(_CRI.image_script("IMAGE", snapshots.DATA)).replace("IMAGE", r"\S+", 1)
@@ -160,9 +167,13 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("config", r"cat >(?P<path>\S+) <<'KUBEON_CONFIG'\n(?P<content>.*?)KUBEON_CONFIG\n"),
     ("kubeadm", rf"(?P<privately>{_PRIVATELY})?(?P<line>kubeadm (?:init|join) [^\n]*)\n"),
     ("toward", r"toward (?P<server>\S+:\d+)\n"),
-    ("stand_apart", r"trap 'end_apart (?P<own>\S+:\d+)' EXIT\nstand_apart (?P<other>\S+:\d+) \d+ \d+ \S+\n"),
-    ("shut_out", r"shut_out \d+ \d+\n"),
-    ("let_in", r"let_in\n"),
+    (
+        "stand_apart",
+        r"trap 'end_apart (?P<own>\S+:\d+)' EXIT\nstand_apart (?P<other>\S+:\d+)\n"
+        + rf"if hold_back \d+; then\nuntil_etcd_is_through \S+\n{_END_API_SERVER}fi\n",
+    ),
+    ("end_api_server", _END_API_SERVER),
+    ("end_etcd", _end("etcd")),
     ("end_apart", r"trap - EXIT\nend_apart (?P<own>\S+:\d+)\n"),
     ("remember", re.escape(init_control_plane.REMEMBER)),
     ("read_back", _template(cluster_configuration._READ_BACK)),

@@ -69,7 +69,7 @@ class Machine:
         self.restarted: list[str] = []  # containers that were asked to end
         self.falls: tuple[str, ...] = ()  # containers that end by themselves with the API server
         self.snapshot_file = b""  # in the folder for snapshots
-        self.is_shut = False  # its API server, to others
+        self.aside: tuple[str, ...] = ()  # what was ended of the control plane, and waits for the kubelet
         self.trouble = ""  # what the script prints that asks why kubeadm has failed
         self.clock = 0.0  # seconds that it is ahead
         self.disk_used = 40  # % of its one file system
@@ -147,6 +147,8 @@ class Machine:
     @property
     def is_control_plane(self) -> bool:
         """Does its API server run?"""
+        if "kube-apiserver" in self.aside:
+            return False
         return f"{KUBERNETES}/manifests/kube-apiserver.yaml" in self.files and (self.kubelet_runs or self.lingers)
 
     @property
@@ -544,7 +546,7 @@ class Run(EtcdTokens, Startup, Upgrading):
     def _start_kubelet(self) -> None:
         machine = self.machine
         assert finds_the_api(machine), "its kubelet finds no API"
-        machine.lingers = False
+        machine.lingers, machine.aside = False, ()
         version = machine.versions["/usr/local/bin/kubelet"]
         settings = quick_yaml.load(machine.api.configmaps["kubelet-config"]["kubelet"])
         takes_v1 = settings.get("failCgroupV1") is False or not refuses_cgroup_v1(Version.parse(version))

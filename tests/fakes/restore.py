@@ -50,7 +50,8 @@ class EtcdTokens:
 
     def etcd_runs(self) -> None:
         """Raises ExitError where no container does."""
-        if MEMBER not in self.machine.files or f"{MANIFESTS}/etcd.yaml" not in self.machine.files:
+        machine = self.machine
+        if MEMBER not in machine.files or f"{MANIFESTS}/etcd.yaml" not in machine.files or "etcd" in machine.aside:
             raise ExitError("no container etcd runs on this host")
         if self.machine.without_etcd or not (self.machine.kubelet_runs or self.machine.lingers):
             self.machine.without_etcd = max(0, self.machine.without_etcd - 1)

@@ -57,9 +57,10 @@ class Upgrading:
             machine.versions[path] = machine.versions[f"{WAITING}{path}"]
         self.say(path)
 
-    def do_stand_apart(self, own: str, other: str) -> None:
+    def do_stand_apart(self, own: str, other: str, address: str) -> None:
         """Others are asked meanwhile: one that is a control plane, and not this one."""
         machine = self.machine
+        assert address == machine.address
         others = [each for each in machine.api.machines.values() if each.name in machine.api.versions]
         assert other in {f"{each.address}:6443" for each in others if each is not machine}
         self.apart_from = own
@@ -73,15 +74,18 @@ class Upgrading:
         self.do_toward(own)
         self._start_kubelet()
 
-    def do_shut_out(self) -> None:
-        """One at a time."""
-        machines = self.machine.api.machines.values()
-        assert not [each.name for each in machines if each.is_shut], "one of them is shut already"
-        self.machine.is_shut = True
+    def do_end_api_server(self, address: str) -> None:
+        """Without the kubelet it stays away, and so does etcd: of one control plane at a time."""
+        machine = self.machine
+        assert address == machine.address
+        assert not machine.kubelet_runs, "the kubelet would start it again"
+        assert not [each.name for each in machine.api.machines.values() if each.aside], "one of them has ended already"
+        machine.aside = ("kube-apiserver",)
 
-    def do_let_in(self) -> None:
-        """Also where nobody was shut out."""
-        self.machine.is_shut = False
+    def do_end_etcd(self) -> None:
+        """Its API server has gone before."""
+        assert self.machine.aside == ("kube-apiserver",)
+        self.machine.aside += ("etcd",)
 
     def do_kubeadm_upgrade(self, line: str) -> None:
         """As kubeadm does, and only in the order that it wants."""
@@ -151,8 +155,9 @@ class Upgrading:
             self._start_kubelet()
 
     def do_start_new_kubelet(self) -> None:
-        """Nothing waits any more."""
+        """Nothing waits any more, and what has ended starts."""
         machine = self.machine
+        assert machine.aside in ((), ("kube-apiserver", "etcd"))
         machine.programs = {path: what for path, what in machine.programs.items() if not path.startswith(WAITING)}
         self._start_kubelet()
 

@@ -32,7 +32,14 @@ case $action in
 esac
 """
 NOTES = '#!/bin/sh\necho "${0##*/} $*" >>"$ROOT/told"\n'
-SLEEP = '#!/bin/sh\n[ "$1" = 6 ] || exec /bin/sleep 0.1\ncp "$ROOT/rules" "$ROOT/rules-then"\n'
+# The port is open so many times more.
+BASH = """\
+#!/bin/sh
+echo "bash $2" >>"$ROOT/told"
+left=$(cat "$ROOT/listens")
+[ "$left" -gt 0 ] && echo $((left - 1)) >"$ROOT/listens"
+"""
+SLEEP = '#!/bin/sh\necho "sleep $*" >>"$ROOT/told"\nexec /bin/sleep 0.05\n'
 
 
 class Machine:
@@ -42,7 +49,8 @@ class Machine:
         self.folder, self.rules, self.told = folder, folder / "rules", folder / "told"
         self.rules.write_text("INPUT -j ACCEPT\n")
         self.told.write_text("")
-        programs = {"iptables": IPTABLES, "systemctl": NOTES, "systemd-run": NOTES, "sleep": SLEEP}
+        (folder / "listens").write_text("2\n")
+        programs = {"iptables": IPTABLES, "systemctl": NOTES, "systemd-run": NOTES, "sleep": SLEEP, "bash": BASH}
         (folder / "bin").mkdir()
         for name, text in programs.items():
             (folder / "bin" / name).write_text(text)
@@ -52,13 +60,13 @@ class Machine:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(KUBECONFIG.format(server))
 
-    def run(self, script: str, code: int = 0) -> None:
+    def run(self, script: str, code: int = 0, seconds: float = 30) -> None:
         """As kubeon does, with everything in the folder."""
         text = f"set -e\n{TOWARD}{LIBRARY}{script}"
         for path in ("/etc/kubernetes", "/run/kubeon"):
             text = text.replace(path, f"{self.folder}{path}")
         environment = os.environ | {"PATH": f"{self.folder}/bin:{os.environ['PATH']}", "ROOT": str(self.folder)}
-        done = subprocess.run(["bash", "-s"], input=text, env=environment, text=True, timeout=30, check=False)
+        done = subprocess.run(["/bin/bash", "-s"], input=text, env=environment, text=True, timeout=seconds, check=False)
         assert done.returncode == code
 
     def server(self, path: str) -> str:
@@ -69,15 +77,28 @@ class Machine:
         return server
 
 
-STAND = "trap 'end_apart 10.0.0.1:6443' EXIT\nstand_apart 10.0.0.2:6443 6 1500 /run/kubeon/kubeadm.log\n"
+STAND = """\
+trap 'end_apart 10.0.0.1:6443' EXIT
+stand_apart 10.0.0.2:6443
+if hold_back 1500; then
+until_etcd_is_through /run/kubeon/kubeadm.log
+(echo told to end >>"$ROOT/told") || :
+ended 10.0.0.1
+fi
+"""
 END = "trap - EXIT\nend_apart 10.0.0.1:6443\n"
 KEEP = """\
 cp "$ROOT/rules" "$ROOT/kept-rules"
 cp /etc/kubernetes/kubelet.conf "$ROOT/kept-kubelet"
 cp /run/kubeon/apart.conf "$ROOT/kept-apart"
 """
-DOOR = "INPUT ! -i lo -p tcp --dport 6443 -j KUBEON-APART\n"
-RESET = "-j REJECT --reject-with tcp-reset\n"
+RULES = """\
+INPUT -j ACCEPT
+chain KUBEON-APART
+INPUT -i lo -p tcp -d 127.0.0.1 --dport 2379 --syn -j KUBEON-APART
+KUBEON-APART -p tcp -j REJECT --reject-with tcp-reset
+"""
+GONE = 'while grep -q "reject-with" "$ROOT/rules"; do sleep 0.1; done\n'
 
 
 @pytest.fixture
@@ -86,45 +107,43 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_nobody_gets_in_and_then_nobody_stays(machine: Machine) -> None:
-    """New connections first; kubelet and kubeadm go elsewhere; afterwards all is as before."""
+def test_its_api_server_ends_and_does_not_come_back_before_etcd(machine: Machine) -> None:
+    """In this order: kubelet and kubeadm go elsewhere, the rule, the end; afterwards all is as before."""
     machine.run(STAND + KEEP + END)
 
-    assert f"KUBEON-APART -p tcp --syn {RESET}" in (machine.folder / "rules-then").read_text()
-    kept = (machine.folder / "kept-rules").read_text()
-    assert DOOR in kept
-    assert f"KUBEON-APART -p tcp {RESET}" in kept
+    assert (machine.folder / "kept-rules").read_text() == RULES
     assert machine.server("kept-kubelet") == machine.server("kept-apart") == "10.0.0.2:6443"
     assert machine.rules.read_text() == "INPUT -j ACCEPT\n"
     assert machine.server("etc/kubernetes/kubelet.conf") == "10.0.0.1:6443"
     assert machine.server("etc/kubernetes/admin.conf") == "api.example:6443"
     assert not (machine.folder / "run/kubeon/apart.conf").exists()
-    told = machine.told.read_text().splitlines()
-    assert told.count("systemctl restart kubelet") == 2
-    assert "systemd-run --quiet --unit kubeon-apart --on-active 1500 iptables -w 10 -F KUBEON-APART" in told
+    told = [line for line in machine.told.read_text().splitlines() if line != "sleep 1"]
+    knock = "bash exec 3<>/dev/tcp/10.0.0.1/6443"
+    assert told == [
+        "systemctl restart kubelet",
+        "systemctl stop kubeon-apart.timer",
+        "systemd-run --quiet --unit kubeon-apart --on-active 1500 iptables -w 10 -F KUBEON-APART",
+        "told to end",
+        *(knock, "sleep 0.2") * 2,
+        knock,
+        "systemctl stop kubeon-apart.timer",
+        "systemctl restart kubelet",
+    ]
 
 
-def test_others_come_in_as_soon_as_the_api_server_is_through(machine: Machine) -> None:
+def test_it_finds_etcd_again_as_soon_as_that_is_through(machine: Machine) -> None:
     """While kubeadm goes on with the rest, and the kubelet is still elsewhere."""
-    seen = "echo 'Component \"kube-apiserver\" upgraded successfully!' >>/run/kubeon/kubeadm.log\n"
-    waits = 'while grep -q "reject-with" "$ROOT/rules"; do sleep 0.1; done\n'
-    machine.run(
-        "mkdir -p /run/kubeon\n"
-        + seen
-        + STAND
-        + KEEP
-        + seen
-        + waits
-        + 'cp /etc/kubernetes/kubelet.conf "$ROOT/late"\n'
-        + END
-    )
+    begun = "echo 'Preparing for \"etcd\" upgrade' >>/run/kubeon/kubeadm.log\n"
+    through = "echo 'Preparing for \"kube-apiserver\" upgrade' >>/run/kubeon/kubeadm.log\n"
+    late = 'cp /etc/kubernetes/kubelet.conf "$ROOT/late"\n'
+    machine.run(f"mkdir -p /run/kubeon\n{through}{STAND}{begun}/bin/sleep 0.2\n{KEEP}{through}{GONE}{late}{END}")
 
-    assert DOOR in (machine.folder / "kept-rules").read_text()  # what an earlier kubeadm has written does not count
+    assert (machine.folder / "kept-rules").read_text() == RULES  # what an earlier kubeadm has written does not count
     assert machine.server("late") == "10.0.0.2:6443"
     assert machine.rules.read_text() == "INPUT -j ACCEPT\n"
 
 
-def test_what_fails_meanwhile_lets_everybody_in_again(machine: Machine) -> None:
+def test_what_fails_meanwhile_leaves_nothing(machine: Machine) -> None:
     """And so does whatever ends the shell."""
     machine.run(STAND + "false\n", code=1)
 
@@ -133,42 +152,44 @@ def test_what_fails_meanwhile_lets_everybody_in_again(machine: Machine) -> None:
 
 
 def test_after_one_that_was_killed(machine: Machine) -> None:
-    """The rules are there once, and go."""
+    """The rule goes, and the next one is there once."""
     machine.run(STAND + "kill -KILL $$\n", code=-9)
-    assert DOOR in machine.rules.read_text()
+    machine.run(GONE)
 
     machine.run(STAND + KEEP + END)
 
-    assert (machine.folder / "kept-rules").read_text().count(DOOR) == 1
+    assert (machine.folder / "kept-rules").read_text() == RULES
     assert machine.rules.read_text() == "INPUT -j ACCEPT\n"
 
 
-def test_without_the_kubelet(machine: Machine) -> None:
-    """Shut out and let in again, twice."""
-    machine.run("shut_out 6 300\nlet_in\nlet_in\nshut_out 6 300\n" + 'cp "$ROOT/rules" "$ROOT/kept-rules"\nlet_in\n')
+def test_where_a_rule_was_left(machine: Machine) -> None:
+    """It is the one."""
+    machine.rules.write_text(RULES)
 
-    assert DOOR in (machine.folder / "kept-rules").read_text()
+    machine.run(STAND + KEEP + END)
+
+    assert (machine.folder / "kept-rules").read_text() == RULES
     assert machine.rules.read_text() == "INPUT -j ACCEPT\n"
-    assert "restart kubelet" not in machine.told.read_text()
-
-
-def test_where_no_balancer_asks(machine: Machine) -> None:
-    """Nobody is shut out, and the kubelet goes elsewhere all the same."""
-    machine.run(STAND.replace(" 6 ", " 0 ") + KEEP + END)
-
-    assert (machine.folder / "kept-rules").read_text() == "INPUT -j ACCEPT\n"
-    assert machine.server("kept-kubelet") == "10.0.0.2:6443"
-    assert machine.server("etc/kubernetes/kubelet.conf") == "10.0.0.1:6443"
 
 
 def test_without_iptables_the_kubelet_alone_goes_elsewhere(machine: Machine) -> None:
-    """Nothing fails."""
+    """Nothing fails, and nothing ends."""
     (machine.folder / "no-iptables").touch()
 
     machine.run(STAND + KEEP + END)
 
     assert machine.server("kept-kubelet") == "10.0.0.2:6443"
     assert machine.server("etc/kubernetes/kubelet.conf") == "10.0.0.1:6443"
+    assert "told to end" not in machine.told.read_text()
+
+
+def test_a_port_that_stays_open(machine: Machine) -> None:
+    """Half a minute, and not for ever."""
+    (machine.folder / "listens").write_text("999\n")
+
+    machine.run("ended 10.0.0.1\n", seconds=60)
+
+    assert machine.told.read_text().count("bash ") == 150
 
 
 def test_shellcheck(tmp_path: Path) -> None:
