@@ -24,7 +24,7 @@ let_in() {
 # ended ADDRESS: an API server that has been told to end closes its port after shutdown-delay-duration. It lives on for
 # its watches, and has a second here for what was asked last.
 ended() {
-    for _ in $(seq 150); do
+    for _ in $(seq 300); do
         bash -c "exec 3<>/dev/tcp/$1/6443" 2>/dev/null || break
         sleep 0.2
     done

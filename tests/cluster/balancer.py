@@ -18,8 +18,8 @@ defaults
     timeout server 1h
 listen apiservers
     bind :{port}
-    option tcp-check
-    default-server check inter 1s
+    option httpchk GET /readyz
+    default-server check check-ssl verify none inter 1s
 """
 
 

@@ -20,6 +20,7 @@ LARGE = (
     "test_lb_switch",
     "test_updater",
     "test_upgrade_cut_off",
+    "test_upgrade_modes",
 )
 """Modules with a cluster of 3 + 2 that is asked all the while, in their order: one after the other, in one process.
 

@@ -88,6 +88,7 @@ class Asked:
 
     service: list[Report]  # of the Deployment behind its Service
     api: list[Report]  # of the API, as workers reach it
+    pods: list[Report]  # of the API, as pods do: by the cluster IP of Service `kubernetes`
 
 
 @dataclass
@@ -110,22 +111,31 @@ class Upgraded(Living):
 
     @contextmanager
     def asked(self, *at: LabHost) -> Iterator[Asked]:
-        """Meanwhile the Deployment is, and the API from workers, ten times a second on new and on kept connections."""
+        """Meanwhile the Deployment is, and the API from workers in both ways, ten times a second.
+
+        Each on new and on kept connections.
+        """
         wait_for(lambda: bool(kubectl(self.first, "get --raw /readyz", check=False)))  # kubeadm may be at it still
-        address = kubectl(self.first, "get service web -o jsonpath={.spec.clusterIP}")
+        web, kubernetes = (
+            kubectl(self.first, f"get service {name} -o jsonpath={{.spec.clusterIP}}") for name in ("web", "kubernetes")
+        )
         admin = self.kubeon.home / "clusters" / self.name / "admin.conf"
-        found = Asked([], [])
+        found = Asked([], [], [])
         with ExitStack() as stack:
             clients = at or (self.first, self.workers[0])
-            service = stack.enter_context(probing(clients, None, address=address, port=80, seconds=1800))
+            service = stack.enter_context(probing(clients, None, address=web, port=80, seconds=1800))
             workers = [host for host in clients if host in self.workers]
             api = stack.enter_context(probing(workers, admin, seconds=1800, by_name=True))
+            pods = stack.enter_context(probing(workers, admin, seconds=1800, address=kubernetes, port=443))
             began = time.monotonic()
             yield found
             found.service += service()
             found.api += api()
-        for report in (*found.service, *found.api):
-            show(report, began)
+            found.pods += pods()
+        for who, reports in vars(found).items():
+            for report in reports:
+                measured(f"{who}:")
+                show(report, began)
 
     def kubelets(self) -> dict[str, str]:
         """What the nodes report."""
@@ -247,6 +257,6 @@ def test_the_way_back_is_refused(cluster: Upgraded) -> None:
 
 def nobody_missed(asked: Asked) -> None:
     """The Deployment; nor the API, but for a moment."""
-    assert all(report.new.done > 100 for report in (*asked.service, *asked.api))
+    assert all(report.new.done > 100 for report in (*asked.service, *asked.api, *asked.pods))
     assert [report.new.failed for report in asked.service] == [[] for _ in asked.service]
-    assert all(len(report.new.failed) < report.new.sent * FEW for report in asked.api)
+    assert all(len(report.new.failed) < report.new.sent * FEW for report in (*asked.api, *asked.pods))

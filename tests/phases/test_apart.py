@@ -39,7 +39,7 @@ echo "bash $2" >>"$ROOT/told"
 left=$(cat "$ROOT/listens")
 [ "$left" -gt 0 ] && echo $((left - 1)) >"$ROOT/listens"
 """
-SLEEP = '#!/bin/sh\necho "sleep $*" >>"$ROOT/told"\nexec /bin/sleep 0.05\n'
+SLEEP = '#!/bin/sh\necho "sleep $*" >>"$ROOT/told"\n[ "$1" = 0.2 ] || exec /bin/sleep 0.05\n'
 
 
 class Machine:
@@ -184,12 +184,12 @@ def test_without_iptables_the_kubelet_alone_goes_elsewhere(machine: Machine) -> 
 
 
 def test_a_port_that_stays_open(machine: Machine) -> None:
-    """Half a minute, and not for ever."""
+    """A minute, and not for ever: shutdown-delay-duration may be what the user likes."""
     (machine.folder / "listens").write_text("999\n")
 
     machine.run("ended 10.0.0.1\n", seconds=60)
 
-    assert machine.told.read_text().count("bash ") == 150
+    assert machine.told.read_text().count("bash ") == 300
 
 
 def test_shellcheck(tmp_path: Path) -> None:
