@@ -3,8 +3,8 @@
 An API server whose etcd is away holds requests for up to a minute (`requestTimeoutUpperBound` in k8s.io/apiserver):
 those of clients, and those of its own kubelet, which before it starts a static pod deletes its mirror pod. So it is
 ended gently before: it says that it is not ready and leaves the endpoints of `kubernetes`, answers for
-`shutdown-delay-duration` more, and everybody has gone elsewhere. It comes back with another etcd. kubelet and kubeadm of
-this host ask another API server meanwhile.
+`shutdown-delay-duration` more, and everybody has gone elsewhere. It comes back with another etcd. kubelet and kubeadm
+of this host ask another API server meanwhile.
 """
 
 from importlib import resources
