@@ -21,8 +21,8 @@ from tests.measured import measured
 
 pytestmark = pytest.mark.lab
 
-# Of requests to the API. API servers end gently before their etcd does: 0 of 7216 on workers, 0 of 7137 as pods ask, on a
-# quiet machine. What is left is for one where kube-proxy and balancers take longer than `shutdown-delay-duration`.
+# Of requests to the API. API servers end gently before their etcd does: 0 of 7216 on workers, 0 of 7137 as pods ask, on
+# a quiet machine. What is left is for one where kube-proxy and balancers take longer than `shutdown-delay-duration`.
 FEW = 0.002
 # As PID 1 httpd takes no notice of SIGTERM: a pod that leaves answers until its last second.
 _WEB = f"""
