@@ -21,6 +21,7 @@ from kubeon.operations.steps import switch_steps, upgrade_steps
 from kubeon.operations.views import State, supported
 from kubeon.spec.loading import json_schema
 from kubeon.spec.tried import tried
+from tests.conformance import table
 from tests.lab import cache
 from tests.specs import a_spec
 
@@ -155,7 +156,7 @@ def test_every_field_is_in_the_readme() -> None:
 
 def test_what_was_seen_is_in_the_readme() -> None:
     """As `view support` says it, and what was done, out of the record."""
-    assert_written("support", f"{support_table()}\n\n{run_table()}")
+    assert_written("support", f"{support_table()}\n\n{run_table()}\n\n{conformance_lines()}")
 
 
 def support_table() -> str:
@@ -182,6 +183,19 @@ def run_table() -> str:
         hosts = f"{run.distribution}, {run.architecture}"
         rows.append(f"| {run.release} | {hosts} | {parts} | {', '.join(run.did)} | {found} |")
     return "\n".join(rows)
+
+
+def conformance_lines() -> str:
+    """Markdown: what became of upstream's conformance tests, by release."""
+    lines = []
+    for path in sorted((ROOT / "tests/conformance").glob("v*.yaml")):
+        found = table.counts(table.load(path.read_text(encoding="utf-8")))
+        told = ", ".join(f"{count} {result}" for result, count in found.items())
+        where = path.relative_to(ROOT)
+        lines.append(
+            f"Upstream's {sum(found.values())} conformance tests of {path.stem}: {told} ([each of them]({where}))."
+        )
+    return "\n".join(lines)
 
 
 def field_table() -> str:
