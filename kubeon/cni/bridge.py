@@ -33,7 +33,7 @@ class Bridge(Plain):
     units: tuple[str, ...] = (UNIT,)
 
     def ranges_manifest(self, ranges: Mapping[str, str]) -> str:
-        """The ConfigMap, and the right of kubelets to read it."""
+        """The ConfigMap, where there are any, and the right of kubelets to read it."""
         return render("kubeon.cni", "bridge.yaml.j2", {"name": RANGES, "ranges": ranges})
 
     def files(self, spec: ClusterSpec, node: NodeNetwork) -> tuple[File, ...]:

@@ -62,13 +62,17 @@ class RecordPodRanges(Step):
         return host is ctx.bootstrap and ctx.cni.assigns_pod_ranges
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """Of all nodes on record, at the addresses on record; applying what is there already changes nothing."""
+        """Of all nodes on record, at the addresses on record. What is there already is not applied again.
+
+        After `forget_range` kubectl would call that a change: of its own note of what was applied last.
+        """
         wanted = {
             node.name: f"{ctx.pod_ranges[node.name]} {node.address}"
             for node in ctx.spec.nodes
             if node.name and node.name in ctx.pod_ranges
         }
-        for name, text in recorded_ranges(ctx.api).items():
+        recorded = recorded_ranges(ctx.api)
+        for name, text in recorded.items():
             if name in wanted and text.split(" ")[0] != wanted[name].split(" ")[0]:
                 raise OperationError(
                     f"node {name} has the pods {text.split(' ')[0]} in configmap {RANGES}",
@@ -76,7 +80,7 @@ class RecordPodRanges(Step):
                     hint="the same command again takes what is there",
                     host=host.name,
                 )
-        return ctx.api.apply(ctx.cni.ranges_manifest(wanted))
+        return ctx.api.apply(ctx.cni.ranges_manifest({} if recorded == wanted else wanted))
 
 
 def forget_range(ctx: Cluster, name: str) -> None:

@@ -48,6 +48,7 @@ class FakeApi:
         self.cluster_status: dict[str, Any] | None = None  # kubeadm-config's, of old releases
         self.configmaps: dict[str, dict[str, str]] = {}  # what plain kubeadm has written into kube-system
         self.configured = ""  # the version in kubeadm-config
+        self.patched: set[str] = set()  # keys of what was patched since it was applied
         self.versions: dict[str, str] = {}  # of API servers, by control plane
         self.upgraded: list[tuple[str, str]] = []  # what kubeadm upgrade did, and where
         self.budgets: list[dict[str, Any]] = []  # PodDisruptionBudgets
@@ -203,6 +204,7 @@ class FakeApi:
             case ["patch", "configmap", "cluster-info", "--namespace", "kube-public", "--type", "merge", _, text]:
                 return _merge(self.cluster_info, json.loads(text)["data"])
             case ["patch", "configmap", "kubeon-pod-ranges", "--namespace", "kube-system", "--type", "merge", _, text]:
+                self.patched.add("ConfigMap/kubeon-pod-ranges")
                 return _merge(self.applied["ConfigMap/kubeon-pod-ranges"], json.loads(text))
             case ["delete", "secret", *names, "--namespace", "kube-system", "--ignore-not-found"]:
                 self.secrets = {name: data for name, data in self.secrets.items() if name not in names}
@@ -356,6 +358,9 @@ class FakeApi:
             raise AssertionError(f"apply {kind}: the fake was not told about it")
         was, self.applied[_key(each)] = self.applied.get(_key(each)), each
         how = "created" if was is None else "unchanged" if was == each else "configured"
+        if _key(each) in self.patched:  # kubectl's own note of what was applied last is another one
+            how = "configured"
+            self.patched.remove(_key(each))
         return f"{kind.lower()}/{name} {how}\n"
 
 

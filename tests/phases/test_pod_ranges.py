@@ -36,6 +36,8 @@ def test_the_list_follows_the_nodes(world: MakeWorld) -> None:
     here.remove("@w1")
 
     assert sorted(listed(here)) == ["cp1", "w2"]
+    assert not here.create(here.state.read_spec()).changed
+    assert sorted(listed(here)) == ["cp1", "w2"]
 
 
 @pytest.mark.parametrize("pods", ["0.0.0.0/0", "10.77.0.0/16", "10.0.0.1/32", "10.244.0.0/24", "x"])
