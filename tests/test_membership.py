@@ -267,7 +267,7 @@ def test_a_second_ctrl_c_while_nodes_leave(world: MakeWorld) -> None:
 
     def twice(token: str) -> None:
         if token == "clean":
-            while "clean-host" not in here.ended_by("w2"):
+            while "delete-node" not in here.ended_by("w2"):
                 SYSTEM_CLOCK.sleep(0.05)
             here["w3"].closed.clear()
             interrupt.request()
