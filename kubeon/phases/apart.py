@@ -23,17 +23,17 @@ _BEFORE = """\
 trap 'end_apart {own}' EXIT
 stand_apart {other}
 if hold_back {longest}; then
-until_etcd_is_through {log}
+release_after_etcd {log}
 {end}fi
 """
 _AFTER = """\
 trap - EXIT
 end_apart {own}
 """
-# A runtime that does not say what runs is no reason to leave the upgrade: it then is as without this.
+# A runtime that does not say what runs is no reason to leave the upgrade: a minute later it goes on as without this.
 _END = """\
 ({stop}) || :
-ended {address}
+until_closed {address}
 """
 
 
@@ -47,7 +47,7 @@ def apart_scripts(ctx: Cluster, host: Host, *, longest: int, log: str) -> tuple[
         return "", ""
     own = kubelet_client_leaf(leaf_request(ctx, host)).server.removeprefix("https://")
     to = f"{other.address}:{API_PORT}"
-    before = _BEFORE.format(own=own, other=to, longest=longest, log=log, end=_end(ctx, host))
+    before = _BEFORE.format(own=own, other=to, longest=longest, log=log, end=_end_api_server(ctx, host))
     return _library() + before, _AFTER.format(own=own)
 
 
@@ -58,10 +58,10 @@ def aside_scripts(ctx: Cluster, host: Host) -> tuple[str, str]:
     """
     if not ctx.is_control_plane(host) or _other(ctx, host) is None:
         return "", ""
-    return _library() + _end(ctx, host), f"({ctx.cri.stop_script(ETCD)}) || :\n"
+    return _library() + _end_api_server(ctx, host), f"({ctx.cri.stop_script(ETCD)}) || :\n"
 
 
-def _end(ctx: Cluster, host: Host) -> str:
+def _end_api_server(ctx: Cluster, host: Host) -> str:
     return _END.format(stop=ctx.cri.stop_script(API_SERVER), address=host.address)
 
 

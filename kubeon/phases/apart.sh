@@ -3,7 +3,7 @@
 
 # The rule stands in a chain of our own, which a boot forgets.
 apart() { iptables -w 10 "$@" 2>/dev/null; }
-door() { apart "$1" INPUT -i lo -p tcp -d 127.0.0.1 --dport 2379 --syn -j KUBEON-APART; }
+jump() { apart "$1" INPUT -i lo -p tcp -d 127.0.0.1 --dport 2379 --syn -j KUBEON-APART; }
 
 # hold_back LONGEST: an API server that starts does not find its etcd, so it is not ready and nobody is led to it; one
 # that runs keeps its connections. It fails where iptables cannot do it. After LONGEST seconds it ends whatever comes.
@@ -11,19 +11,20 @@ hold_back() {
     apart -N KUBEON-APART || apart -F KUBEON-APART || return
     systemctl stop kubeon-apart.timer 2>/dev/null || :
     systemd-run --quiet --unit kubeon-apart --on-active "$1" iptables -w 10 -F KUBEON-APART || return
-    door -C || door -I || return
+    jump -C || jump -I || return
     apart -A KUBEON-APART -p tcp -j REJECT --reject-with tcp-reset
 }
 
-let_in() {
-    while door -D; do :; done
+# release: it finds its etcd again.
+release() {
+    while jump -D; do :; done
     if apart -F KUBEON-APART; then apart -X KUBEON-APART || :; fi
     systemctl stop kubeon-apart.timer 2>/dev/null || :
 }
 
-# ended ADDRESS: an API server that has been told to end closes its port after shutdown-delay-duration. It lives on for
-# its watches, and has a second here for what was asked last.
-ended() {
+# until_closed ADDRESS: an API server that has been told to end closes its port after shutdown-delay-duration. It lives
+# on for its watches, and has a second here for what was asked last.
+until_closed() {
     for _ in $(seq 300); do
         bash -c "exec 3<>/dev/tcp/$1/6443" 2>/dev/null || break
         sleep 0.2
@@ -39,20 +40,20 @@ stand_apart() {
     systemctl restart kubelet
 }
 
-# until_etcd_is_through LOG: it finds its etcd again when kubeadm writes into LOG that it goes on to the API server, and
+# release_after_etcd LOG: it finds its etcd again when kubeadm writes into LOG that it goes on to the API server, and
 # when this shell ends.
-until_etcd_is_through() {
+release_after_etcd() {
     : >"$1"
     {
         while kill -0 $$ && ! grep -q 'Preparing for "kube-apiserver"' "$1"; do sleep 1; done
-        let_in
+        release
     } >/dev/null 2>&1 9<&- &
 }
 
 # end_apart OWN
 end_apart() {
     rm -f /run/kubeon/apart.conf
-    let_in
+    release
     toward "$1"
     systemctl restart kubelet
 }

@@ -70,7 +70,7 @@ def _end(container: str) -> str:
     return re.escape(f"({_CRI.stop_script(container)}) || :\n")
 
 
-_END_API_SERVER = _end("kube-apiserver") + r"ended (?P<address>\S+)\n"
+_END_API_SERVER = _end("kube-apiserver") + r"until_closed (?P<address>\S+)\n"
 
 
 def _in_image(line: str) -> str:
@@ -170,7 +170,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "stand_apart",
         r"trap 'end_apart (?P<own>\S+:\d+)' EXIT\nstand_apart (?P<other>\S+:\d+)\n"
-        + rf"if hold_back \d+; then\nuntil_etcd_is_through \S+\n{_END_API_SERVER}fi\n",
+        + rf"if hold_back \d+; then\nrelease_after_etcd \S+\n{_END_API_SERVER}fi\n",
     ),
     ("end_api_server", _END_API_SERVER),
     ("end_etcd", _end("etcd")),

@@ -81,9 +81,9 @@ STAND = """\
 trap 'end_apart 10.0.0.1:6443' EXIT
 stand_apart 10.0.0.2:6443
 if hold_back 1500; then
-until_etcd_is_through /run/kubeon/kubeadm.log
+release_after_etcd /run/kubeon/kubeadm.log
 (echo told to end >>"$ROOT/told") || :
-ended 10.0.0.1
+until_closed 10.0.0.1
 fi
 """
 END = "trap - EXIT\nend_apart 10.0.0.1:6443\n"
@@ -187,7 +187,7 @@ def test_a_port_that_stays_open(machine: Machine) -> None:
     """A minute, and not for ever: shutdown-delay-duration may be what the user likes."""
     (machine.folder / "listens").write_text("999\n")
 
-    machine.run("ended 10.0.0.1\n", seconds=60)
+    machine.run("until_closed 10.0.0.1\n", seconds=60)
 
     assert machine.told.read_text().count("bash ") == 300
 
