@@ -17,12 +17,20 @@ HERE = Path(__file__).parent
 PYTHON = sys.executable
 PURE = "not lab and not bench"
 QUICK = f"{PURE} and not slow"
-LAB = {"lab and not alone": 2, "lab and alone": 0}
+LAB = {"lab and not large and not alone": 2, "lab and large": 0, "lab and alone": 0}
 """What is run after each other, and how many modules of it at a time."""
+INTERRUPTED, NOTHING_SELECTED = 2, 5
+"""pytest's exit codes."""
 
 
 def run(*words: str, **environment: str) -> None:
     """A program that has this terminal to itself, Ctrl-C included. Its failure is ours. Says how long it took."""
+    if code := exit_code(*words, **environment):
+        raise Exit(code=code)
+
+
+def exit_code(*words: str, **environment: str) -> int:
+    """The same, but its failure is told."""
     print("+", shlex.join(Path(word).name if word == PYTHON else word for word in words), flush=True)
     began = time.monotonic()
     child = subprocess.Popen(words, cwd=HERE, env=os.environ | environment)
@@ -33,8 +41,7 @@ def run(*words: str, **environment: str) -> None:
         except KeyboardInterrupt:  # the program got it too, and knows what to do
             continue
     print(f"= {time.monotonic() - began:.0f} s", flush=True)
-    if code:
-        raise Exit(code=code if code > 0 else 128 - code)
+    return code if code >= 0 else 128 - code
 
 
 def python(module: str, *words: str, **environment: str) -> None:
@@ -96,11 +103,19 @@ def soak(_: Context, release: str = "", only: str = "") -> None:
 
 
 def on_the_lab(narrowed: str, *words: str, **environment: str) -> None:
-    """Part after part of what is marked `lab`."""
+    """Part after part of what is marked `lab`, also after one that failed; Ctrl-C ends it."""
+    codes = []
     for marks, at_once in LAB.items():
         together = ("--numprocesses", str(at_once), "--dist", "loadfile", "--no-loadscope-reorder") if at_once else ()
         all_marks = " and ".join(filter(None, (marks, narrowed)))
-        python("pytest", "-m", all_marks, "-v", *together, "--durations", "20", *words, **environment)
+        pytest = (PYTHON, "-m", "pytest", "-m", all_marks, "-v", *together, "--durations", "20")
+        codes.append(exit_code(*pytest, *words, **environment))
+        if codes[-1] == INTERRUPTED:
+            break
+    if failed := [code for code in codes if code not in (0, NOTHING_SELECTED)]:
+        raise Exit(code=failed[0])
+    if set(codes) == {NOTHING_SELECTED}:
+        raise Exit("no test is called so", code=NOTHING_SELECTED)
 
 
 @task(help={"quick": "only what needs no lab, and of that what is quick: two minutes"})

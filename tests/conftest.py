@@ -20,14 +20,7 @@ MakeWorld = Callable[..., World]
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]
-    """What --dist loadfile is for the lab: a process takes a module; one of them takes all large ones.
-
-    xdist's own groups (loadgroup) do nothing with pytest 9.2: it changes node IDs where pytest does not look any more.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        return "large" if Path(file).stem in LARGE else file
+    """What --dist loadfile is for the lab: a process takes a module."""
 
     def _reschedule(self, node: Any) -> None:
         """The next module when one test is left, not two as xdist has it: of a long module they may take minutes."""
@@ -47,6 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "world" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
+        if item.path.stem in LARGE:
+            item.add_marker("large")
     items.sort(key=lambda item: rank(item.path.stem))
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from tests.cluster.driver import OLDER, VERSION, Kubeon
-from tests.cluster.living import LARGE, Keeper, Living
+from tests.cluster.living import Keeper, Living
 from tests.cluster.prepared import snapshot
 from tests.lab import hosts, machine, mirror, network
 
 Up = Callable[..., list[hosts.LabHost]]
-KEEPER = pytest.StashKey[Keeper]()
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +69,7 @@ def module_kubeon(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Kube
 
 
 @pytest.fixture(scope="session")
-def keeper(
-    lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path, request: pytest.FixtureRequest
-) -> Iterator[Keeper]:
+def keeper(lab: None, tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[Keeper]:
     """Of the cluster that modules hand on."""
 
     def machine() -> Kubeon:
@@ -82,17 +79,9 @@ def keeper(
         mirror.prepare((release,))
         return snapshot(machine(), release)
 
-    found = request.config.stash[KEEPER] = Keeper(machine, like)
+    found = Keeper(machine, like)
     yield found
     found.give_up()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """After the last module that it is for, the cluster goes: it keeps one of two cores busy."""
-    large, more = (each is not None and each.path.stem in LARGE for each in (item, nextitem))
-    if large and not more and KEEPER in item.config.stash:
-        item.config.stash[KEEPER].give_up()
 
 
 @pytest.fixture(scope="module")

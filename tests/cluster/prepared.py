@@ -25,17 +25,24 @@ def prepare(kubeon: Kubeon, phases: tuple[str, ...], *words: str) -> None:
 
 
 def snapshot(kubeon: Kubeon, release: str = VERSION) -> Snapshot:
-    """A control plane of mode updater before anything of a cluster is there; made by whoever asks first."""
+    """A control plane of mode updater before anything of a cluster is there; made by whoever asks first.
+
+    It has the images of VERSION, too, where `release` is another one: to bring them in an upgrade takes two minutes of
+    all its hosts, and what `test_upgrade_chain` does at each step is the same.
+    """
     kind, name = "debian-12", f"prepared-{release}"
-    found = Snapshot(name, cache.key(*_SOURCES, base.image(kind), repr(mirror.versions()["releases"][release])), kind)
+    known = mirror.versions()["releases"]
+    found = Snapshot(name, cache.key(*_SOURCES, base.image(kind), repr([known[release], known[VERSION]])), kind)
     with (cache.root() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if not found.exists():
             host_name = name.replace(".", "-")
             hosts.down([host_name])
             (host,) = hosts.up([host_name])
-            flags = (*nodes([host], []), "--lb-mode", "updater", *sources(release))
-            prepare(kubeon, MATERIAL, "prepared", release, *flags)
+            flags = (*nodes([host], []), "--lb-mode", "updater")
+            prepare(kubeon, MATERIAL, "prepared", release, *flags, *sources(release))
+            if release != VERSION:
+                prepare(kubeon, ("import-images",), "later", VERSION, *flags, *sources())
             hosts.ssh(host, "systemctl disable -q kubelet.service")  # it would be started over and over
             found.take(host)
     return found

@@ -130,6 +130,7 @@ def test_a_wrong_password(ground: Ground) -> None:
                 "tried keys and the password", "--password-file")  # fmt: skip
 
 
+@pytest.mark.soak
 def test_neither_password_nor_key(ground: Ground) -> None:
     """The way to give one is the hint."""
     ground.kubeon.password = None
@@ -162,6 +163,7 @@ def test_a_host_whose_sshd_is_down(ground: Ground) -> None:
     assert snapshot(ground.bare[1]) ^ before == set()
 
 
+@pytest.mark.soak
 def test_a_wrong_port(ground: Ground) -> None:
     """The hint shows the port that was tried."""
     flags = [*nodes(ground.bare[:1], []), "-w", f"b2={ground.bare[1].address}:2222"]
@@ -191,6 +193,7 @@ def test_an_unknown_host_key_in_strict_mode(ground: Ground) -> None:
     assert not ground.home.cluster(NAME).known_hosts.exists()
 
 
+@pytest.mark.soak
 def test_known_hosts_is_damaged(ground: Ground) -> None:
     """Half a line, as a full disk leaves it: which, and what to do."""
     known = ground.home.cluster(NAME).known_hosts
@@ -200,6 +203,7 @@ def test_known_hosts_is_damaged(ground: Ground) -> None:
     ground.refused(6, "known_hosts is damaged: line 2 is not a host key", "ssh-keyscan 10.77.0.1")
 
 
+@pytest.mark.soak
 def test_a_user_without_sudo(ground: Ground) -> None:
     """In sudo's own words."""
     ground.kubeon.password = base.NOSUDO_PASSWORD
@@ -208,6 +212,7 @@ def test_a_user_without_sudo(ground: Ground) -> None:
                 flags=[*ground.nodes(), "--user", "nosudo"])  # fmt: skip
 
 
+@pytest.mark.soak
 def test_a_wrong_sudo_password(ground: Ground) -> None:
     """It is told apart from the login's."""
     ground.kubeon.password = base.OPERATOR_PASSWORD
@@ -237,6 +242,7 @@ def test_two_hosts_with_one_machine_id(ground: Ground) -> None:
         ground.refused(4, "[DuplicateMachineID]", copy, "b1 (", "b2 (", "systemd-machine-id-setup")
 
 
+@pytest.mark.soak
 def test_two_hosts_with_one_hostname(ground: Ground) -> None:
     """Where nodes are named by their hosts."""
     one, two, _ = ground.bare
@@ -245,6 +251,7 @@ def test_two_hosts_with_one_hostname(ground: Ground) -> None:
                     flags=["-m", one.address, "-w", two.address])  # fmt: skip
 
 
+@pytest.mark.soak
 def test_a_hostname_that_kubernetes_refuses(ground: Ground) -> None:
     """kubeadm would change capitals silently."""
     one, two, _ = ground.bare
@@ -296,6 +303,7 @@ def test_hosts_of_another_cluster(ground: Ground) -> None:
     assert "AnotherCluster " not in screen  # no hint to ignore it
 
 
+@pytest.mark.soak
 def test_even_numbers_of_control_planes_are_only_a_warning(ground: Ground) -> None:
     """And with three, there is none."""
     findings = ground.findings(NAME, VERSION, *nodes(ground.bare[:2], []), *ground.flags)
@@ -401,8 +409,8 @@ def test_a_full_disk_on_the_control_machine(ground: Ground, small_disk: Path) ->
 @pytest.mark.parametrize(
     ("content", "texts"),
     [
-        ("apiVersion: v1\nclusters: {oops", ("is not valid YAML", "repair it")),
-        ("just words\n", ("is not a kubeconfig",)),
+        pytest.param("apiVersion: v1\nclusters: {oops", ("is not valid YAML", "repair it"), marks=pytest.mark.soak),
+        pytest.param("just words\n", ("is not a kubeconfig",), marks=pytest.mark.soak),
         ("clusters:\n- {name: beta, cluster: {server: 'https://x'}}\n", ("another cluster 'beta'", "rename it")),
     ],
 )
@@ -431,7 +439,10 @@ def test_nobody_to_answer(ground: Ground) -> None:
     assert ground.home.clusters() == []
 
 
-@pytest.mark.parametrize(("answer", "code", "text"), [("\x03", 130, "interrupted"), ("n\r", 1, "not confirmed")])
+@pytest.mark.parametrize(
+    ("answer", "code", "text"),
+    [pytest.param("\x03", 130, "interrupted", marks=pytest.mark.soak), ("n\r", 1, "not confirmed")],
+)
 def test_no_at_the_question(ground: Ground, answer: str, code: int, text: str) -> None:
     """Ctrl-C, or anything but yes."""
     before = snapshots(ground.bare)
@@ -528,6 +539,7 @@ def half_done(host: hosts.LabHost) -> list[str]:
     return found.stdout.split()
 
 
+@pytest.mark.soak
 def test_after_a_series_of_failures_the_same_command_works(ground: Ground, tmp_path: Path) -> None:
     """A damaged archive, then a full disk on a host; then the command makes the cluster, and guards it afterwards."""
     one, two, _ = ground.bare

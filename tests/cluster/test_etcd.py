@@ -1,17 +1,18 @@
-"""One cluster whose etcd is saved, put back, loses two of three machines, loses all its data, and is whole in the end.
+"""A cluster whose etcd is saved, put back, loses two of three machines, loses all its data, and is whole in the end.
 
 The tests go in order. Pods that were there before run on through all of it.
 """
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Up
-from tests.cluster.driver import VERSION, Kubeon, image, kubectl, nodes, sources
+from tests.cluster.driver import image, kubectl
+from tests.cluster.living import Living
 from tests.lab import faults, hosts
 from tests.lab.hosts import LabHost, Snapshot
 from tests.measured import measured
@@ -51,21 +52,21 @@ spec:
 
 
 @dataclass
-class Eta:
-    """The cluster of this module."""
+class Eta(Living):
+    """The cluster, and what is on it."""
 
-    kubeon: Kubeon
-    planes: list[LabHost]
-    worker: LabHost
-    spare: list[LabHost]
-    name: str = "eta"
     snapshot: str = ""
     running: str = ""  # containers of the Deployment, as they were first
 
     @property
     def first(self) -> LabHost:
         """The control plane that is never lost."""
-        return self.planes[0]
+        return self.control_planes[0]
+
+    @property
+    def others(self) -> str:
+        """The selector of those that are."""
+        return f"@{'+'.join(host.name for host in self.control_planes[1:])}"
 
     def etcd(self, *words: str) -> list[str]:
         """`kubeon etcd ...`."""
@@ -98,14 +99,15 @@ class Eta:
         return name in kubectl(self.first, "get configmaps -n kept -o name")
 
     def containers(self) -> str:
-        """Of the Deployment, on the worker, by the runtime's IDs."""
-        return hosts.ssh(self.worker, "crictl ps --name '^pause$' -q | sort").stdout
+        """Of the Deployment, on the workers, by the runtime's IDs."""
+        return "".join(hosts.ssh(worker, "crictl ps --name '^pause$' -q | sort").stdout for worker in self.workers)
 
-    def check(self, *voters: LabHost) -> None:
+    def check(self) -> None:
         """What was written before is there, its pods ran on, new ones are made, and etcd has just these members."""
         found = self.status()
         assert found["healthy"], found
-        assert sorted(member["node"] for member in found["members"] if member["id"]) == sorted(h.name for h in voters)
+        voters = sorted(member["node"] for member in found["members"] if member["id"])
+        assert voters == sorted(host.name for host in self.control_planes)
         assert kubectl(self.first, "get configmap precious -n kept -o jsonpath={.data.text}") == "written before"
         assert kubectl(self.first, "get secret secret -n kept -o jsonpath={.data.password}") == "aHVudGVyMg=="
         assert "kept" in kubectl(self.first, "get clusterrole kept -o name")
@@ -118,15 +120,14 @@ class Eta:
 
 
 @pytest.fixture(scope="module")
-def eta(up: Up, prepared: Snapshot, module_kubeon: Kubeon) -> Eta:
-    """Three control planes and a worker, with something in it; and two more hosts."""
-    one, two, three, worker, four, five = up("et-1", "et-2", "et-3", "et-w", "et-4", "et-5", like=prepared)
-    module_kubeon.ok("create", "eta", VERSION, *nodes([one, two, three], [worker]), *sources(), "--yes")
-    kubectl(one, "apply -f -", stdin=OBJECTS.replace("PAUSE", image("pause")))
-    kubectl(one, "rollout status deployment kept -n kept --timeout 120s")
-    found = Eta(module_kubeon, [one, two, three], worker, [four, five])
+def eta(ha: Living) -> Iterator[Eta]:
+    """Handed on, with something in it meanwhile."""
+    found = Eta(**vars(ha))
+    kubectl(found.first, "apply -f -", stdin=OBJECTS.replace("PAUSE", image("pause")))
+    kubectl(found.first, "rollout status deployment kept -n kept --timeout 120s")
     found.running = found.containers()
-    return found
+    yield found
+    kubectl(found.first, "delete namespace/kept clusterrole/kept", check=False)
 
 
 def test_health_and_defragmentation(eta: Eta) -> None:
@@ -152,8 +153,8 @@ def test_a_snapshot_is_saved(eta: Eta) -> None:
     listed = eta.kubeon.data(*eta.etcd("snapshot", "list", eta.name))
 
     assert saved["keys"] > 100
-    assert [each["sha256"] for each in listed["snapshots"]] == [saved["sha256"]]
-    for host in eta.planes:
+    assert saved["sha256"] in [each["sha256"] for each in listed["snapshots"]]
+    for host in eta.control_planes:
         assert "kubeon" not in hosts.ssh(host, "ls -A /var/lib/etcd").stdout
     eta.write("late")
     kubectl(eta.first, "delete configmap precious -n kept")
@@ -163,9 +164,9 @@ def test_all_three_go_back_to_the_snapshot(eta: Eta) -> None:
     """Killed while data is exchanged, it goes on. What was written later is gone, what was deleted is back."""
     eta.restore(eta.snapshot, killed_at=r"\[restore-data\]: started")
 
-    eta.check(*eta.planes)
+    eta.check()
     assert not eta.has("late")
-    for host in eta.planes:
+    for host in eta.control_planes:
         assert "member" in hosts.ssh(host, "ls /var/lib/etcd.before-*").stdout
 
 
@@ -173,7 +174,7 @@ def test_all_three_go_back_to_the_snapshot(eta: Eta) -> None:
 def test_two_of_three_are_lost_and_nothing_else(eta: Eta) -> None:
     """It is said in time what is wrong; the member that is left has it all."""
     eta.write("last")
-    for host in eta.planes[1:]:
+    for host in eta.control_planes[1:]:
         faults.power_off(host)
     _wait(lambda: eta.status()["quorum"]["lost"])
     began = time.monotonic()
@@ -182,11 +183,12 @@ def test_two_of_three_are_lost_and_nothing_else(eta: Eta) -> None:
     assert said.exit_code == 1
     assert "quorum is lost" in said.stdout
 
-    refused = eta.kubeon.run(*eta.etcd("snapshot", "restore", eta.name, "--from-member", "et-1", "--yes"))
-    eta.restore("--from-member", "et-1", "--dead", "@et-2+et-3", killed_at=r"\[rescue-data\]: started")
+    left = ["--from-member", eta.first.name]
+    refused = eta.kubeon.run(*eta.etcd("snapshot", "restore", eta.name, *left, "--yes"))
+    eta.restore(*left, "--dead", eta.others, killed_at=r"\[rescue-data\]: started")
 
     assert refused.exit_code == 4, refused.text
-    assert "--dead @et-2+et-3" in refused.text
+    assert f"--dead {eta.others}" in refused.text
     assert eta.has("last")
     assert eta.containers() == eta.running, "pods of before were started anew"
 
@@ -197,7 +199,7 @@ def test_the_data_is_destroyed_too(eta: Eta) -> None:
     stop = "ctr -n k8s.io tasks kill -s SIGKILL $(crictl ps --name '^etcd$' -q)"
     hosts.ssh(eta.first, f"rm -rf /var/lib/etcd/member; {stop}")
 
-    eta.kubeon.ok(*eta.etcd("snapshot", "restore", eta.name, eta.snapshot, "--dead", "@et-2+et-3", "--yes"))
+    eta.kubeon.ok(*eta.etcd("snapshot", "restore", eta.name, eta.snapshot, "--dead", eta.others, "--yes"))
 
     assert not eta.has("last")
     kubectl(eta.first, "rollout status deployment kept -n kept --timeout 120s")
@@ -205,13 +207,17 @@ def test_the_data_is_destroyed_too(eta: Eta) -> None:
 
 
 @pytest.mark.soak
-def test_the_dead_leave_and_it_is_three_again(eta: Eta) -> None:
+def test_the_dead_leave_and_it_is_three_again(eta: Eta, prepared: Snapshot) -> None:
     """By `del` and `add`, as ever."""
-    eta.kubeon.ok("del", eta.name, "@et-2+et-3", "--dead", "--yes")
-    flags = [word for host in eta.spare for word in ("-m", f"{host.name}={host.address}")]
+    eta.kubeon.ok("del", eta.name, eta.others, "--dead", "--yes")
+    dead = eta.control_planes[1:]
+    del eta.control_planes[1:]
+    hosts.down([host.name for host in dead])
+    eta.control_planes += hosts.up([f"{host.name}={host.address}" for host in dead], like=prepared)
+    flags = [word for host in eta.control_planes[1:] for word in ("-m", f"{host.name}={host.address}")]
     eta.kubeon.ok("add", eta.name, *flags, "--yes")
 
-    eta.check(eta.first, *eta.spare)
+    eta.check()
     assert eta.kubeon.data("create", eta.name, "--yes")["changed"] is False
 
 

@@ -162,7 +162,11 @@ def test_a_worker_that_is_gone(kappa: Kappa, fault: Callable[[LabHost], None], u
 
 @pytest.mark.parametrize(
     "moment",
-    [rf"k2: {re.escape(WORKING)}", often(r"k2: .*\[register-node\]: started"), often(r"\[verify-cluster\]: started")],
+    [
+        often(rf"k2: {re.escape(WORKING)}"),
+        often(r"k2: .*\[register-node\]: started"),
+        often(r"\[verify-cluster\]: started"),
+    ],
 )
 def test_killed_while_nodes_join(kappa: Kappa, moment: str) -> None:
     """A join that was cut off is taken up again; so is everything after it."""
@@ -186,6 +190,7 @@ def test_a_second_ctrl_c_stops_at_once(kappa: Kappa) -> None:
     assert "kubeon create" in outcome.text
 
 
+@pytest.mark.soak
 def test_connections_that_are_lost_while_others_work(kappa: Kappa) -> None:
     """Those to the control plane are, while workers join: it is asked on new ones, and nothing fails."""
     _not_joined(kappa)

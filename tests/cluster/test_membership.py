@@ -146,9 +146,8 @@ def test_one_to_three(mu: Mu) -> None:
 
 
 def test_again_changes_nothing(mu: Mu) -> None:
-    """Neither add nor create."""
+    """The same `add`."""
     assert mu.kubeon.data(*mu.add("-m", "n10", "n100"))["changed"] is False
-    assert mu.kubeon.data("create", mu.name, "--yes")["changed"] is False
 
 
 def test_the_first_one_leaves(mu: Mu) -> None:
@@ -197,6 +196,7 @@ def test_a_dead_one_leaves(mu: Mu) -> None:
     mu.check_lists("n110", "n111")
 
 
+@pytest.mark.soak
 def test_two_to_one_and_what_a_refused_add_began_is_taken_back(mu: Mu) -> None:
     """It never became a member, but its host was prepared."""
     mu.kubeon.ok(*mu.remove("@n100+n11"))
@@ -205,6 +205,7 @@ def test_two_to_one_and_what_a_refused_add_began_is_taken_back(mu: Mu) -> None:
     assert hosts.ssh(mu.machines["n11"], "ls -d /etc/kubernetes /var/lib/kubelet", check=False).stdout == ""
 
 
+@pytest.mark.soak
 def test_a_new_machine_under_an_old_name(mu: Mu, up: Up) -> None:
     """The dead one's replacement: same name, same address, new host key."""
     (mu.machines["n10"],) = up(f"mu-2={mu.machines['n10'].address}")
@@ -268,6 +269,7 @@ def test_a_removal_that_is_cut_off_again_and_again(mu: Mu) -> None:
     assert hosts.ssh(mu.machines["n100"], "ls -d /etc/kubernetes /var/lib/etcd", check=False).stdout == ""
 
 
+@pytest.mark.soak
 def test_a_budget_holds_up_a_drain(mu: Mu) -> None:
     """With the words of the API, and nothing is lost; without the budget it goes."""
     kubectl(mu.machines["n1000"], "apply -f -", stdin=BUDGET.replace("PAUSE", image("pause")))
@@ -318,4 +320,4 @@ def test_a_lost_record_is_rebuilt(mu: Mu, tmp_path: Any, store: Any) -> None:
     other.ok("create", "-f", str(path), "--yes")
 
     assert mu.etcd("member list", "n1000")["members"] == before
-    mu.check("n1000", "n10")
+    mu.check(*mu.control_planes)

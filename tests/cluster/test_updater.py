@@ -165,6 +165,7 @@ def test_a_cluster_in_mode_updater(cluster: Updated) -> None:
     wait_for(lambda: cluster.reasons() == [])
 
 
+@pytest.mark.soak
 def test_the_leader_dies(cluster: Updated) -> None:
     """Its process is killed, its node loses its cable, then its power: another one leads, and only that one."""
     with cluster.writers() as terms:

@@ -111,7 +111,7 @@ class Upgraded(Living):
 
     @contextmanager
     def asked(self, *at: LabHost) -> Iterator[Asked]:
-        """Meanwhile the Deployment is, and the API from workers in both ways, ten times a second.
+        """Meanwhile the Deployment is, and the API from workers in both ways, all the time.
 
         Each on new and on kept connections.
         """

@@ -133,7 +133,7 @@ def test_the_demos_kubelets_take_the_machine_as_it_is(
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
 
 
-@pytest.fixture(scope="module", params=sorted(base.BASES))
+@pytest.fixture(scope="module", params=["debian-12", pytest.param("debian-13", marks=pytest.mark.soak)])
 def pair(request: pytest.FixtureRequest) -> Iterator[list[LabHost]]:
     """Two hosts of the lab, of names and addresses that no other test uses."""
     names = ["self1", "self2"]

@@ -243,7 +243,7 @@ def test_who_sweeps_leaves_those_alone_who_write(tmp_path: Path) -> None:
         sweeper.wait(timeout=30)
 
 
-LONG = pytest.param(300, marks=[pytest.mark.lab, pytest.mark.alone])  # the length; it needs no lab
+LONG = pytest.param(300, marks=[pytest.mark.lab, pytest.mark.alone, pytest.mark.soak])  # the length; it needs no lab
 
 
 @pytest.mark.parametrize("count", [20, LONG])
