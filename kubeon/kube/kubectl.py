@@ -13,6 +13,7 @@ from kubeon.waiting import SYSTEM_CLOCK, Clock, wait_until
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 READY = "Ready"
 _PASSING = ("etcdserver: leader changed", "etcdserver: request timed out", "etcdserver: no leader")
+_ELECTING = "[-]etcd failed"  # what every API server's /readyz says meanwhile
 _PAUSES = (1, 3, 8)  # seconds; an election takes one or two, on a busy machine more
 _TIMED_OUT = 124  # timeout(1) ends with this
 _SLACK = 30  # seconds that a busy host may take longer than timeout(1) there
@@ -78,8 +79,20 @@ class Kubectl:
         """Does this control plane's API server say that it is ready, within 10 seconds?"""
         return not self.why_not()
 
-    def why_not(self) -> str:
-        """Why this control plane's API server does not say that it is ready, within 10 seconds; "" when it does."""
+    def why_not(self, *, patient: bool = False) -> str:
+        """Why this control plane's API server does not say that it is ready, within 10 seconds; "" when it does.
+
+        `patient`: one that names etcd is asked again, for a few seconds more.
+        """
+        why = self._why_not()
+        for pause in _PAUSES if patient else ():
+            if _ELECTING not in why:
+                break
+            self._clock.sleep(pause)
+            why = self._why_not()
+        return why
+
+    def _why_not(self) -> str:
         try:
             said = self.run("get", "--raw", "/readyz", "--request-timeout=10s", timeout=15).strip()
         except CommandError as error:

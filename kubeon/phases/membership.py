@@ -42,7 +42,7 @@ def ready_one(hosts: Sequence[Host]) -> tuple[Host | None, list[str]]:
     """
     answers = within(
         hosts,
-        lambda host: Kubectl(host).why_not(),
+        lambda host: Kubectl(host).why_not(patient=True),
         seconds=ANSWERS_WITHIN,
         enough=lambda why: not why,
         grace=PREFERRED_FOR,

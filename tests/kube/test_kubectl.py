@@ -65,6 +65,20 @@ def test_an_election_of_etcd_is_waited_for() -> None:
     assert clock.time == 1
 
 
+def test_who_is_patient_waits_until_an_api_server_has_etcd_again() -> None:
+    """Seen on a busy machine: all three said so in the same second, and `add` gave up."""
+    _, kubectl, machine = an_api()
+    kubectl = Kubectl(kubectl.host, clock=(clock := FakeClock()))
+    unready = 'Error from server (InternalError): an error on the server ("[+]ping ok\\n[-]etcd failed: reason withheld'
+
+    machine.fails["kubectl"] = unready
+    assert "[-]etcd failed" in kubectl.why_not()
+    assert clock.time == 0
+    machine.fails["kubectl"] = unready
+    assert kubectl.why_not(patient=True) == ""
+    assert clock.time == 1
+
+
 def test_one_that_takes_too_long_is_ended_on_its_host() -> None:
     """Seen when three API servers started at once on a busy machine: not ready yet, and no lost connection."""
     _, kubectl, machine = an_api()
