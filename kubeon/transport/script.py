@@ -36,10 +36,13 @@ class Parcel:
     payload: bytes
     mark: str
 
-    def output(self, stdout: str) -> str:
-        """What the script printed, without what a login shell (~/.bashrc, banners) printed before it."""
+    def output(self, stdout: str) -> str | None:
+        """What the script printed, without what a login shell (~/.bashrc, banners) printed before it.
+
+        None: it never began.
+        """
         _, found, rest = stdout.partition(self.mark + "\n")
-        return rest if found else ""
+        return rest if found else None
 
 
 def pack(script: str, *, sudo: bool = False, sudo_password: str | None = None, own: bool = False) -> Parcel:

@@ -89,7 +89,10 @@ class SSH:
         parcel = pack(script, sudo=self._sudo, sudo_password=self._sudo_password)
         lines = Lines(parcel.mark, on_line) if on_line else None
         result = self._execute(connection, parcel.command, chain((parcel.payload,), stdin), timeout, lines)
-        return Result(parcel.output(result.stdout), result.stderr, result.exit_code)
+        output = parcel.output(result.stdout)
+        if output is None and not result.exit_code:  # nothing is no answer
+            raise self._something_else(result.stdout)
+        return Result(output or "", result.stderr, result.exit_code)
 
     def follow(
         self,
@@ -199,6 +202,8 @@ class SSH:
         """Find out how to be root: as root, by sudo without a password, or by sudo with one."""
         probe = self._execute(connection, "sh -c 'id -u; sudo -n true 2>/dev/null && echo sudo'", (), 30)
         words = probe.stdout.split()
+        if not any(word.isdecimal() for word in words):
+            raise self._something_else(probe.stdout)
         if "0" in words or "sudo" in words:
             self._sudo, self._sudo_password = "0" not in words, None
             return
@@ -299,6 +304,15 @@ class SSH:
         self, what: str, *, why: str = "", hint: str = "", kind: type[ConnectError] = ConnectError
     ) -> ConnectError:
         return kind(what, why=why, hint=hint, host=self.target.name or self.target.address)
+
+    def _something_else(self, said: str) -> ConnectError:
+        """A forced command, as images of clouds have it for root, or a start-up file that ends the shell."""
+        user = self._user()
+        hint = (
+            f"look at ~/.bashrc of {user} there, and at command= in its ~/.ssh/authorized_keys; or give another --user"
+        )
+        what = f"{user} logs in, but what is to run there does not"
+        return self._failed(what, why=said[-200:].strip(), hint=hint, kind=LoginError)
 
     def _refused(self, password_tried: bool) -> ConnectError:
         tried = "keys and the password" if password_tried else "keys"

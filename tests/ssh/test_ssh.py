@@ -16,6 +16,7 @@ from kubeon.errors import ClosedError, ConnectError, LoginError, LostError
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.spec.model import NodeSpec
+from kubeon.transport.base import Result
 from kubeon.transport.ssh import SSH
 from tests.ssh.conftest import Sshd, keygen
 
@@ -85,6 +86,22 @@ def test_half_a_script_is_never_run(sshd: Sshd) -> None:
 
     assert result.exit_code == 74
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("opened", [True, False], ids=["later", "at once"])
+def test_where_something_else_runs_nothing_is_no_answer(
+    ssh: SSH, monkeypatch: pytest.MonkeyPatch, opened: bool
+) -> None:
+    """Exit code 0 and no sign of the script: a forced command, or a shell that ends in its own start-up file."""
+    if opened:
+        ssh.open()
+    monkeypatch.setattr(ssh, "_execute", lambda *_: Result("Please log in as somebody else\n", "", 0))
+
+    with pytest.raises(LoginError, match="logs in, but what is to run there does not") as caught:
+        ssh.run("cat /etc/kubernetes/kubeon-cluster\n", timeout=10)
+
+    assert caught.value.why == "Please log in as somebody else"
+    assert "authorized_keys" in caught.value.hint
 
 
 def test_lines_come_while_the_script_runs(ssh: SSH) -> None:
