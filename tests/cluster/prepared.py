@@ -27,8 +27,8 @@ def prepare(kubeon: Kubeon, phases: tuple[str, ...], *words: str) -> None:
 def snapshot(kubeon: Kubeon, release: str = VERSION) -> Snapshot:
     """A control plane of mode updater before anything of a cluster is there; made by whoever asks first.
 
-    It has the images of VERSION, too, where `release` is another one: to bring them in an upgrade takes two minutes of
-    all its hosts, and what `test_upgrade_chain` does at each step is the same.
+    One of another release begins with that of VERSION, so it has those images, too: to bring them in an upgrade takes
+    two minutes of all its hosts, and `test_upgrade_chain` does it at each step.
     """
     kind, name = "debian-12", f"prepared-{release}"
     known = mirror.versions()["releases"]
@@ -38,11 +38,9 @@ def snapshot(kubeon: Kubeon, release: str = VERSION) -> Snapshot:
         if not found.exists():
             host_name = name.replace(".", "-")
             hosts.down([host_name])
-            (host,) = hosts.up([host_name])
-            flags = (*nodes([host], []), "--lb-mode", "updater")
-            prepare(kubeon, MATERIAL, "prepared", release, *flags, *sources(release))
-            if release != VERSION:
-                prepare(kubeon, ("import-images",), "later", VERSION, *flags, *sources())
+            (host,) = hosts.up([host_name], like=snapshot(kubeon) if release != VERSION else None)
+            flags = (*nodes([host], []), "--lb-mode", "updater", *sources(release))
+            prepare(kubeon, MATERIAL, host_name, release, *flags)
             hosts.ssh(host, "systemctl disable -q kubelet.service")  # it would be started over and over
             found.take(host)
     return found
