@@ -90,6 +90,29 @@ def test_api_servers_first_then_kubelets_then_it_is_all_as_described(world: Make
     assert here.snapshot() == before
 
 
+@pytest.mark.parametrize(
+    ("balancer", "ended"),
+    [
+        ({"mode": "haproxy"}, ["cp1", "cp2", "cp3"]),
+        ({"mode": "direct"}, ["cp2", "cp3"]),
+        ({"mode": "external", "address": "10.0.0.1:6443"}, ["cp2", "cp3"]),
+        ({"mode": "external", "address": "10.0.9.9:6443"}, ["cp1", "cp2", "cp3"]),
+    ],
+    ids=["haproxy", "direct", "adopted", "external"],
+)
+def test_an_api_server_ends_before_kubeadm_begins_unless_workers_have_no_other(
+    balancer: dict[str, str], ended: list[str], world: MakeWorld
+) -> None:
+    """Seen in mode direct: kubeadm begins with a Job, which a worker was given that could not hear of it."""
+    here = world(control_planes=3, workers=1, load_balancer=balancer)
+    here.api.balancers |= {balancer.get("address", "")}
+    here.create()
+
+    here.upgrade(NEW)
+
+    assert sorted(here.api.ended) == ended
+
+
 def test_a_release_that_can_remember_lifetimes_is_told_them(world: MakeWorld) -> None:
     """kubeadm has fields for them since v1beta4: without, what it issues itself one day would live a year."""
     here = running(world, control_planes=1, workers=0, version="v1.30.5", certificates={"validity": "50y"})

@@ -108,6 +108,10 @@ class LoadBalancerMode(Protocol):
         """What `manifest` is about; None where the cluster holds nothing for this way."""
         ...
 
+    def only_server(self, spec: ClusterSpec) -> str:
+        """The address of the one control plane whose API server workers have; "" where another one takes its place."""
+        ...
+
     def manifest(self, spec: ClusterSpec) -> str:
         """YAML for `kubectl apply`; "" for none."""
         ...
@@ -177,6 +181,11 @@ class Plain:
         """None."""
         del spec
         return None
+
+    def only_server(self, spec: ClusterSpec) -> str:
+        """None."""
+        del spec
+        return ""
 
     def manifest(self, spec: ClusterSpec) -> str:
         """Nothing to apply."""

@@ -32,8 +32,12 @@ class Direct(Plain):
 
     def hosts(self, spec: ClusterSpec, node: NodeSpec) -> tuple[tuple[str, str], ...]:
         """One line."""
-        to = node if node.role is Role.CONTROL_PLANE else spec.control_planes[0]
-        return ((str(to.address), spec.load_balancer.name),)
+        to = str(node.address) if node.role is Role.CONTROL_PLANE else self.only_server(spec)
+        return ((to, spec.load_balancer.name),)
+
+    def only_server(self, spec: ClusterSpec) -> str:
+        """The first."""
+        return str(spec.control_planes[0].address)
 
     def sans(self, spec: ClusterSpec) -> tuple[str, ...]:
         """The name. A control plane's own address is in its certificate anyway."""

@@ -48,6 +48,11 @@ class External(Plain):
         host, _ = _parts(spec)
         return ((host, spec.load_balancer.name),) if _is_address(host) and host != spec.load_balancer.name else ()
 
+    def only_server(self, spec: ClusterSpec) -> str:
+        """One that is its own balancer, as in clusters that were adopted; what a name leads to is not known."""
+        host, _ = _parts(spec)
+        return host if any(str(node.address) == host for node in spec.control_planes) else ""
+
     def sans(self, spec: ClusterSpec) -> tuple[str, ...]:
         """The name and the balancer."""
         host, _ = _parts(spec)

@@ -5,6 +5,9 @@ those of clients, and those of its own kubelet, which before it starts a static 
 ended gently before: it says that it is not ready and leaves the endpoints of `kubernetes`, answers for
 `shutdown-delay-duration` more, and everybody has gone elsewhere. It comes back with another etcd. kubelet and kubeadm
 of this host ask another API server meanwhile.
+
+Not so where workers have no other API server: kubeadm begins with a Job, which may be given to one of them, and gives
+it a minute (`createJob` in kubeadm's phases/upgrade/health.go). They wait for etcd then.
 """
 
 from importlib import resources
@@ -22,7 +25,8 @@ KUBECONFIG = "/run/kubeon/apart.conf"  # admin.conf with another server, in memo
 _BEFORE = """\
 trap 'end_apart {own}' EXIT
 stand_apart {other}
-if hold_back {longest}; then
+"""
+_HOLD_BACK = """if hold_back {longest}; then
 release_after_etcd {log}
 {end}fi
 """
@@ -47,7 +51,9 @@ def apart_scripts(ctx: Cluster, host: Host, *, longest: int, log: str) -> tuple[
         return "", ""
     own = kubelet_client_leaf(leaf_request(ctx, host)).server.removeprefix("https://")
     to = f"{other.address}:{API_PORT}"
-    before = _BEFORE.format(own=own, other=to, longest=longest, log=log, end=_end_api_server(ctx, host))
+    before = _BEFORE.format(own=own, other=to)
+    if host.address != ctx.lb.only_server(ctx.spec):
+        before += _HOLD_BACK.format(longest=longest, log=log, end=_end_api_server(ctx, host))
     return _library() + before, _AFTER.format(own=own)
 
 

@@ -51,6 +51,7 @@ class FakeApi:
         self.patched: set[str] = set()  # keys of what was patched since it was applied
         self.versions: dict[str, str] = {}  # of API servers, by control plane
         self.upgraded: list[tuple[str, str]] = []  # what kubeadm upgrade did, and where
+        self.ended: list[str] = []  # control planes whose API server was ended before kubeadm began
         self.budgets: list[dict[str, Any]] = []  # PodDisruptionBudgets
         self.held: dict[str, str] = {}  # "namespace/name" of pods that cannot be evicted: what the API says
         self.cluster_configuration: dict[str, Any] | None = None  # kubeadm-config's

@@ -57,10 +57,12 @@ class Upgrading:
             machine.versions[path] = machine.versions[f"{WAITING}{path}"]
         self.say(path)
 
-    def do_stand_apart(self, own: str, other: str, address: str) -> None:
-        """Others are asked meanwhile: one that is a control plane, and not this one."""
+    def do_stand_apart(self, own: str, other: str, address: str | None) -> None:
+        """Others are asked meanwhile: one that is a control plane, and not this one. `address`: its API server ends."""
         machine = self.machine
-        assert address == machine.address
+        assert address in (None, machine.address)
+        if address:
+            machine.api.ended.append(machine.name)
         others = [each for each in machine.api.machines.values() if each.name in machine.api.versions]
         assert other in {f"{each.address}:6443" for each in others if each is not machine}
         self.apart_from = own

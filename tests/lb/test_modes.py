@@ -33,6 +33,7 @@ def test_every_mode_keeps_the_contract(mode: str) -> None:
     assert lb.endpoint(spec).name in lb.sans(spec)
     assert lb.sans(spec) == lb.sans(a_spec_for(mode, control_planes=1))
     assert len(lb.sans(spec)) == len(set(lb.sans(spec)))
+    assert lb.only_server(spec) == ("10.0.0.1" if mode == "direct" else "")
     for node in spec.nodes:
         assert {name for _, name in lb.hosts(spec, node)} == {lb.endpoint(spec).name}
         assert lb.check(spec, node) or not lb.files(spec, node)
