@@ -25,6 +25,7 @@ _KLOG = re.compile(r"[EF]\d{4} \S+ +\d+ [^\]]*\] ")
 _PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 _MESSAGE = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LAST = re.compile(r'Error: |panic: |F\d{4} |E\d{4} |.*"level":"(?:error|panic|fatal)"')  # words of one that ends
+_BY_DESIGN = re.compile(r"leader ?election lost", re.IGNORECASE)  # a manager whose API server went: it starts again
 _WRAPPED = re.compile(
     r'^failed to "\w+" for .*? with \w+: |^"?Failed to create sandbox for pod \S+ |rpc error: code = \w+ desc = '
 )
@@ -93,6 +94,8 @@ def _of_pods(seen: Trouble) -> Iterator[Reason]:
             (each for each in seen.containers or () if each.name == name), key=lambda each: each.attempt, default=None
         )
         last = next((each for each in seen.exits if each.name == name), None)
+        if newest and newest.state == "running" and last and any(map(_BY_DESIGN.search, last.said)):
+            continue
         if newest and last and (newest.state == "exited" or (last.code and 0 < newest.attempt == last.attempt + 1)):
             look = f"on that host: crictl ps -a --name {name}, and crictl logs of what it shows"
             yield Reason(_ended(last), look)

@@ -135,6 +135,14 @@ REASONS = {
         replace(WELL, containers=with_one("kube-apiserver", "running", 1), exits=(Exit("kube-apiserver", 0, 0),)),
         "",
     ),
+    "a manager that has lost its API server, and runs again": (
+        replace(
+            WELL,
+            containers=with_one("kube-controller-manager", "running", 1),
+            exits=(Exit("kube-controller-manager", 0, 1, "Error", ("E1 leaderelection lost",)),),
+        ),
+        "",
+    ),
     "etcd before its API server": (
         replace(
             WELL,
