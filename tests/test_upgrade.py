@@ -96,9 +96,10 @@ def test_api_servers_first_then_kubelets_then_it_is_all_as_described(world: Make
         ({"mode": "haproxy"}, ["cp1", "cp2", "cp3"]),
         ({"mode": "direct"}, ["cp2", "cp3"]),
         ({"mode": "external", "address": "10.0.0.1:6443"}, ["cp2", "cp3"]),
+        ({"mode": "external", "address": "10.0.0.1:8443"}, ["cp1", "cp2", "cp3"]),
         ({"mode": "external", "address": "10.0.9.9:6443"}, ["cp1", "cp2", "cp3"]),
     ],
-    ids=["haproxy", "direct", "adopted", "external"],
+    ids=["haproxy", "direct", "adopted", "a balancer beside it", "external"],
 )
 def test_an_api_server_ends_before_kubeadm_begins_unless_workers_have_no_other(
     balancer: dict[str, str], ended: list[str], world: MakeWorld

@@ -3,7 +3,7 @@
 import re
 from ipaddress import AddressValueError, IPv4Address
 
-from kubeon.lb.base import Endpoint, Plain
+from kubeon.lb.base import API_PORT, Endpoint, Plain
 from kubeon.spec.model import ClusterSpec, NodeSpec
 
 _ADDRESS = re.compile(r"(?P<host>[^:\s/@]+):(?P<port>\d{1,5})")
@@ -30,7 +30,7 @@ class External(Plain):
         """A load balancer that is one of the nodes takes its port from the API server."""
         host, port = _parts(spec)
         itself = any(str(node.address) == host for node in spec.control_planes)
-        if port == 6443 and itself and spec.load_balancer.name != host:  # else it was adopted so
+        if port == API_PORT and itself and spec.load_balancer.name != host:  # else it was adopted so
             return (f"loadBalancer.address {host}:{port} is a control plane itself; mode direct does the same",)
         return ()
 
@@ -50,8 +50,9 @@ class External(Plain):
 
     def only_server(self, spec: ClusterSpec) -> str:
         """One that is its own balancer, as in clusters that were adopted; what a name leads to is not known."""
-        host, _ = _parts(spec)
-        return host if any(str(node.address) == host for node in spec.control_planes) else ""
+        host, port = _parts(spec)
+        itself = port == API_PORT and any(str(node.address) == host for node in spec.control_planes)
+        return host if itself else ""
 
     def sans(self, spec: ClusterSpec) -> tuple[str, ...]:
         """The name and the balancer."""

@@ -26,7 +26,8 @@ _BEFORE = """\
 trap 'end_apart {own}' EXIT
 stand_apart {other}
 """
-_HOLD_BACK = """if hold_back {longest}; then
+_HOLD_BACK = """\
+if hold_back {longest}; then
 release_after_etcd {log}
 {end}fi
 """
