@@ -30,7 +30,7 @@ def run(*words: str, **environment: str) -> None:
 
 
 def exit_code(*words: str, **environment: str) -> int:
-    """The same, but its failure is told."""
+    """The same, but its failure is the answer: its exit code, as a shell has it."""
     print("+", shlex.join(Path(word).name if word == PYTHON else word for word in words), flush=True)
     began = time.monotonic()
     child = subprocess.Popen(words, cwd=HERE, env=os.environ | environment)

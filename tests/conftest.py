@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "world" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
-        if item.path.stem in LARGE:
+        if item.path.stem in LARGE and item.path.parent.name == "cluster":
             item.add_marker("large")
     items.sort(key=lambda item: rank(item.path.stem))
 

@@ -311,7 +311,7 @@ class SSH:
         hint = (
             f"look at ~/.bashrc of {user} there, and at command= in its ~/.ssh/authorized_keys; or give another --user"
         )
-        what = f"{user} logs in, but what is to run there does not"
+        what = f"{user} logs in by SSH, but no command is run"
         return self._failed(what, why=said[-200:].strip(), hint=hint, kind=LoginError)
 
     def _refused(self, password_tried: bool) -> ConnectError:

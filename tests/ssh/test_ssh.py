@@ -97,7 +97,7 @@ def test_where_something_else_runs_nothing_is_no_answer(
         ssh.open()
     monkeypatch.setattr(ssh, "_execute", lambda *_: Result("Please log in as somebody else\n", "", 0))
 
-    with pytest.raises(LoginError, match="logs in, but what is to run there does not") as caught:
+    with pytest.raises(LoginError, match="root logs in by SSH, but no command is run") as caught:
         ssh.run("cat /etc/kubernetes/kubeon-cluster\n", timeout=10)
 
     assert caught.value.why == "Please log in as somebody else"
