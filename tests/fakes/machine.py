@@ -553,7 +553,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         if machine.cgroup == CGROUP_V1 and not takes_v1:
             raise ExitError("kubelet is configured to not run on a host using cgroup v1")
         self.remake_static_pods(version)
-        assert Version.parse(version) <= min(map(Version.parse, machine.api.versions.values())), (
+        assert Version.parse(version) <= min(map(Version.parse, list(machine.api.versions.values()))), (
             "newer than an API server"
         )
         assert f"{KUBELET}/pki/kubelet-client-current.pem" in machine.files

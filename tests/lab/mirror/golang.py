@@ -57,7 +57,9 @@ def build(what: Build, to: Path, log: Log = print) -> None:
     write_module(what, work)
     linker = ["-s -w", *(f"-X {name}={value}" for name, value in (what.stamps or {}).items())]
     linker += ["-linkmode external -extldflags=-static"] if what.static_c else []
-    options = ["-trimpath", "-tags", ",".join(what.tags), "-ldflags", " ".join(linker), "-o", f"{to}/"]
+    # without what debuggers want, which the linker would leave out: a tenth of the time, a fifth of Go's cache
+    compiler = "-gcflags=all=-dwarf=false"
+    options = ["-trimpath", compiler, "-tags", ",".join(what.tags), "-ldflags", " ".join(linker), "-o", f"{to}/"]
     packages = [*what.packages, *(["."] if what.main else [])]
     to.mkdir(parents=True, exist_ok=True)
     go(["build", *options, *packages], work, log, what.name, CGO_ENABLED="1" if what.static_c else "0")

@@ -246,7 +246,8 @@ class TestGo:
         )
         line, *environment = said.read_text().splitlines()
         assert line == (
-            f"build -trimpath -tags one,two -ldflags -s -w -X a.test/x.Version=v1.2.3 -o {tmp_path}/new/ a.test/x/cmd"
+            "build -trimpath -gcflags=all=-dwarf=false -tags one,two -ldflags -s -w -X a.test/x.Version=v1.2.3 "
+            f"-o {tmp_path}/new/ a.test/x/cmd"
         )
         assert {"CGO_ENABLED=0", "GOTOOLCHAIN=local"} <= set(environment)
 
