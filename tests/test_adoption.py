@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeon import operations
 from kubeon.errors import KubeonError, PreflightError, StateError
-from kubeon.operations import CreateResult, Options
+from kubeon.operations import adoption, forgetting, renaming
+from kubeon.operations.base import CreateResult, Options
 from kubeon.phases import adopted
 from kubeon.phases.prepare_hosts import MARKER
 from kubeon.pki.authorities import new_authorities
@@ -65,7 +65,7 @@ def adopt(here: World, name: str = "demo", *, yes: bool = True, given: Any = Non
     options = Options(secrets=here.secrets, kubeconfig=here.kubeconfig, **how)
     confirm = partial(here._confirm, yes)
     wanted = given or {"nodes": FIRST}
-    result = operations.adopt(name, options, here.home, here.watcher, confirm, given=wanted)
+    result = adoption.adopt(name, options, here.home, here.watcher, confirm, given=wanted)
     here.spec = here.home.cluster(name).read_spec() or here.spec
     return result
 
@@ -222,8 +222,8 @@ def test_renamed_forgotten_and_adopted_again(world: MakeWorld) -> None:
     adopt(here)
     add_worker(here)
     options = Options(secrets=here.secrets, kubeconfig=here.kubeconfig)
-    operations.rename("demo", options, here.home, here.watcher, partial(here._confirm, True), new="prod")
-    operations.forget("prod", options, here.home, partial(here._confirm, True))
+    renaming.rename("demo", options, here.home, here.watcher, partial(here._confirm, True), new="prod")
+    forgetting.forget("prod", options, here.home, partial(here._confirm, True))
     before = here.snapshot()
 
     with pytest.raises(PreflightError, match="adopted as prod already"):

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeon import operations
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import HostErrors, Interrupted, KubeonError, PreflightError, SpecError, StateError, UsageError
-from kubeon.operations import Options, Pods
+from kubeon.operations import creation
+from kubeon.operations.base import Options
+from kubeon.operations.rotation import Pods
 from kubeon.phases.prepare_hosts import MARKER
 from kubeon.phases.renew_certificates import users_of
 from kubeon.pki.authorities import CLIENT, Authorities, Subject
@@ -450,7 +451,7 @@ def test_create_and_add_wait_for_a_rotation_to_end(world: MakeWorld) -> None:
     with pytest.raises(StateError, match="being rotated"):
         here.add({"address": "10.0.1.9", "role": "worker"})
     with pytest.raises(StateError, match="being rotated"):
-        operations.preflight(here.home.known("demo"), Options(secrets=here.secrets), here.home, Watcher())
+        creation.preflight(here.home.known("demo"), Options(secrets=here.secrets), here.home, Watcher())
     with pytest.raises(StateError, match="being rotated"):
         here.renew("all")
     with pytest.raises(StateError, match="being rotated"):

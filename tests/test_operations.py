@@ -20,7 +20,7 @@ from kubeon.errors import (
     StateError,
 )
 from kubeon.hosts.host import SESSIONS
-from kubeon.operations import CREATE
+from kubeon.operations.steps import CREATE
 from kubeon.pki.authorities import Authorities
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.conftest import MakeWorld

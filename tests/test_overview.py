@@ -3,7 +3,7 @@
 import pytest
 
 from kubeon.errors import OperationError
-from kubeon.operations import Options
+from kubeon.operations.base import Options
 from kubeon.operations.overview import admin_kubeconfig, user_server
 from kubeon.phases.prepare_hosts import MARKER
 from tests.conftest import MakeWorld

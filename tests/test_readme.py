@@ -16,11 +16,11 @@ import tasks
 from kubeon.cli import cli
 from kubeon.cni import CNIS
 from kubeon.lb import LBS
-from kubeon.operations import ADD, CREATE, REMOVE, RENEW
-from kubeon.operations.steps import switch_steps, upgrade_steps
+from kubeon.operations.steps import ADD, CREATE, REMOVE, RENEW, switch_steps, upgrade_steps
 from kubeon.operations.views import State, supported
 from kubeon.spec.loading import json_schema
 from kubeon.spec.tried import tried
+from tests.commands import commands_of
 from tests.conformance import table
 from tests.lab import cache
 from tests.specs import a_spec
@@ -34,7 +34,7 @@ DOCUMENTS = [path for path in sorted(ROOT.glob("*.md")) if path.name != "LICENSE
 def commands(group: click.Group, words: str) -> dict[str, click.Command]:
     """All commands by what is typed, groups and what is in them too."""
     found: dict[str, click.Command] = {words: group}
-    for name, command in group.commands.items():
+    for name, command in commands_of(group):
         inner = f"{words} {name}"
         found |= commands(command, inner) if isinstance(command, click.Group) else {inner: command}
     return found
@@ -118,7 +118,7 @@ def test_examples_can_be_typed(command: str, monkeypatch: pytest.MonkeyPatch) ->
     context = click.Context(cli)
     while isinstance(context.command, click.Group):
         words = words[1:]
-        found = context.command.get_command(context, words[0])
+        _, found, _ = context.command.resolve_command(context, words[:1])
         assert found, words[0]
         context = found.make_context(words[0], words[1:], parent=context)
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeon import operations
 from kubeon.errors import ConnectError, HostError, KubeonError, PreflightError, StateError, UsageError
-from kubeon.operations import Options, RenameResult, renaming
+from kubeon.operations import forgetting, renaming
+from kubeon.operations.base import Options
+from kubeon.operations.renaming import RenameResult
 from kubeon.phases.prepare_hosts import MARKER
 from kubeon.state.history import history
 from tests.conftest import MakeWorld
@@ -21,7 +22,7 @@ def rename(here: World, old: str = "demo", new: str = "prod", *, yes: bool = Tru
     """`kubeon rename`."""
     here.watcher = Watcher()
     options = Options(secrets=here.secrets, kubeconfig=here.kubeconfig, **how)
-    return operations.rename(old, options, here.home, here.watcher, partial(here._confirm, yes), new=new)
+    return renaming.rename(old, options, here.home, here.watcher, partial(here._confirm, yes), new=new)
 
 
 def made(world: MakeWorld) -> World:
@@ -196,7 +197,7 @@ def test_forget_touches_no_host_and_create_takes_it_up_again(world: MakeWorld) -
     (here.state.path / "snapshots").mkdir()
     (here.state.path / "snapshots" / "1.db").write_text("all objects")
 
-    result = operations.forget("demo", options, here.home, partial(here._confirm, True))
+    result = forgetting.forget("demo", options, here.home, partial(here._confirm, True))
 
     assert len(here.connected) == connected
     assert here.snapshot() == before
@@ -218,12 +219,12 @@ def test_forget_that_is_declined_forgets_nothing(world: MakeWorld) -> None:
     """Nor what is not known."""
     here = made(world)
 
-    result = operations.forget("demo", Options(), here.home, partial(here._confirm, False))
+    result = forgetting.forget("demo", Options(), here.home, partial(here._confirm, False))
 
     assert result.description is None
     assert here.home.clusters() == ["demo"]
     with pytest.raises(StateError, match="there is no cluster other"):
-        operations.forget("other", Options(), here.home, partial(here._confirm, True))
+        forgetting.forget("other", Options(), here.home, partial(here._confirm, True))
 
 
 def test_errors_of_hosts_are_kubeons(world: MakeWorld) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeon import operations
 from kubeon.errors import KubeonError
-from kubeon.operations import Options, base
+from kubeon.operations import base, forgetting, renaming
+from kubeon.operations.base import Options
 from kubeon.phases.look import look
 from kubeon.pki.authorities import Authorities
 from kubeon.transport.login import Target
@@ -66,11 +66,11 @@ def test_whatever_is_done_to_one_the_other_does_not_change(pair: Pair) -> None:
     demo.add({"address": "10.0.1.9", "role": "worker"})
     demo.remove("@w2")
     assert pair.others() == before
-    operations.rename("demo", options, demo.home, demo.watcher, yes, new="prod")
-    operations.rename("prod", options, demo.home, demo.watcher, yes, new="demo")
+    renaming.rename("demo", options, demo.home, demo.watcher, yes, new="prod")
+    renaming.rename("prod", options, demo.home, demo.watcher, yes, new="demo")
     assert pair.others() == before
     demo.spec = demo.home.known("demo")
-    forgotten = operations.forget("demo", options, demo.home, yes)
+    forgotten = forgetting.forget("demo", options, demo.home, yes)
     assert forgotten.description
     demo.create()
     demo.destroy()
@@ -85,7 +85,7 @@ def test_a_name_that_the_other_one_has_is_refused(pair: Pair) -> None:
     options = Options(secrets=demo.secrets, kubeconfig=demo.kubeconfig)
 
     with pytest.raises(KubeonError):
-        operations.rename("demo", options, demo.home, demo.watcher, partial(demo._confirm, True), new="other")
+        renaming.rename("demo", options, demo.home, demo.watcher, partial(demo._confirm, True), new="other")
     with pytest.raises(KubeonError):
         demo.remove("other@w1")
 

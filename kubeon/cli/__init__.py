@@ -1,4 +1,4 @@
-"""The command line: one module per command, and the only place that exits."""
+"""The command line: one module per command, their list in commands.py, and the only place that exits."""
 
 import sys
 import traceback
@@ -7,50 +7,16 @@ from collections.abc import Sequence
 import click
 
 import kubeon
-from kubeon.cli.add import add
-from kubeon.cli.adopt import adopt
-from kubeon.cli.aliases import AliasedGroup
 from kubeon.cli.app import BUG, App, command_line, common_options
-from kubeon.cli.certs import certs
-from kubeon.cli.completion import complete_arguments, completion
-from kubeon.cli.cp import cp
-from kubeon.cli.create import create
-from kubeon.cli.delete import delete
-from kubeon.cli.destroy import destroy
-from kubeon.cli.etcd import etcd
-from kubeon.cli.exec import exec_
-from kubeon.cli.forget import forget
-from kubeon.cli.history import history_command
-from kubeon.cli.info import cluster_info
-from kubeon.cli.kubeconfig import kubeconfig
-from kubeon.cli.lb import lb
-from kubeon.cli.listing import list_
-from kubeon.cli.preflight import preflight
-from kubeon.cli.rename import rename
-from kubeon.cli.schema import schema
-from kubeon.cli.upgrade import upgrade
-from kubeon.cli.use import use
-from kubeon.cli.view import view
+from kubeon.cli.commands import COMMANDS, Commands
 from kubeon.errors import Interrupted, KubeonError, UsageError
 
 
-@click.group(cls=AliasedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(kubeon.__version__, prog_name="kubeon", message="%(prog)s %(version)s")
 @common_options
 def cli() -> None:
     """Plain Linux servers into highly available Kubernetes clusters: kubeadm driven over SSH."""
-
-
-_COMMANDS: tuple[click.Command, ...] = (
-    *(create, add, delete, upgrade, destroy, cluster_info, preflight),
-    *(exec_, cp),
-    *(list_, use, kubeconfig, history_command, rename, forget, adopt),
-    *(certs, etcd, lb),
-    *(view, schema, completion),
-)
-for _command in _COMMANDS:
-    cli.add_command(_command)
-complete_arguments(cli)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -89,7 +55,7 @@ def _show(app: App, error: KubeonError) -> int:
 
 def _usage(app: App, error: click.ClickException) -> UsageError:
     context = getattr(error, "ctx", None)
-    command = next((f"kubeon {word}" for word in app.words if word in cli.commands), "kubeon")  # click may not tell
+    command = next((f"kubeon {word}" for word in app.words if word in COMMANDS), "kubeon")  # click may not tell
     hint = f"{context.command_path if context else command} --help"
     return UsageError(error.format_message(), hint=hint)
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import enlarged, options_of
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, node_flags, run_flags, secret_flags
 from kubeon.cli.results import added
+from kubeon.operations import addition
 
 
 @click.command()
@@ -33,7 +33,7 @@ def add(app: App, /, name: str, **flags: Any) -> None:
     app.looking(len(newcomers))
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = operations.add(
+        result = addition.add(
             spec,
             options,
             app.home,

@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import given_of, options_of
 from kubeon.cli.flags import (
@@ -17,6 +16,7 @@ from kubeon.cli.flags import (
     source_flags,
 )
 from kubeon.cli.results import adopted
+from kubeon.operations import adoption
 
 
 @click.command()
@@ -45,7 +45,7 @@ def adopt(app: App, /, name: str, **flags: Any) -> None:
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
         reporter = app.console.reporter()
-        result = operations.adopt(name, options, app.home, reporter, confirm, given=given, interrupt=app.interrupt)
+        result = adoption.adopt(name, options, app.home, reporter, confirm, given=given, interrupt=app.interrupt)
     if not flags["dry_run"]:
         value, text = adopted(result)
         app.console.data(value, text)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,9 @@ from kubeon.cli.interrupts import Interrupts
 from kubeon.console import Aftermath, Console, PlanLike
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import KubeonError, SpecError, StateError, UsageError
-from kubeon.state.home import Home
+
+if TYPE_CHECKING:
+    from kubeon.state.home import Home
 
 BUG = 70  # EX_SOFTWARE
 OUTPUTS = click.Choice(["text", "json"])
@@ -45,9 +47,11 @@ class App:
         return self._console
 
     @property
-    def home(self) -> Home:
+    def home(self) -> "Home":
         """~/.kubeon."""
         if self._home is None:
+            from kubeon.state.home import Home  # noqa: PLC0415 - slow, and not needed for --version and --help
+
             self._home = Home.find()
         return self._home
 

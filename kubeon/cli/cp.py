@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import read_secrets
 from kubeon.cli.exec import hosts_of
@@ -12,6 +11,7 @@ from kubeon.cli.flags import run_flags, secret_flags
 from kubeon.cli.interrupts import Interrupts
 from kubeon.cli.results import copied
 from kubeon.errors import UsageError
+from kubeon.operations import copying
 from kubeon.operations.base import Options
 from kubeon.operations.copies import Place
 
@@ -55,7 +55,7 @@ def cp(app: App, /, paths: tuple[str, ...], **flags: Any) -> None:
     with interrupts.around():
         app.changing = True
         interrupts.arm("stopping; no file is left half written", abandon=True)
-        result = operations.copy(
+        result = copying.copy(
             cluster,
             options,
             app.home,

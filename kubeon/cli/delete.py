@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import options_of
 from kubeon.cli.flags import confirm_flags, drain_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import removed
+from kubeon.operations import removal
 
 
 @click.command("del")
@@ -36,7 +36,7 @@ def delete(app: App, /, name: str, selectors: tuple[str, ...], **flags: Any) -> 
     options = options_of(flags, app.console)
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = operations.remove(
+        result = removal.remove(
             name,
             options,
             app.home,

@@ -14,7 +14,7 @@ from kubeon.console import Console
 from kubeon.cri import CRIS
 from kubeon.errors import UsageError
 from kubeon.lb import LBS
-from kubeon.operations import Options
+from kubeon.operations.base import Options
 from kubeon.preflight import check_names
 from kubeon.spec.loading import apply_sets, build_spec, dump_spec, load_file
 from kubeon.spec.model import ClusterSpec, Role

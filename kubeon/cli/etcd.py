@@ -5,18 +5,18 @@ from typing import Any
 
 import click
 
-from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import options_of
 from kubeon.cli.etcd_results import defragmented, members_of, restored, saved, snapshots_in, status_of
 from kubeon.cli.flags import confirm_flags, kubeconfig_flags, run_flags, secret_flags
+from kubeon.operations import etcd, etcd_restore, etcd_snapshots
 
 _FILE = click.Path(dir_okay=False, path_type=Path, resolve_path=True)
 
 
-@click.group()
+@click.group("etcd")
 @common_options
-def etcd() -> None:
+def etcd_group() -> None:
     """Look after a cluster's etcd: members, health, snapshots, defragmentation.
 
     \b
@@ -25,7 +25,7 @@ def etcd() -> None:
     """
 
 
-@etcd.group()
+@etcd_group.group()
 @common_options
 def snapshot() -> None:
     """Save, list and restore snapshots of etcd.
@@ -36,7 +36,7 @@ def snapshot() -> None:
     """
 
 
-@etcd.command()
+@etcd_group.command()
 @click.argument("name", required=False)
 @secret_flags
 @run_flags
@@ -49,10 +49,10 @@ def members(app: App, /, name: str | None, **flags: Any) -> None:
     kubeon etcd members demo
     """
     name = app.cluster(name)
-    app.console.data(*members_of(operations.etcd_report(name, options_of(flags, app.console), app.home)))
+    app.console.data(*members_of(etcd.etcd_report(name, options_of(flags, app.console), app.home)))
 
 
-@etcd.command()
+@etcd_group.command()
 @click.argument("name", required=False)
 @secret_flags
 @run_flags
@@ -66,12 +66,12 @@ def status(app: App, /, name: str | None, **flags: Any) -> int:
     kubeon etcd status demo --output json
     """
     name = app.cluster(name)
-    report = operations.etcd_report(name, options_of(flags, app.console), app.home)
+    report = etcd.etcd_report(name, options_of(flags, app.console), app.home)
     app.console.data(*status_of(report))
     return 0 if report.healthy else 1
 
 
-@etcd.command()
+@etcd_group.command()
 @click.argument("name")
 @secret_flags
 @run_flags
@@ -88,9 +88,7 @@ def defrag(app: App, /, name: str, **flags: Any) -> None:
     app.home.known(name)
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = operations.defragment(
-            name, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt
-        )
+        result = etcd.defragment(name, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt)
     if not flags["dry_run"]:
         app.console.data(*defragmented(result))
 
@@ -113,7 +111,7 @@ def save(app: App, /, name: str, file: Path | None, **flags: Any) -> None:
     options = options_of(flags, app.console)
     app.home.known(name)
     with app.operation(name):
-        result = operations.take_snapshot(
+        result = etcd_snapshots.take_snapshot(
             name, options, app.home, app.console.reporter(), file=file, keep=flags["keep"] or 0
         )
     app.console.data(*saved(result))
@@ -130,7 +128,7 @@ def list_(app: App, /, name: str | None) -> None:
     kubeon etcd snapshot list demo
     """
     name = app.cluster(name)
-    app.console.data(*snapshots_in(name, operations.list_snapshots(name, app.home)))
+    app.console.data(*snapshots_in(name, etcd_snapshots.list_snapshots(name, app.home)))
 
 
 @snapshot.command()
@@ -160,7 +158,7 @@ def restore(app: App, /, name: str, file: Path | None, **flags: Any) -> None:
     app.home.known(name)
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"], word=name)
-        result = operations.restore_snapshot(
+        result = etcd_restore.restore_snapshot(
             name,
             options,
             app.home,

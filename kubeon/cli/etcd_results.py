@@ -6,7 +6,9 @@ from typing import Any
 from kubeon.console.progress import duration
 from kubeon.console.summary import columns
 from kubeon.etcd.quorum import Quorum
-from kubeon.operations import DefragResult, EtcdReport, MemberReport, RestoreResult, SnapshotResult
+from kubeon.operations.etcd import DefragResult, EtcdReport, MemberReport
+from kubeon.operations.etcd_restore import RestoreResult
+from kubeon.operations.etcd_snapshots import SnapshotResult
 from kubeon.state.snapshots import Snapshot
 
 Answer = tuple[dict[str, Any], str]

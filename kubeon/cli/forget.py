@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import kubeconfig_path
-from kubeon.operations import Options
+from kubeon.operations import forgetting
+from kubeon.operations.base import Options
 
 
 @click.command()
@@ -35,7 +35,7 @@ def forget(app: App, /, name: str, **flags: Any) -> None:
     options = Options(dry_run=flags["dry_run"], kubeconfig=kubeconfig_path(flags))
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"], word=name)
-        result = operations.forget(name, options, app.home, confirm)
+        result = forgetting.forget(name, options, app.home, confirm)
     if result.description is not None:
         again = shlex.join(["kubeon", "create", "-f", str(result.description)])
         value = {

@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import read_secrets
 from kubeon.cli.flags import secret_flags
 from kubeon.cli.information import information_value
 from kubeon.console.information import information_line, information_text
+from kubeon.operations import information
 from kubeon.waiting import SYSTEM_CLOCK
 
 EXIT_CODES = {"healthy": 0, "degraded": 8, "down": 9}  # none of them an error of kubeon's own: see kubeon.errors
@@ -55,12 +55,12 @@ def cluster_info(
     kubeon cluster-info demo
     kubeon cluster-info demo --watch 10
     """
-    options = operations.information.Options(read_secrets(flags, app.console), timeout, parallel)
-    lookout = operations.information.Lookout(app.cluster(name), options, app.home)
+    options = information.Options(read_secrets(flags, app.console), timeout, parallel)
+    lookout = information.Lookout(app.cluster(name), options, app.home)
     verdict = ""
     try:
         while True:
-            info = operations.information.information(lookout)
+            info = information.information(lookout)
             value, verdict = information_value(info), info.verdict.value
             text = information_text(value, every=every)
             if watch is None:

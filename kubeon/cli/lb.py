@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import options_of, switched
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import switched_to
 from kubeon.lb import LBS
+from kubeon.operations import switching
 
 
 @click.group()
@@ -48,7 +48,7 @@ def switch(app: App, /, name: str, **flags: Any) -> None:
     app.looking(len(spec.nodes))
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = operations.switch(
+        result = switching.switch(
             spec,
             options,
             app.home,

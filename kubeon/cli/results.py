@@ -7,15 +7,10 @@ from typing import Any
 from kubeon.console.outputs import Kept, folded
 from kubeon.console.progress import duration
 from kubeon.console.summary import columns
-from kubeon.operations import (
-    CopyResult,
-    CreateResult,
-    DestroyResult,
-    ExecResult,
-    RemoveResult,
-    SwitchResult,
-    UpgradeResult,
-)
+from kubeon.operations.base import CreateResult, DestroyResult, RemoveResult, UpgradeResult
+from kubeon.operations.copying import CopyResult
+from kubeon.operations.execution import ExecResult
+from kubeon.operations.switching import SwitchResult
 
 Answer = tuple[dict[str, Any], str]
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from kubeon import operations
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import options_of, upgraded
 from kubeon.cli.flags import (
@@ -17,6 +16,7 @@ from kubeon.cli.flags import (
     source_flags,
 )
 from kubeon.cli.results import upgraded_to
+from kubeon.operations import upgrading
 
 
 @click.command()
@@ -53,7 +53,7 @@ def upgrade(app: App, /, name: str, version: str, **flags: Any) -> None:
     app.looking(len(spec.nodes))
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = operations.upgrade(
+        result = upgrading.upgrade(
             spec,
             options,
             app.home,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kubeon import operations
+from kubeon.operations import steps
 
-NEEDS = {phase.name: {need.name for need in phase.needs} for phase in operations.CREATE}
+NEEDS = {phase.name: {need.name for need in phase.needs} for phase in steps.CREATE}
 CLOSE = 0.05  # seconds that a clock and a lock may cost
 
 
@@ -62,7 +62,7 @@ def table(found: Sequence[Span], total: float) -> list[str]:
     path = critical_path(found)
     hosts = list(dict.fromkeys(span.host for span in sorted(found, key=lambda span: span.begin)))
     hosts.sort(key=lambda host: host != path[-1].host)
-    phases = list(dict.fromkeys(phase.name for phase in operations.CREATE))
+    phases = list(dict.fromkeys(phase.name for phase in steps.CREATE))
     width = max(9, *(len(host) + 1 for host in hosts))
     lines = [f"{'seconds':22}" + "".join(f"{host:>{width}}" for host in hosts) + "   on the critical path: from - to"]
     lines.append(f"{'log in, look, resolve':22}" + " " * width * len(hosts) + f"   {0:5.1f} - {path[0].begin:5.1f}")

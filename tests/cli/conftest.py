@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from kubeon import cli, operations
-from kubeon.operations import CreateResult, DestroyResult, NodeResult, Plan, RemoveResult
+from kubeon import cli
+from kubeon.operations import addition, creation, destruction, removal
+from kubeon.operations.base import CreateResult, DestroyResult, NodeResult, Plan, RemoveResult
 from kubeon.preflight import Finding, Severity
 
 
@@ -79,8 +80,11 @@ class Operations:
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Operations:
     """No host is touched, and ~/.kubeon, ~/.kube and the environment are the test's own."""
     found = Operations()
-    for name in ("create", "add", "remove", "destroy", "preflight"):
-        monkeypatch.setattr(operations, name, getattr(found, name))
+    monkeypatch.setattr(creation, "create", found.create)
+    monkeypatch.setattr(creation, "preflight", found.preflight)
+    monkeypatch.setattr(addition, "add", found.add)
+    monkeypatch.setattr(removal, "remove", found.remove)
+    monkeypatch.setattr(destruction, "destroy", found.destroy)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBEON_HOME", str(tmp_path / "k"))
     for name in ("KUBECONFIG", "KUBEON_SSH_PASSWORD", "KUBEON_SUDO_PASSWORD", "NO_COLOR"):

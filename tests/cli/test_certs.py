@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
-from kubeon import operations
-from kubeon.operations import Inspection, Plan, Pods, RenewResult, RotateResult, ShownCertificate
+from kubeon.operations import certificates, inspection, rotation
+from kubeon.operations.base import Plan
+from kubeon.operations.certificates import RenewResult
+from kubeon.operations.inspection import Inspection
+from kubeon.operations.inspection import Shown as ShownCertificate
+from kubeon.operations.rotation import Pods, RotateResult
 from kubeon.phases.renew_certificates import Wanted
 from kubeon.pki.inspect import CertificateInfo
 from kubeon.spec.loading import build_spec
@@ -46,9 +50,9 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kubeon: Run) -> dict[
         old = Path("/home/me/.kubeon/clusters/demo/pki-until-20260102T030405Z")
         return RotateResult(name, ("ca", "etcd-ca"), "", ("shop Deployment/web",), ("a b",), old, 300.0)
 
-    monkeypatch.setattr(operations, "renew_certificates", renew)
-    monkeypatch.setattr(operations, "rotate_authorities", rotate)
-    monkeypatch.setattr(operations, "inspect_certificates", lambda *_, **named: an_inspection(**named))
+    monkeypatch.setattr(certificates, "renew", renew)
+    monkeypatch.setattr(rotation, "rotate", rotate)
+    monkeypatch.setattr(inspection, "inspect", lambda *_, **named: an_inspection(**named))
     return found
 
 
@@ -87,7 +91,7 @@ def test_show_folds_what_is_alike(kubeon: Run) -> None:
 
 def test_show_details_and_for_programs(kubeon: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything, and exit code 0 where all is fit; the current cluster may go unnamed."""
-    monkeypatch.setattr(operations, "inspect_certificates", lambda *_, **__: an_inspection(fit=True))
+    monkeypatch.setattr(inspection, "inspect", lambda *_, **__: an_inspection(fit=True))
     kubeon("use", "demo")
     ran, details = kubeon("certs", "show", "--output", "json"), kubeon("certs", "show", "--details")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 import pytest
 
 from kubeon import cli
+from kubeon.cli.commands import ALIASES, COMMANDS
 from kubeon.engine.events import Event, Status
 from kubeon.errors import (
     BundleError,
@@ -24,12 +26,13 @@ from kubeon.errors import (
     StateError,
     UsageError,
 )
-from kubeon.operations import Plan
+from kubeon.operations.base import Plan
 from kubeon.preflight import Severity
 from kubeon.spec.loading import build_spec
 from kubeon.spec.model import Role
 from kubeon.state.home import Home
 from tests.cli.conftest import Operations, Ran, a_finding
+from tests.commands import commands_of
 from tests.golden import assert_golden
 
 Run = Callable[..., Ran]
@@ -38,7 +41,7 @@ CREATE = ("create", "demo", "v1.34.2", "-m", "10.0.0.1")
 
 def all_commands() -> list[tuple[str, click.Command]]:
     """By name, the group first."""
-    return [("kubeon", cli.cli), *sorted(cli.cli.commands.items())]
+    return [("kubeon", cli.cli), *commands_of(cli.cli)]
 
 
 @pytest.mark.parametrize(("name", "command"), all_commands(), ids=lambda value: value if isinstance(value, str) else "")
@@ -52,6 +55,23 @@ def test_every_flag_and_command_has_help(name: str, command: click.Command) -> N
 
     assert (name, silent) == (name, [])
     assert command.help
+
+
+def test_every_command_is_listed_as_what_it_is_called() -> None:
+    """In one line of --help each, and with second names that lead to one of them."""
+    assert [(name, command.name) for name, command in commands_of(cli.cli) if name != command.name] == []
+    assert [name for name, (_, line) in COMMANDS.items() if len(line) > 62 or not line.endswith(".")] == []
+    assert set(ALIASES.values()) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["nonsense"]])
+def test_what_needs_no_command_imports_none(words: list[str]) -> None:
+    """All of them take most of a second, and what a shell completes is asked for with each key."""
+    script = "import sys\nfrom kubeon.cli import run\nrun(sys.argv[1:])\nprint(*sys.modules)\n"
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+
+    found = set(done.stdout.splitlines()[-1].split())
+    assert found & {"click", "pydantic", "cryptography", "fabric", "httpx", "jinja2"} == {"click"}
 
 
 @pytest.mark.parametrize(("name", "command"), all_commands(), ids=lambda value: value if isinstance(value, str) else "")

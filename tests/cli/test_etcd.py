@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from kubeon import operations
 from kubeon.cli.etcd_results import restored
 from kubeon.errors import OperationError
 from kubeon.etcd.members import Member
 from kubeon.etcd.quorum import Quorum
 from kubeon.etcd.status import MemberStatus
-from kubeon.operations import DefragResult, EtcdReport, MemberReport, Plan, RestoreResult, SnapshotResult
+from kubeon.operations import etcd, etcd_restore, etcd_snapshots
+from kubeon.operations.base import Plan
+from kubeon.operations.etcd import DefragResult, EtcdReport, MemberReport
+from kubeon.operations.etcd_restore import RestoreResult
+from kubeon.operations.etcd_snapshots import SnapshotResult
 from kubeon.spec.loading import build_spec
 from kubeon.state.home import Home
 from kubeon.state.snapshots import write_snapshot
@@ -67,7 +70,7 @@ def home(tmp_path: Path, fake: Operations) -> Home:
 @pytest.mark.parametrize(("name", "report"), [("healthy", HEALTHY), ("lost", LOST)])
 def test_how_etcd_is(name: str, report: EtcdReport, kubeon: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table and a verdict, or one object; the exit code says whether all is well."""
-    monkeypatch.setattr(operations, "etcd_report", lambda *_: report)
+    monkeypatch.setattr(etcd, "etcd_report", lambda *_: report)
 
     ran, listed = kubeon("etcd", "status", "demo"), kubeon("etcd", "members", "demo")
     data = json.loads(kubeon("etcd", "status", "demo", "--output", "json").out)
@@ -88,7 +91,7 @@ def test_without_a_name_it_is_the_current_cluster(kubeon: Run, home: Home, monke
         asked.append(name)
         return HEALTHY
 
-    monkeypatch.setattr(operations, "etcd_report", report)
+    monkeypatch.setattr(etcd, "etcd_report", report)
     home.use("demo")
 
     assert kubeon("etcd", "members").code == 0
@@ -107,7 +110,7 @@ def test_a_snapshot_is_saved(kubeon: Run, monkeypatch: pytest.MonkeyPatch, tmp_p
         calls.append({"name": name, **how})
         return SnapshotResult(about(Path("/backup/a.db")), (Path("/backup/old.db"),), 3.2, None)
 
-    monkeypatch.setattr(operations, "take_snapshot", take)
+    monkeypatch.setattr(etcd_snapshots, "take_snapshot", take)
     monkeypatch.chdir(tmp_path)
 
     ran = kubeon("etcd", "snapshot", "save", "demo", "--keep", "3")
@@ -145,7 +148,7 @@ def test_etcd_is_defragmented_after_a_yes(kubeon: Run, monkeypatch: pytest.Monke
             return DefragResult("demo")
         return DefragResult("demo", (("cp1", 3_100_000, 1_200_000),), 4.0)
 
-    monkeypatch.setattr(operations, "defragment", run)
+    monkeypatch.setattr(etcd, "defragment", run)
 
     ran, dry = kubeon("etcd", "defrag", "demo", "--yes"), kubeon("etcd", "defrag", "demo", "--dry-run")
     data = json.loads(kubeon("etcd", "defrag", "demo", "--yes", "--output", "json").out)
@@ -157,7 +160,7 @@ def test_etcd_is_defragmented_after_a_yes(kubeon: Run, monkeypatch: pytest.Monke
     def fail(*_: Any, **__: Any) -> DefragResult:
         raise OperationError("cp2 of etcd does not answer", hint="kubeon etcd status demo")
 
-    monkeypatch.setattr(operations, "defragment", fail)
+    monkeypatch.setattr(etcd, "defragment", fail)
     failed = kubeon("etcd", "defrag", "demo", "--yes")
     assert failed.code == 1
     assert "kubeon etcd status demo" in failed.err
@@ -175,7 +178,7 @@ def test_a_restore_wants_the_clusters_name(kubeon: Run, monkeypatch: pytest.Monk
         old = {"cp1": "/var/lib/etcd.before-20260131T120000Z"}
         return RestoreResult("demo", ("cp1",), ("cp2", "cp3"), old, tmp_path / "a.db", 61.0)
 
-    monkeypatch.setattr(operations, "restore_snapshot", restore)
+    monkeypatch.setattr(etcd_restore, "restore_snapshot", restore)
     command = ("etcd", "snapshot", "restore", "demo", "--from-member", "cp1", "--dead", "@cp2", "--dead", "@cp3")
 
     asked, ran = kubeon(*command), kubeon(*command, "--yes")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from kubeon import operations
-from kubeon.operations import NodeResult, Plan, SwitchResult
+from kubeon.operations import switching
+from kubeon.operations.base import NodeResult, Plan
+from kubeon.operations.switching import SwitchResult
 from kubeon.spec.loading import build_spec
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.cluster import ClusterState
@@ -48,7 +49,7 @@ def asked(state: ClusterState, monkeypatch: pytest.MonkeyPatch, kubeon: Run) -> 
         node = NodeResult("cp1", "10.0.0.1", "control-plane", "v1.34.2", ready=True)
         return SwitchResult("demo", mode, endpoint, True, (node,), ("w2",), 61.0)
 
-    monkeypatch.setattr(operations, "switch", switch)
+    monkeypatch.setattr(switching, "switch", switch)
     return found
 
 

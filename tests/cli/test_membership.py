@@ -17,7 +17,8 @@ from kubeon.errors import (
     PreflightError,
     StateError,
 )
-from kubeon.operations import Plan
+from kubeon.operations import removal
+from kubeon.operations.base import Plan
 from kubeon.spec.loading import build_spec
 from kubeon.state.home import Home
 from tests.cli.conftest import Operations, Ran
@@ -30,6 +31,7 @@ NODES = [
 ]
 ADD = ("add", "demo", "-w", "10.0.1.7")
 DEL = ("del", "demo", "@w1")
+_REMOVE = removal.remove  # before a fake stands in its place
 
 
 @pytest.fixture(autouse=True)
@@ -262,10 +264,7 @@ def test_exit_codes(fake: Operations, kubeon: Run, error: BaseException, code: i
 
 def test_the_real_del_refuses_before_it_looks(monkeypatch: pytest.MonkeyPatch, kubeon: Run) -> None:
     """An unknown name or cluster is an error, never nobody; so is the whole control plane."""
-    from kubeon import operations  # noqa: PLC0415
-    from kubeon.operations.removal import remove  # noqa: PLC0415
-
-    monkeypatch.setattr(operations, "remove", remove)
+    monkeypatch.setattr(removal, "remove", _REMOVE)
 
     for words, code, wanted in [
         (("demo", "@w9"), 2, "cluster demo has no node 'w9'"),

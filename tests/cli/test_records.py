@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeon import operations
 from kubeon.bundle.catalogue import ARCHITECTURES
 from kubeon.cni import CNIS
 from kubeon.cri import CRIS
 from kubeon.distros import FAMILIES
 from kubeon.lb import LBS
+from kubeon.operations import adoption, base, renaming
 from kubeon.operations.views import State, supported
 from kubeon.spec.loading import build_spec
 from kubeon.spec.releases import table
@@ -212,12 +212,12 @@ def test_rename_hands_both_names_on(home: Home, kubeon: Run, monkeypatch: pytest
     """And says what came of it."""
     calls: list[dict[str, Any]] = []
 
-    def rename(name: str, *_: object, new: str, **__: object) -> operations.RenameResult:
+    def rename(name: str, *_: object, new: str, **__: object) -> renaming.RenameResult:
         calls.append({"name": name, "new": new})
-        return operations.RenameResult(new, name, ("cp1",), 3.0)
+        return renaming.RenameResult(new, name, ("cp1",), 3.0)
 
     del home
-    monkeypatch.setattr(operations, "rename", rename)
+    monkeypatch.setattr(renaming, "rename", rename)
 
     done = kubeon("rename", "demo", "prod", "--yes", "--output", "json")
 
@@ -229,12 +229,12 @@ def test_adopt_hands_on_what_is_said_of_the_cluster(kubeon: Run, monkeypatch: py
     """Nodes, logins, sources, any field; without a control plane nobody could be asked."""
     calls: list[dict[str, Any]] = []
 
-    def adopt(name: str, *_: object, given: dict[str, Any], **__: object) -> operations.CreateResult:
+    def adopt(name: str, *_: object, given: dict[str, Any], **__: object) -> base.CreateResult:
         calls.append({"name": name, **given})
-        node = operations.NodeResult("cp1", "10.0.0.1", "control-plane", "v1.20.2", ready=True)
-        return operations.CreateResult(name, len(calls) == 1, (node,), 3.0)
+        node = base.NodeResult("cp1", "10.0.0.1", "control-plane", "v1.20.2", ready=True)
+        return base.CreateResult(name, len(calls) == 1, (node,), 3.0)
 
-    monkeypatch.setattr(operations, "adopt", adopt)
+    monkeypatch.setattr(adoption, "adopt", adopt)
     words = ("adopt", "demo", "-m", "10.0.0.1", "-w", "admin@10.0.0.2:2222", "--user", "operator", "--yes")
     more = ("--registry", "r.example.org", "--set", "components.runc=1.1.5")
 

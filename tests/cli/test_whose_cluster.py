@@ -10,6 +10,7 @@ from kubeon.cli import cli
 from kubeon.spec.loading import build_spec
 from kubeon.state.home import Home
 from tests.cli.conftest import Operations, Ran
+from tests.commands import commands_of
 
 # They only look, or change nothing but this machine's own settings: without a name they mean the current cluster, or
 # no cluster at all. Every other command wants to be told which cluster.
@@ -19,7 +20,7 @@ LOOK |= {"etcd members", "etcd status", "etcd snapshot list", "cluster-info", "c
 
 def leaves(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
     """Every command that does something, by its words."""
-    for name, command in group.commands.items():
+    for name, command in commands_of(group):
         if isinstance(command, click.Group):
             yield from leaves(command, f"{prefix}{name} ")
         else:

@@ -3,16 +3,16 @@
 import sys
 from unittest import mock
 
-from kubeon import cli, operations
-from kubeon.operations import creation
+from kubeon import cli
+from kubeon.operations import creation, steps
 
 
 def main(names: str, *words: str) -> None:
     """Run kubeon with a shorter list of phases; there is no cluster to read anything from at the end."""
     wanted = set(names.split(","))
-    phases = tuple(phase for phase in operations.CREATE if phase.name in wanted)
+    phases = tuple(phase for phase in steps.CREATE if phase.name in wanted)
     if {phase.name for phase in phases} != wanted:
-        sys.exit(f"phases were renamed: {sorted(phase.name for phase in operations.CREATE)}")
+        sys.exit(f"phases were renamed: {sorted(phase.name for phase in steps.CREATE)}")
     with (
         mock.patch.object(creation, "CREATE", phases),
         mock.patch.object(creation, "commit", return_value=None),

@@ -11,32 +11,33 @@ from typing import Any
 
 import pytest
 
-from kubeon import operations
 from kubeon.bundle.catalogue import etcdutl
 from kubeon.bundle.store import Store
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import ConnectError
 from kubeon.kube import trusted
 from kubeon.operations import (
-    CreateResult,
-    DestroyResult,
-    Inspection,
-    Options,
-    Plan,
-    Pods,
-    RemoveResult,
-    RenewResult,
-    RotateResult,
-    SwitchResult,
-    UpgradeResult,
+    addition,
     base,
     certificates,
+    creation,
+    destruction,
+    etcd,
+    etcd_restore,
     etcd_snapshots,
     information,
+    inspection,
+    removal,
     rotation,
+    switching,
     upgrading,
 )
+from kubeon.operations.base import CreateResult, DestroyResult, Options, Plan, RemoveResult, UpgradeResult
+from kubeon.operations.certificates import RenewResult
 from kubeon.operations.information import Information, asking
+from kubeon.operations.inspection import Inspection
+from kubeon.operations.rotation import Pods, RotateResult
+from kubeon.operations.switching import SwitchResult
 from kubeon.phases import (
     apply_load_balancer,
     join_nodes,
@@ -165,7 +166,7 @@ class World:
         """`kubeon create`."""
         interrupt: Interrupt | None = how.pop("interrupt", None)
         self.watcher = Watcher()
-        return operations.create(
+        return creation.create(
             spec or self.spec,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -186,7 +187,7 @@ class World:
             address = str(node.address)
             if address not in self.machines:
                 self.machines[address] = Machine(node.name or _name(node.role, address), address, self.api)
-        return operations.add(
+        return addition.add(
             spec,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -201,7 +202,7 @@ class World:
         """`kubeon del`."""
         interrupt: Interrupt | None = how.pop("interrupt", None)
         self.watcher = Watcher()
-        return operations.remove(
+        return removal.remove(
             self.spec.name,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -216,28 +217,28 @@ class World:
         """As given to every operation."""
         return Options(secrets=self.secrets, kubeconfig=self.kubeconfig)
 
-    def etcd_report(self) -> operations.EtcdReport:
+    def etcd_report(self) -> etcd.EtcdReport:
         """`kubeon etcd status`."""
-        return operations.etcd_report(self.spec.name, self.options, self.home)
+        return etcd.etcd_report(self.spec.name, self.options, self.home)
 
-    def take_snapshot(self, **how: Any) -> operations.SnapshotResult:
+    def take_snapshot(self, **how: Any) -> etcd_snapshots.SnapshotResult:
         """`kubeon etcd snapshot save`."""
         self.watcher = Watcher()
-        return operations.take_snapshot(self.spec.name, self.options, self.home, self.watcher, **how)
+        return etcd_snapshots.take_snapshot(self.spec.name, self.options, self.home, self.watcher, **how)
 
-    def restore(self, file: Path | None = None, *, yes: bool = True, **how: Any) -> operations.RestoreResult:
+    def restore(self, file: Path | None = None, *, yes: bool = True, **how: Any) -> etcd_restore.RestoreResult:
         """`kubeon etcd snapshot restore`."""
         self.watcher = Watcher()
         confirm = partial(self._confirm, yes)
-        return operations.restore_snapshot(
+        return etcd_restore.restore_snapshot(
             self.spec.name, self.options, self.home, self.watcher, confirm, file=file, **how
         )
 
-    def defragment(self) -> operations.DefragResult:
+    def defragment(self) -> etcd.DefragResult:
         """`kubeon etcd defrag`."""
         self.watcher = Watcher()
         confirm = partial(self._confirm, True)
-        return operations.defragment(self.spec.name, self.options, self.home, self.watcher, confirm)
+        return etcd.defragment(self.spec.name, self.options, self.home, self.watcher, confirm)
 
     def information(self, **how: Any) -> Information:
         """`kubeon cluster-info`."""
@@ -254,13 +255,13 @@ class World:
         interrupt: Interrupt | None = how.pop("interrupt", None)
         self.watcher = Watcher()
         settings = {name: how.pop(name) for name in ("sans", "validity") if name in how}
-        return operations.renew_certificates(
+        return certificates.renew(
             self.spec.name,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
             self.watcher,
             partial(self._confirm, yes),
-            wanted=operations.wanted_certificates(what, warn_days=warn_days),
+            wanted=certificates.wanted_certificates(what, warn_days=warn_days),
             interrupt=interrupt,
             **settings,
         )
@@ -268,7 +269,7 @@ class World:
     def rotate(self, *what: str, yes: bool = True, pods: Pods | None = None, **how: Any) -> RotateResult:
         """`kubeon certs rotate-ca`."""
         self.watcher = Watcher()
-        return operations.rotate_authorities(
+        return rotation.rotate(
             self.spec.name,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -281,7 +282,7 @@ class World:
     def inspect(self, *, warn_days: int = 30) -> Inspection:
         """`kubeon certs show`."""
         options = Options(secrets=self.secrets, kubeconfig=self.kubeconfig)
-        return operations.inspect_certificates(self.spec.name, options, self.home, warn_days=warn_days)
+        return inspection.inspect(self.spec.name, options, self.home, warn_days=warn_days)
 
     def switch(self, mode: str, address: str | None = None, *, yes: bool = True, **how: Any) -> SwitchResult:
         """`kubeon lb switch`; the new way's material can be had from now on."""
@@ -291,7 +292,7 @@ class World:
         way = stored.load_balancer.model_copy(update={"mode": mode, "address": address})
         spec = stored.model_copy(update={"load_balancer": way})
         self.offer(spec)
-        return operations.switch(
+        return switching.switch(
             spec,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -307,7 +308,7 @@ class World:
         known: ClusterSpec = how.pop("spec", None) or self.state.read_spec() or self.spec
         spec = known.model_copy(update={"version": version})
         self.offer(spec)
-        return operations.upgrade(
+        return upgrading.upgrade(
             spec,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -347,7 +348,7 @@ class World:
     def destroy(self, **how: Any) -> DestroyResult:
         """`kubeon destroy`."""
         self.watcher = Watcher()
-        return operations.destroy(
+        return destruction.destroy(
             self.spec.name,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,

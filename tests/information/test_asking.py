@@ -9,8 +9,8 @@ import pytest
 from kubeon.errors import ConnectError, KubeonError, StateError
 from kubeon.lb.haproxy import HOSTS
 from kubeon.lb.updater import STARTUP
-from kubeon.operations import Pods
 from kubeon.operations.overview import overview
+from kubeon.operations.rotation import Pods
 from kubeon.phases.prepare_hosts import MARKER
 from kubeon.state.restoring import Attempt, write_attempt
 from kubeon.state.rotation import Stage
