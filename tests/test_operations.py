@@ -175,6 +175,7 @@ def test_an_init_that_fails_blocks_all_and_names_them(world: MakeWorld) -> None:
         here.create()
 
     assert "unexpected kernel config" in caught.value.errors["cp1"].why
+    assert caught.value.errors["cp1"].hint.endswith("--ignore-preflight-errors SystemVerification")
     assert caught.value.errors["w1"].what == "stopped before Join the cluster"
     assert here["w1"].units["containerd.service"] == "active"
 

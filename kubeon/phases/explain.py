@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from kubeon.errors import CommandError, KubeonError
 from kubeon.hosts.failure import SECONDS, failure_script, parse_failure
 from kubeon.hosts.host import BUSY, Host
+from kubeon.kubeadm.checks import failed_checks
 from kubeon.kubeadm.failure import reason_of, told, what_counts
 from kubeon.phases.context import Cluster
 from kubeon.printable import printable
@@ -23,6 +24,8 @@ def explained(ctx: Cluster, host: Host) -> Iterator[None]:
             for line in error.said.splitlines():
                 ctx.reporter.note(f"kubeadm: {line}", host=host.name)
             error.why = what_counts(error.said)
+            if failed := failed_checks(error.said):
+                error.hint = f"what you know to be harmless: --ignore-preflight-errors {','.join(failed)}"
             with suppress(KubeonError):
                 _explain(ctx, host, error, SYSTEM_CLOCK.monotonic() - began + 1)
         raise

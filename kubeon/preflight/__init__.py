@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from kubeon.errors import KubeonError, PreflightError, UsageError
 from kubeon.hosts.facts import Facts
+from kubeon.kubeadm.checks import is_kubeadms
 from kubeon.preflight import identity, machine, network, occupancy, whole
 from kubeon.preflight.base import Check, Finding, Severity, make_subject
 from kubeon.preflight.machine import UPGRADE_CHECKS
@@ -93,14 +94,18 @@ def raise_on_errors(findings: Sequence[Finding]) -> None:
 
 
 def check_names(ignore: Iterable[str]) -> None:
-    """Raise UsageError for names that no check has."""
-    unknown = sorted({name for name in ignore if name.strip().lower() not in {*_KNOWN, "all", ""}})
+    """Raise UsageError for names that no check has, neither ours nor one of kubeadm's, which is told them, too."""
+    given = {name.strip() for name in ignore} - {""}
+    unknown = sorted({name for name in given if name.lower() not in {*_KNOWN, "all"} and not is_kubeadms(name)})
     if not unknown:
         return
     meant = ", ".join(dict.fromkeys(found for name in unknown if (found := closest(name, NAMES))))
     listed = ", ".join(sorted({re.sub("-[a-z]+$", "-...", name) for name in NAMES}))
     hint = f"did you mean {meant}? " if meant else ""
-    raise UsageError(f"no preflight check is called {', '.join(unknown)}", hint=f"{hint}The checks are: {listed}")
+    raise UsageError(
+        f"no preflight check is called {', '.join(unknown)}",
+        hint=f"{hint}The checks are kubeadm's, and: {listed}",
+    )
 
 
 def _ignored(ignore: Iterable[str]) -> frozenset[str]:

@@ -77,6 +77,14 @@ def test_names_that_no_check_has_are_an_error() -> None:
     assert "NumCPU" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "name", ["HTTPProxyCIDR", "httpproxycidr", "FileExisting-conntrack", "Service-Kubelet", "CreateJob"]
+)
+def test_names_of_kubeadms_own_checks_are_taken(name: str) -> None:
+    """It is told them; here they change nothing."""
+    assert told(findings(a_spec(), some_facts(cpus=1), ignore=[name])) == ["error NumCPU n1"]
+
+
 def test_every_check_has_names() -> None:
     """So that each can be ignored."""
     assert all(check.names for check in CHECKS)
