@@ -29,8 +29,9 @@ stand_apart {other}
 _HOLD_BACK = """\
 if hold_back {longest}; then
 release_after_etcd {log}
-{end}fi
+{end}{leaders}fi
 """
+_LEADERS = "until_others_lead\n"
 _AFTER = """\
 trap - EXIT
 end_apart {own}
@@ -54,7 +55,8 @@ def apart_scripts(ctx: Cluster, host: Host, *, longest: int, log: str) -> tuple[
     to = f"{other.address}:{API_PORT}"
     before = _BEFORE.format(own=own, other=to)
     if host.address != ctx.lb.only_server(ctx.spec):
-        before += _HOLD_BACK.format(longest=longest, log=log, end=_end_api_server(ctx, host))
+        leaders = _LEADERS if host is ctx.bootstrap else ""  # `kubeadm upgrade node` has no Job
+        before += _HOLD_BACK.format(longest=longest, log=log, end=_end_api_server(ctx, host), leaders=leaders)
     return _library() + before, _AFTER.format(own=own)
 
 

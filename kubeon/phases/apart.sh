@@ -32,6 +32,19 @@ until_closed() {
     sleep 1
 }
 
+# until_others_lead: the managers of this host have no API server any more, and others take their leases 15 seconds after
+# the last word of these. Kubeadm's Job has no longer than that up to v1.35 (createJob in phases/upgrade/health.go).
+until_others_lead() {
+    for _ in $(seq 30); do
+        leaders=$(timeout 5 kubectl --kubeconfig /run/kubeon/apart.conf get lease --namespace kube-system \
+            kube-controller-manager kube-scheduler -o 'jsonpath={.items[*].spec.holderIdentity}' 2>/dev/null) || leaders=
+        case " $leaders" in
+            " " | *" $(uname -n)_"*) sleep 1 ;;
+            *) break ;;
+        esac
+    done
+}
+
 # stand_apart OTHER: this host's own ask another API server.
 stand_apart() {
     mkdir -p /run/kubeon

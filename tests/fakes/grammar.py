@@ -170,7 +170,8 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (
         "stand_apart",
         r"trap 'end_apart (?P<own>\S+:\d+)' EXIT\nstand_apart (?P<other>\S+:\d+)\n"
-        + rf"(?:if hold_back \d+; then\nrelease_after_etcd \S+\n{_END_API_SERVER}fi\n)?",
+        + rf"(?:if hold_back \d+; then\nrelease_after_etcd \S+\n{_END_API_SERVER}"
+        + r"(?P<led>until_others_lead\n)?fi\n)?",
     ),
     ("end_api_server", _END_API_SERVER),
     ("end_etcd", _end("etcd")),

@@ -252,6 +252,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         self.stage: dict[str, bytes] = {}
         self.root = ""
         self.temporary: set[str] = set()
+        self.led = False  # by others than the managers of this host
         self.apart_from = ""  # where the kubelet goes when nobody stands apart any more
 
     def result(self) -> Result:

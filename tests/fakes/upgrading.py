@@ -24,6 +24,7 @@ class Upgrading:
     root: str
     stdin: Iterable[bytes]
     apart_from: str
+    led: bool
 
     if TYPE_CHECKING:
 
@@ -57,9 +58,13 @@ class Upgrading:
             machine.versions[path] = machine.versions[f"{WAITING}{path}"]
         self.say(path)
 
-    def do_stand_apart(self, own: str, other: str, address: str | None) -> None:
-        """Others are asked meanwhile: one that is a control plane, and not this one. `address`: its API server ends."""
+    def do_stand_apart(self, own: str, other: str, address: str | None, led: str | None) -> None:
+        """Others are asked meanwhile: one that is a control plane, and not this one. `address`: its API server ends.
+
+        `led`: until others lead, which have one.
+        """
         machine = self.machine
+        self.led = bool(led)
         assert address in (None, machine.address)
         if address:
             machine.api.ended.append(machine.name)
@@ -105,6 +110,7 @@ class Upgrading:
         self.read_configuration(api.cluster_configuration or {})
         if words[2] == "apply":
             assert Version.parse(words[3]) == mine, "kubeadm and the version it is told"
+            assert self.led or machine.name not in api.ended, "no controller makes the pod of kubeadm's Job"
             ill = [name for name in api.versions if not _is_ready(api.nodes[name])]
             assert not ill, f"there are NotReady control-planes in the cluster: {ill}"
             api.configured = words[3]

@@ -39,6 +39,15 @@ echo "bash $2" >>"$ROOT/told"
 left=$(cat "$ROOT/listens")
 [ "$left" -gt 0 ] && echo $((left - 1)) >"$ROOT/listens"
 """
+# Who leads, a line for each time that it is asked; the last one stays.
+KUBECTL = """\
+#!/bin/sh
+echo "kubectl $*" >>"$ROOT/told"
+[ "$1" = --kubeconfig ] && [ -e "$2" ] || exit 1
+head -n 1 "$ROOT/leaders"
+[ "$(wc -l <"$ROOT/leaders")" -eq 1 ] || sed -i 1d "$ROOT/leaders"
+"""
+LEADERS = "m1_a m1_b", "", "m2_c m1_b", "m2_c m11_d"
 SLEEP = '#!/bin/sh\necho "sleep $*" >>"$ROOT/told"\n[ "$1" = 0.2 ] || exec /bin/sleep 0.05\n'
 
 
@@ -50,7 +59,9 @@ class Machine:
         self.rules.write_text("INPUT -j ACCEPT\n")
         self.told.write_text("")
         (folder / "listens").write_text("2\n")
+        (folder / "leaders").write_text("".join(f"{line}\n" for line in LEADERS))
         programs = {"iptables": IPTABLES, "systemctl": NOTES, "systemd-run": NOTES, "sleep": SLEEP, "bash": BASH}
+        programs |= {"kubectl": KUBECTL, "uname": "#!/bin/sh\necho m1\n"}
         (folder / "bin").mkdir()
         for name, text in programs.items():
             (folder / "bin" / name).write_text(text)
@@ -84,6 +95,7 @@ if hold_back 1500; then
 release_after_etcd /run/kubeon/kubeadm.log
 (echo told to end >>"$ROOT/told") || :
 until_closed 10.0.0.1
+until_others_lead
 fi
 """
 END = "trap - EXIT\nend_apart 10.0.0.1:6443\n"
@@ -118,6 +130,9 @@ def test_its_api_server_ends_and_does_not_come_back_before_etcd(machine: Machine
     assert machine.server("etc/kubernetes/admin.conf") == "api.example:6443"
     assert not (machine.folder / "run/kubeon/apart.conf").exists()
     told = [line for line in machine.told.read_text().splitlines() if line != "sleep 1"]
+    asked = [line for line in told if line.startswith("kubectl ")]
+    assert len(asked) == len(LEADERS)
+    told = [line for line in told if line not in asked]
     knock = "bash exec 3<>/dev/tcp/10.0.0.1/6443"
     assert told == [
         "systemctl restart kubelet",
@@ -190,6 +205,15 @@ def test_a_port_that_stays_open(machine: Machine) -> None:
     machine.run("until_closed 10.0.0.1\n", seconds=60)
 
     assert machine.told.read_text().count("bash ") == 300
+
+
+def test_leaders_that_nobody_knows(machine: Machine) -> None:
+    """Half a minute, and not for ever: a lease may have another name."""
+    (machine.folder / "leaders").write_text("\n")
+
+    machine.run("until_others_lead\n")
+
+    assert machine.told.read_text().count("sleep 1\n") == 30
 
 
 def test_shellcheck(tmp_path: Path) -> None:
