@@ -5,6 +5,7 @@ from typing import Any
 
 from kubeon import quick_yaml
 from kubeon.kube.kubectl import Kubectl
+from kubeon.spec.endpoints import API_PORT
 
 _WHERE = ("configmap", "kubeadm-config", "--namespace", "kube-system")
 
@@ -12,7 +13,7 @@ _WHERE = ("configmap", "kubeadm-config", "--namespace", "kube-system")
 def remember_control_plane(api: Kubectl, node: str, address: str) -> None:
     """Put a control plane on the list, as the end of `kubeadm join` does."""
     status = _read(api)
-    endpoint = {"advertiseAddress": address, "bindPort": 6443}
+    endpoint = {"advertiseAddress": address, "bindPort": API_PORT}
     if status and status["apiEndpoints"].get(node) != endpoint:
         status["apiEndpoints"][node] = endpoint
         _write(api, status)

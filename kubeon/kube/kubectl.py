@@ -8,6 +8,7 @@ from typing import Any
 
 from kubeon.errors import CommandError, OperationError
 from kubeon.hosts.host import Host
+from kubeon.spec.endpoints import api_server
 from kubeon.waiting import SYSTEM_CLOCK, Clock, wait_until
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
@@ -118,7 +119,7 @@ class Kubectl:
             )
 
     def _server(self) -> str:
-        return f"https://{self.host.address}:6443"
+        return api_server(self.host.address).url
 
 
 def why_not_ready(node: Mapping[str, Any] | None) -> str:

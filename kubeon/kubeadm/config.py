@@ -12,6 +12,7 @@ from typing import Any
 
 from kubeon import quick_yaml
 from kubeon.kubeadm.components import kube_proxy_configuration, kubelet_configuration
+from kubeon.spec.endpoints import API_PORT, Endpoint
 from kubeon.spec.model import ClusterSpec, ExtraArgs, Role
 from kubeon.spec.versions import (
     ca_validity,
@@ -23,7 +24,6 @@ from kubeon.spec.versions import (
     signing_duration_flag,
 )
 
-API_PORT = 6443
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 TOKEN_TTL = timedelta(hours=2)
 SHUTDOWN_DELAY = 5
@@ -176,7 +176,7 @@ def _local_endpoint(node: NodeHandoff) -> dict[str, Any]:
 
 
 def _names(spec: ClusterSpec, node: NodeHandoff) -> list[str]:
-    endpoint = node.endpoint.rpartition(":")[0]
+    endpoint = Endpoint.parse(node.endpoint).host
     names = ("127.0.0.1", "localhost", endpoint, *node.certificate_sans, *spec.certificates.sans)
     return list(dict.fromkeys(names))
 

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from kubeon import quick_yaml
+from kubeon.spec.endpoints import api_server
 from kubeon.spec.versions import OLDEST, Version
 
-API_PORT = 6443
 PKI = "/etc/kubernetes/pki"
 ETCD_DATA = "/var/lib/etcd"
 # Of KubeletConfiguration: what has a place of its own in the description, and what kubeadm fills in for every cluster
@@ -162,7 +162,7 @@ def _node(name: str, node: Mapping[str, Any]) -> ExistingNode:
 
 def _endpoint(text: str) -> str:
     """kubeadm takes a host without a port, and means its own then."""
-    return f"{text}:{API_PORT}" if text and ":" not in text else text
+    return str(api_server(text)) if text and ":" not in text else text
 
 
 def _mapping(text: str) -> dict[str, Any]:

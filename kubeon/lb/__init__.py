@@ -1,10 +1,11 @@
 """Ways for nodes to reach the API: one module each, and one line here. They describe, never do."""
 
-from kubeon.lb.base import API_PORT, LoadBalancerMode
+from kubeon.lb.base import LoadBalancerMode
 from kubeon.lb.direct import Direct
 from kubeon.lb.external import External
 from kubeon.lb.haproxy import HEALTH_PORT, Haproxy
 from kubeon.lb.updater import Updater
+from kubeon.spec.endpoints import API_PORT
 
 LBS: dict[str, LoadBalancerMode] = {
     "haproxy": Haproxy(),

@@ -6,22 +6,11 @@ from typing import Protocol
 
 from kubeon.hosts.cleaning import Cleaning
 from kubeon.hosts.files import File
+from kubeon.spec.endpoints import Endpoint
 from kubeon.spec.material import ImageArtifact
 from kubeon.spec.model import ClusterSpec, NodeSpec
 
-API_PORT = 6443
 DETOUR = 3  # exit code of a check: the API is reached, but not the way that is meant to be
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """host:port by which nodes and kubeconfigs reach the API; kubeadm's controlPlaneEndpoint."""
-
-    name: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.name}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -51,7 +40,7 @@ class LoadBalancerMode(Protocol):
         ...
 
     def endpoint(self, spec: ClusterSpec) -> Endpoint:
-        """The same for every node, and for ever: it stands in every kubeconfig."""
+        """kubeadm's controlPlaneEndpoint: the same for every node, and for ever, as it stands in every kubeconfig."""
         ...
 
     def hosts(self, spec: ClusterSpec, node: NodeSpec) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,8 @@
 import re
 from ipaddress import AddressValueError, IPv4Address
 
-from kubeon.lb.base import API_PORT, Endpoint, Plain
+from kubeon.lb.base import Plain
+from kubeon.spec.endpoints import API_PORT, Endpoint
 from kubeon.spec.model import ClusterSpec, NodeSpec
 
 _ADDRESS = re.compile(r"(?P<host>[^:\s/@]+):(?P<port>\d{1,5})")
@@ -76,8 +77,8 @@ exit 1
 
 
 def _parts(spec: ClusterSpec) -> tuple[str, int]:
-    host, _, port = (spec.load_balancer.address or "").rpartition(":")
-    return host, int(port or 0)
+    found = Endpoint.parse(spec.load_balancer.address or "")
+    return found.host, found.port
 
 
 def _is_address(host: str) -> bool:

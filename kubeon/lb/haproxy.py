@@ -8,8 +8,9 @@ import hashlib
 
 from kubeon import assets
 from kubeon.hosts.files import File
-from kubeon.lb.base import API_PORT, Endpoint, Plain, without_address
+from kubeon.lb.base import Plain, without_address
 from kubeon.render import render
+from kubeon.spec.endpoints import API_PORT, Endpoint, api_server
 from kubeon.spec.material import ImageArtifact, Recipe, RecipeFile
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 
@@ -114,7 +115,7 @@ def _pod(node: NodeSpec) -> str:
 
 
 def _servers(spec: ClusterSpec) -> list[str]:
-    return [f"{node.address}:{API_PORT}" for node in spec.control_planes]
+    return [str(api_server(node.address)) for node in spec.control_planes]
 
 
 # bash for its /dev/tcp: hosts need not have curl. A server counts once a check of it has succeeded: haproxy takes those

@@ -11,9 +11,10 @@ from ipaddress import AddressValueError, IPv4Address
 from kubeon import assets
 from kubeon.hosts.cleaning import Cleaning
 from kubeon.hosts.files import File
-from kubeon.lb.base import API_PORT, Endpoint, Plain, Workload
+from kubeon.lb.base import Plain, Workload
 from kubeon.lb.updater_image import image
 from kubeon.render import render
+from kubeon.spec.endpoints import API_PORT, Endpoint, api_server
 from kubeon.spec.material import ImageArtifact
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.spec.versions import discovery_api
@@ -141,7 +142,7 @@ def cluster_ip(spec: ClusterSpec) -> str:
 
     Low addresses are those that releases with ServiceIPStaticSubrange (1.24) keep for Services that ask for one.
     """
-    given, _, _ = (spec.load_balancer.address or "").rpartition(":")
+    given = Endpoint.parse(spec.load_balancer.address or "").host
     return given or str(spec.networking.service_subnet[_OURS])
 
 
@@ -177,7 +178,7 @@ def _names() -> dict[str, object]:
 
 
 def _servers(spec: ClusterSpec) -> list[str]:
-    return [f"{node.address}:{API_PORT}" for node in spec.control_planes]
+    return [str(api_server(node.address)) for node in spec.control_planes]
 
 
 # The other unit is stopped, because it read its settings when it started; the first one starts it again.

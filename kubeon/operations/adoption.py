@@ -42,6 +42,7 @@ from kubeon.phases.survey import (
 )
 from kubeon.pki.login import new_login_key
 from kubeon.preflight import Finding, Severity
+from kubeon.spec.endpoints import Endpoint, api_server
 from kubeon.spec.loading import build_spec
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.versions import image_repository
@@ -149,7 +150,7 @@ def _describe(name: str, given: Mapping[str, Any], found: Survey, first: Host) -
         )
     ]
     # where kubeadm-config names no endpoint, kubelets have the first control plane's address
-    endpoint = cluster.endpoint or first.facts.api_server.removeprefix("https://") or f"{first.address}:6443"
+    endpoint = cluster.endpoint or first.facts.api_server.removeprefix("https://") or str(api_server(first.address))
     networking = {**given.get("networking", {}), "plugin": "none", "serviceSubnet": cluster.service_subnet}
     networking |= {"dnsDomain": cluster.dns_domain}
     networking |= {"podSubnet": cluster.pod_subnet} if cluster.pod_subnet else {}
@@ -162,7 +163,7 @@ def _describe(name: str, given: Mapping[str, Any], found: Survey, first: Host) -
             "version": cluster.version,
             "nodes": nodes,
             "networking": networking,
-            "loadBalancer": {"mode": "external", "address": endpoint, "name": endpoint.rpartition(":")[0]},
+            "loadBalancer": {"mode": "external", "address": endpoint, "name": Endpoint.parse(endpoint).host},
             "runtime": {**given.get("runtime", {}), "cgroupDriver": found.cgroup_driver},
             "certificates": certificates,
             "kubelet": {**given.get("kubelet", {}), **cluster.kubelet},
@@ -207,7 +208,7 @@ def _header(ctx: Cluster, discovered: Sequence[str]) -> tuple[str, ...]:
 def _warnings(ctx: Cluster, cluster: ExistingCluster) -> list[Finding]:
     """What can be adopted and has a price."""
     spec, found = ctx.spec, []
-    host = (spec.load_balancer.address or "").rpartition(":")[0]
+    host = Endpoint.parse(spec.load_balancer.address or "").host
     lone = next((each for each in ctx.hosts if each.address == host and ctx.is_control_plane(each)), None)
     if lone:
         found.append(("", f"the API is reached at {lone.name} itself: while that one is down, no node reaches it", ""))
@@ -225,7 +226,7 @@ def _warnings(ctx: Cluster, cluster: ExistingCluster) -> list[Finding]:
             found.append((node.name, "it is cordoned, and stays so", ""))
     for each in ctx.hosts:
         server = each.facts.api_server.removeprefix("https://")
-        if server not in ("", spec.load_balancer.address, f"{each.address}:6443"):
+        if server not in ("", spec.load_balancer.address, str(api_server(each.address))):
             what = f"its kubelet reaches the API at {server}, not at {spec.load_balancer.address}"
             found.append((each.name, what, ""))
     return [Finding("Adopt", where, Severity.WARNING, what, hint) for where, what, hint in found]

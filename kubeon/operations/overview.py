@@ -11,6 +11,7 @@ from kubeon.lb import LBS
 from kubeon.operations.base import Options, visited
 from kubeon.operations.unfinished import unfinished
 from kubeon.phases.membership import split_marked
+from kubeon.spec.endpoints import api_server
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.cluster import ClusterState
 from kubeon.state.history import PastOperation, history
@@ -77,7 +78,7 @@ def user_server(spec: ClusterSpec) -> str:
     if LBS[spec.load_balancer.mode].is_outside:
         return f"https://{spec.load_balancer.address}"
     first = next(node for node in spec.nodes if node.role is Role.CONTROL_PLANE)
-    return f"https://{first.address}:6443"
+    return api_server(first.address).url
 
 
 def _read(host: Host, reasons: list[str]) -> str:

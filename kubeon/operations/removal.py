@@ -26,6 +26,7 @@ from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes, answering_member, joined_hosts, silent_members, split_marked
 from kubeon.phases.resolve import authorities_of, context_of, expect_finished, expect_no_switch
 from kubeon.preflight import Finding, Severity
+from kubeon.spec.endpoints import Endpoint
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.spec.releases import same_programs
 from kubeon.spec.selectors import select
@@ -113,7 +114,7 @@ def _check_endpoint(spec: ClusterSpec, leaving: Sequence[NodeSpec]) -> None:
     """Of an adopted cluster a control plane's own address may be the endpoint, which stands in every kubeconfig."""
     address = spec.load_balancer.address or ""
     for node in leaving:
-        if str(node.address) == address.rpartition(":")[0]:
+        if str(node.address) == Endpoint.parse(address).host:
             raise PreflightError(
                 f"the API is reached at {address}, which is {node.name or node.address} itself; nothing was changed",
                 why="without it no node and no kubeconfig would find the API",

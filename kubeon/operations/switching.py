@@ -132,7 +132,7 @@ def _look(
 
 def _due(ctx: Cluster, old: ClusterSpec) -> Mapping[str, Due]:
     """Of control planes: an API server's certificate that lacks a name of the new way, besides those of the old one."""
-    names = (*mode_of(old).sans(old), mode_of(old).endpoint(old).name)
+    names = (*mode_of(old).sans(old), mode_of(old).endpoint(old).host)
     settings = ctx.spec.certificates
     more = settings.model_copy(update={"sans": tuple(dict.fromkeys((*settings.sans, *names)))})
     both = replace(ctx, spec=ctx.spec.model_copy(update={"certificates": more}))

@@ -14,12 +14,12 @@ from importlib import resources
 
 from kubeon.etcd.quorum import quorum_of
 from kubeon.hosts.host import Host
-from kubeon.kubeadm.config import API_PORT
 from kubeon.phases.context import Cluster
 from kubeon.phases.join_nodes import TOWARD, wait_for_health
 from kubeon.phases.place_certificates import leaf_request
 from kubeon.phases.restart_components import API_SERVER, ETCD, control_plane_problem, wait_until_settled
 from kubeon.pki.leaves import kubelet_client_leaf
+from kubeon.spec.endpoints import api_server
 
 KUBECONFIG = "/run/kubeon/apart.conf"  # admin.conf with another server, in memory
 _BEFORE = """\
@@ -52,7 +52,7 @@ def apart_scripts(ctx: Cluster, host: Host, *, longest: int, log: str) -> tuple[
     if other is None:
         return "", ""
     own = kubelet_client_leaf(leaf_request(ctx, host)).server.removeprefix("https://")
-    to = f"{other.address}:{API_PORT}"
+    to = api_server(other.address)
     before = _BEFORE.format(own=own, other=to)
     if host.address != ctx.lb.only_server(ctx.spec):
         leaders = _LEADERS if host is ctx.bootstrap else ""  # `kubeadm upgrade node` has no Job

@@ -20,6 +20,7 @@ from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
 from kubeon.lb.base import LoadBalancerMode
 from kubeon.pki.authorities import Authorities
+from kubeon.spec.endpoints import api_server
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.versions import Version
 from kubeon.state.cluster import ClusterState
@@ -97,7 +98,7 @@ class Cluster:
         """Where a user's kubectl finds the API: a load balancer outside, or the bootstrap node by its address."""
         if self.lb.is_outside:
             return f"https://{self.spec.load_balancer.address}"
-        return f"https://{self.bootstrap.address}:6443"
+        return api_server(self.bootstrap.address).url
 
     def commit_identity(self) -> None:
         """Write CAs and login key down before any host gets to know them."""

@@ -9,11 +9,12 @@ from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import ADMIN_CONF
 from kubeon.kube.tokens import sign_cluster_info
 from kubeon.kubeadm.commands import init_words
-from kubeon.kubeadm.config import API_PORT, NodeHandoff, init_config
+from kubeon.kubeadm.config import NodeHandoff, init_config
 from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.kubeadm.tokens import new_token
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.explain import explained
+from kubeon.spec.endpoints import API_PORT, api_server
 from kubeon.spec.model import ExtraArgs
 from kubeon.spec.versions import refuses_cgroup_v1
 
@@ -33,7 +34,7 @@ IGNORED = (
         f"FileAvailable--etc-kubernetes-manifests-{name}.yaml"
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
     ),
-    *(f"Port-{port}" for port in (6443, 10250, 10257, 10259, 2379, 2380)),
+    *(f"Port-{port}" for port in (API_PORT, 10250, 10257, 10259, 2379, 2380)),
 )
 # kubeadm's own last phase installs kube-proxy: with its DaemonSet there, nothing of an earlier init is missing.
 _IS_COMPLETE = f"""
@@ -52,7 +53,7 @@ def node_handoff(ctx: Cluster, host: Host) -> NodeHandoff:
         endpoint=endpoint,
         token=ctx.join_token,
         ca_hash=ctx.ca.spki_hash,
-        discovery_endpoint=f"{ctx.bootstrap.address}:6443",
+        discovery_endpoint=str(api_server(ctx.bootstrap.address)),
         cgroup_driver=ctx.cgroup_driver(host),
         cgroup_v1=any(each.facts.cgroup_version == 1 for each in ctx.hosts),
         cri_socket=ctx.cri.socket,
@@ -115,7 +116,7 @@ def api_by_way_of(ctx: Cluster, host: Host) -> tuple[str, str] | None:
     None where the balancer has a port of its own.
     """
     endpoint = ctx.lb.endpoint(ctx.spec)
-    return (host.address, endpoint.name) if endpoint.port == API_PORT else None
+    return (host.address, endpoint.host) if endpoint.port == API_PORT else None
 
 
 class InitControlPlane(Step):

@@ -13,7 +13,7 @@ from kubeon.hosts.host import Host
 from kubeon.kube.cluster_status import remember_control_plane
 from kubeon.kube.tokens import sign_cluster_info, token_secret
 from kubeon.kubeadm.commands import join_words
-from kubeon.kubeadm.config import API_PORT, TOKEN_TTL, join_config
+from kubeon.kubeadm.config import TOKEN_TTL, join_config
 from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.kubeadm.tokens import new_token
 from kubeon.phases.context import Cluster, Step
@@ -30,6 +30,7 @@ from kubeon.phases.init_control_plane import (
 from kubeon.phases.mend_objects import MendObjects
 from kubeon.phases.place_certificates import leaf_request
 from kubeon.pki.leaves import kubelet_client_leaf
+from kubeon.spec.endpoints import api_server
 from kubeon.spec.versions import control_plane_labels, control_plane_taints, has_cluster_status
 from kubeon.waiting import SYSTEM_CLOCK, wait_until
 
@@ -166,7 +167,7 @@ class JoinControlPlanes(_Join):
     def around(self, ctx: Cluster, host: Host) -> tuple[str, str]:
         """The kubelet's detour. When kubeadm fails it stays; the next run's certificates end it."""
         server = kubelet_client_leaf(leaf_request(ctx, host)).server.removeprefix("https://")
-        return f"{TOWARD}toward {ctx.bootstrap.address}:{API_PORT}\n", _BACK.format(server=server)
+        return f"{TOWARD}toward {api_server(ctx.bootstrap.address)}\n", _BACK.format(server=server)
 
     def join(self, ctx: Cluster, host: Host) -> None:
         """Only while etcd can bear one more voter that is not there yet."""

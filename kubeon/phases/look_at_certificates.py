@@ -11,9 +11,10 @@ from kubeon.hosts.host import Host
 from kubeon.pki.inspect import ca_fingerprint, from_der
 from kubeon.pki.leaves import FILES, KUBELET_CLIENT_LINK, KUBELET_SERVING, KUBERNETES, PKI
 from kubeon.pki.served import QUESTION, first_certificate
+from kubeon.spec.endpoints import API_PORT
 from kubeon.spec.model import Role
 
-API, ETCD, ETCD_PEERS, KUBELET = 6443, 2379, 2380, 10250
+API, ETCD, ETCD_PEERS, KUBELET = API_PORT, 2379, 2380, 10250
 # port: the file whose certificate is served there
 SERVED = {
     API: FILES["apiserver"],

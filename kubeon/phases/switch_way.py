@@ -77,7 +77,7 @@ def leads_to(spec: ClusterSpec, node: NodeSpec) -> str:
     """host:port where a node finds the API by this description, without the help of its /etc/hosts."""
     lb = mode_of(spec)
     endpoint = lb.endpoint(spec)
-    address = next((to for to, name in lb.hosts(spec, node) if name == endpoint.name), endpoint.name)
+    address = next((to for to, name in lb.hosts(spec, node) if name == endpoint.host), endpoint.host)
     return f"{address}:{endpoint.port}"
 
 
@@ -154,7 +154,7 @@ class TryWay(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """A static pod takes a while, and so do rules of kube-proxy."""
-        name, last = ctx.lb.endpoint(ctx.spec).name, ""
+        name, last = ctx.lb.endpoint(ctx.spec).host, ""
 
         def answers() -> bool:
             nonlocal last
@@ -196,7 +196,7 @@ class TakeWay(Step):
         wanted = preparation_of(ctx, host).entries
         if had == wanted:
             return ()
-        was, name = leads_to(self.old, host.node), ctx.lb.endpoint(ctx.spec).name
+        was, name = leads_to(self.old, host.node), ctx.lb.endpoint(ctx.spec).host
         return (f"{name} leads to {leads_to(ctx.spec, host.node)}, not to {was} any more; kube-proxy follows",)
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:

@@ -13,6 +13,7 @@ from cryptography.x509 import ObjectIdentifier
 
 from kubeon.pki.authorities import CLIENT, SERVER, Subject
 from kubeon.pki.names import shared_names
+from kubeon.spec.endpoints import Endpoint, api_server
 from kubeon.spec.versions import (
     Version,
     admin_group,
@@ -31,7 +32,6 @@ KUBELET_CONF = f"{KUBERNETES}/kubelet.conf"
 # when it rotates (client-go/util/certificate/certificate_store.go: updateSymlink refuses anything else).
 KUBELET_CLIENT_LINK = f"{KUBELET_PKI}/kubelet-client-current.pem"
 KUBELET_CLIENT_PEM = f"{KUBELET_PKI}/kubelet-client-kubeon.pem"  # what the link should point to
-API_PORT = 6443
 # What `kubeadm certs renew` calls certificates and kubeconfigs, and two names for what kubelets have: the file each is
 # known by.
 KUBELET_SERVING = f"{KUBELET_PKI}/kubelet.crt"
@@ -75,12 +75,12 @@ class LeafRequest:
     @property
     def endpoint_host(self) -> str:
         """The name or address of the endpoint."""
-        return self.endpoint.rpartition(":")[0]
+        return Endpoint.parse(self.endpoint).host
 
     @property
     def local_url(self) -> str:
         """Where what runs on a control plane finds the API: no load balancer between."""
-        return f"https://{self.address}:{API_PORT}"
+        return api_server(self.address).url
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def _taken(subject: Subject, c: Candidate) -> list[str]:
     if not c.control_plane:
         lb, networking = LBS[spec.load_balancer.mode], spec.networking
         sans = (*spec.certificates.sans, *lb.sans(spec))
-        taken += shared_names(lb.endpoint(spec).name, networking.service_subnet, networking.dns_domain, sans)
+        taken += shared_names(lb.endpoint(spec).host, networking.service_subnet, networking.dns_domain, sans)
     return taken
 
 

@@ -6,9 +6,10 @@ from ipaddress import IPv4Interface, IPv4Network
 from kubeon.lb import LBS
 from kubeon.lb import PORTS as LB_PORTS
 from kubeon.preflight.base import Candidate, Check, Finding, Subject, each
+from kubeon.spec.endpoints import API_PORT
 
 NODE_PORTS = (10250, 10256)  # kubelet, kube-proxy's health
-CONTROL_PLANE_PORTS = (6443, 10257, 10259, 2379, 2380)  # API server, controller manager, scheduler, etcd
+CONTROL_PLANE_PORTS = (API_PORT, 10257, 10259, 2379, 2380)  # API server, controller manager, scheduler, etcd
 ALL_PORTS = sorted({*NODE_PORTS, *CONTROL_PLANE_PORTS, *LB_PORTS})
 # interfaces that network plug-ins and kube-proxy make and that resets forget
 _LEFT_BEHIND = ("cni", "flannel", "kube-", "cilium", "vxlan.calico", "tunl", "nodelocaldns", "weave", "antrea", "cali")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kubeon.lb import LBS, PORTS
-from kubeon.lb.base import Endpoint
+from kubeon.spec.endpoints import Endpoint
 from kubeon.spec.model import ClusterSpec
 from tests.specs import a_spec
 
@@ -30,12 +30,12 @@ def test_every_mode_keeps_the_contract(mode: str) -> None:
 
     assert lb.name == mode
     assert lb.problems(spec) == ()
-    assert lb.endpoint(spec).name in lb.sans(spec)
+    assert lb.endpoint(spec).host in lb.sans(spec)
     assert lb.sans(spec) == lb.sans(a_spec_for(mode, control_planes=1))
     assert len(lb.sans(spec)) == len(set(lb.sans(spec)))
     assert lb.only_server(spec) == ("10.0.0.1" if mode == "direct" else "")
     for node in spec.nodes:
-        assert {name for _, name in lb.hosts(spec, node)} == {lb.endpoint(spec).name}
+        assert {name for _, name in lb.hosts(spec, node)} == {lb.endpoint(spec).host}
         assert lb.check(spec, node) or not lb.files(spec, node)
         assert set(lb.ports(spec, node)) <= set(PORTS)
         gone = ("/etc/kubernetes/", *lb.cleaning().paths)

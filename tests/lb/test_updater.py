@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from kubeon.lb import LBS, updater
-from kubeon.lb.base import Endpoint
+from kubeon.spec.endpoints import Endpoint
 from kubeon.spec.model import ClusterSpec
 from tests.golden import assert_golden
 from tests.specs import a_spec

@@ -14,7 +14,6 @@ from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import ADMIN_CONF, Kubectl
 from kubeon.kube.objects import NodeState, PodState, parse_objects
 from kubeon.lb import LBS
-from kubeon.lb.base import API_PORT
 from kubeon.operations.information.gathered import (
     API,
     ETCD_HEALTH,
@@ -30,6 +29,7 @@ from kubeon.phases.look import target_of
 from kubeon.phases.prepare_hosts import markers_of
 from kubeon.pki.authorities import Authorities
 from kubeon.pki.inspect import describe
+from kubeon.spec.endpoints import api_server
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.state.cluster import ClusterState
 from kubeon.state.history import PastOperation, history
@@ -191,7 +191,7 @@ def questions(spec: ClusterSpec, node: NodeSpec) -> dict[str, tuple[int, str]]:
     return {
         ETCD_STATUS: (4, inside(CONTAINER, etcdctl("endpoint", "status", seconds=2))),
         ETCD_MEMBERS: (4, inside(CONTAINER, etcdctl("member", "list", seconds=2))),
-        API: (4, _READY.format(server=f"{node.address}:{API_PORT}")),
+        API: (4, _READY.format(server=api_server(node.address))),
         ETCD_HEALTH: (5, inside(CONTAINER, etcdctl("endpoint", "health", "--cluster", seconds=3))),
     }
 
