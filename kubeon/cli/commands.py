@@ -4,6 +4,7 @@ All of them together take most of a second to import, which each completion and 
 """
 
 import importlib
+from typing import Any
 
 import click
 
@@ -56,16 +57,14 @@ class _Listed(click.Command):
 class Commands(click.Group):
     """All of them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """By name."""
-        del ctx
-        return sorted(COMMANDS)
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        for name, (place, short_help) in COMMANDS.items():
+            self.add_command(_Listed(name, place, short_help))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The line of this name or alias."""
-        del ctx
-        name = ALIASES.get(cmd_name, cmd_name)
-        return _Listed(name, *COMMANDS[name]) if name in COMMANDS else None
+        return super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

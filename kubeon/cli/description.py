@@ -246,6 +246,4 @@ def kubeconfig_path(flags: Mapping[str, Any], environment: Mapping[str, str] = o
 
 def ignored_checks(flags: Mapping[str, Any]) -> frozenset[str]:
     """--ignore-preflight-errors. Raises UsageError for names that no check has, before any host is asked anything."""
-    names = frozenset(part.strip() for part in flags.get("ignore_preflight_errors", "").split(",") if part.strip())
-    check_names(names)
-    return names
+    return check_names(flags.get("ignore_preflight_errors", "").split(","))

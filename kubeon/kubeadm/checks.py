@@ -7,11 +7,21 @@ import re
 
 NAMES = (
     *("CRI", "ContainerRuntimeVersion", "ControlPlaneNodesReady", "CoreDNSMigration", "CoreDNSUnsupportedPlugins"),
-    *("CreateJob", "Firewalld", "HTTPProxy", "HTTPProxyCIDR", "Hostname", "ImagePull", "IsPrivilegedUser"),
+    *(
+        "CreateJob",
+        "ExternalEtcdClientCertificates",
+        "ExternalEtcdVersion",
+        "Firewalld",
+        "HTTPProxy",
+        "HTTPProxyCIDR",
+        "Hostname",
+        "ImagePull",
+        "IsPrivilegedUser",
+    ),
     *("KubeletVersion", "KubernetesVersion", "Mem", "NumCPU", "StaticPodManifest", "Swap", "SystemVerification"),
 )
-_KINDS = ("DirAvailable", "FileAvailable", "FileContent", "FileExisting", "Port", "Service")  # of a path, port, unit
-_KNOWN = re.compile("|".join((*NAMES, *(f"{kind}-.+" for kind in _KINDS))), re.IGNORECASE)
+_KINDS = ("DirAvailable", "FileAvailable", "FileContent", "FileExisting", "Service")  # of a path, a program, a unit
+_KNOWN = re.compile("|".join((*NAMES, *(f"{kind}-.+" for kind in _KINDS), r"Port-\d+")), re.IGNORECASE)
 _FAILED = re.compile(r"\[ERROR ([\w.-]+)\]")
 
 

@@ -54,7 +54,7 @@ def absent(
 ) -> list[Finding]:
     """Hosts that cannot be reached would look for the API where it is no more; the user may know them to be gone."""
     names = {str(node.address): node.name or str(node.address) for node in spec.nodes}
-    severity = Severity.WARNING if "unreachable" in {each.lower() for each in ignore} else Severity.ERROR
+    severity = Severity.WARNING if "Unreachable" in ignore else Severity.ERROR
     takes_out = "" if begun else f", or take it out (kubeon del {spec.name} --dead)"
     hint = f"bring it back{takes_out}; or leave it out: --ignore-preflight-errors Unreachable"
     hint += f", and when it is back, kubeon create {spec.name}"

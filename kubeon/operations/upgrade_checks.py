@@ -34,7 +34,7 @@ def unknown_nodes(nodes: Nodes, known: set[str]) -> list[Finding]:
 def absent_hosts(spec: ClusterSpec, unreachable: Mapping[str, KubeonError], options: Options) -> list[Finding]:
     """Hosts that cannot be reached; workers may be left out by the word that says so."""
     nodes = {str(node.address): node for node in spec.nodes}
-    allowed = "unreachable" in {each.lower() for each in options.ignore_preflight_errors}
+    allowed = "Unreachable" in options.ignore_preflight_errors
     findings = []
     for address, error in unreachable.items():
         node = nodes[address]

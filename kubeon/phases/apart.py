@@ -7,7 +7,7 @@ ended gently before: it says that it is not ready and leaves the endpoints of `k
 of this host ask another API server meanwhile.
 
 Not so where workers have no other API server: kubeadm begins with a Job, which may be given to one of them, and gives
-it a minute (`createJob` in kubeadm's phases/upgrade/health.go). They wait for etcd then.
+it a minute, up to v1.35 15 seconds (`createJob` in kubeadm's phases/upgrade/health.go). They wait for etcd then.
 """
 
 from importlib import resources

@@ -34,12 +34,15 @@ until_closed() {
 
 # until_others_lead: the managers of this host have no API server any more, and others take their leases 15 seconds after
 # the last word of these. Kubeadm's Job has no longer than that up to v1.35 (createJob in phases/upgrade/health.go).
+# A minute at most: leases may have been given other names or times.
 until_others_lead() {
-    for _ in $(seq 30); do
-        leaders=$(timeout 5 kubectl --kubeconfig /run/kubeon/apart.conf get lease --namespace kube-system \
-            kube-controller-manager kube-scheduler -o 'jsonpath={.items[*].spec.holderIdentity}' 2>/dev/null) || leaders=
-        case " $leaders" in
-            " " | *" $(uname -n)_"*) sleep 1 ;;
+    last=$(($(date +%s) + 60))
+    while [ "$(date +%s)" -lt "$last" ]; do
+        leaders=$(kubectl --kubeconfig /run/kubeon/apart.conf --request-timeout 5s get lease --namespace kube-system \
+            --ignore-not-found kube-controller-manager kube-scheduler \
+            -o 'jsonpath={range .items[*]},{.spec.holderIdentity}{end}' 2>/dev/null) || leaders=
+        case "$leaders," in
+            , | *,,* | *",$(uname -n)_"*) sleep 1 ;;
             *) break ;;
         esac
     done

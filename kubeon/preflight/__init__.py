@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from kubeon.errors import KubeonError, PreflightError, UsageError
 from kubeon.hosts.facts import Facts
+from kubeon.kubeadm.checks import NAMES as KUBEADMS
 from kubeon.kubeadm.checks import is_kubeadms
 from kubeon.preflight import identity, machine, network, occupancy, whole
 from kubeon.preflight.base import Check, Finding, Severity, make_subject
@@ -93,13 +94,16 @@ def raise_on_errors(findings: Sequence[Finding]) -> None:
     )
 
 
-def check_names(ignore: Iterable[str]) -> None:
-    """Raise UsageError for names that no check has, neither ours nor one of kubeadm's, which is told them, too."""
+def check_names(ignore: Iterable[str]) -> frozenset[str]:
+    """The names as the checks write them; kubeadm takes them in any case.
+
+    Raises UsageError for names that no check has, neither ours nor one of kubeadm's, which is told them, too.
+    """
     given = {name.strip() for name in ignore} - {""}
     unknown = sorted({name for name in given if name.lower() not in {*_KNOWN, "all"} and not is_kubeadms(name)})
     if not unknown:
-        return
-    meant = ", ".join(dict.fromkeys(found for name in unknown if (found := closest(name, NAMES))))
+        return frozenset(_KNOWN.get(name.lower(), name) for name in given)
+    meant = ", ".join(dict.fromkeys(found for name in unknown if (found := closest(name, (*NAMES, *KUBEADMS)))))
     listed = ", ".join(sorted({re.sub("-[a-z]+$", "-...", name) for name in NAMES}))
     hint = f"did you mean {meant}? " if meant else ""
     raise UsageError(
@@ -109,9 +113,6 @@ def check_names(ignore: Iterable[str]) -> None:
 
 
 def _ignored(ignore: Iterable[str]) -> frozenset[str]:
-    """The names as the checks write them; kubeadm takes them in any case."""
-    given = tuple(ignore)
-    check_names(given)
-    asked = {name.strip().lower() for name in given if name.strip()}
-    names = frozenset(_KNOWN[name] for name in asked if name in _KNOWN)
-    return (names | (frozenset(NAMES) - _BY_NAME_ONLY if "all" in asked else frozenset())) - _NEVER_IGNORED
+    names = check_names(ignore)
+    every = frozenset(NAMES) - _BY_NAME_ONLY if "all" in {name.lower() for name in names} else frozenset[str]()
+    return ((names & frozenset(NAMES)) | every) - _NEVER_IGNORED

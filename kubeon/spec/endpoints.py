@@ -15,11 +15,11 @@ class Endpoint:
 
     @classmethod
     def parse(cls, text: str) -> "Endpoint":
-        """Read host:port, [address]:port, or a host alone, whose port is 0. Raises ValueError on a port of letters."""
-        host, colon, port = text.rpartition(":")
-        if not colon:
-            return cls(text, 0)
-        return cls(host.removeprefix("[").removesuffix("]"), int(port or 0))
+        """Read host:port, [address]:port, or a host alone. What is no port is 0; spec's fields say so."""
+        host, _, port = text.rpartition(":")
+        if not host or (":" in host and not host.startswith("[")):  # an address of IPv6 alone
+            host, port = text, ""
+        return cls(host.removeprefix("[").removesuffix("]"), int(port) if port.isdecimal() else 0)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -64,6 +64,13 @@ def test_every_command_is_listed_as_what_it_is_called() -> None:
     assert set(ALIASES.values()) <= set(COMMANDS)
 
 
+def test_what_was_probably_meant_is_named(kubeon: Run) -> None:
+    """Of commands that are not loaded yet, too."""
+    ran = kubeon("lst")
+
+    assert (ran.code, "Did you mean 'list'?" in ran.err) == (2, True)
+
+
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["nonsense"]])
 def test_what_needs_no_command_imports_none(words: list[str]) -> None:
     """All of them take most of a second, and what a shell completes is asked for with each key."""

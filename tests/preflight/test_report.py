@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kubeon.errors import BundleError, ConnectError, PreflightError, UsageError
-from kubeon.preflight import CHECKS, NAMES, raise_on_errors
+from kubeon.preflight import CHECKS, NAMES, check_names, raise_on_errors
 from tests.golden import assert_golden
 from tests.preflight.factory import a_spec, findings, some_facts, told
 
@@ -71,10 +71,16 @@ def test_ignored_errors_become_warnings() -> None:
 def test_names_that_no_check_has_are_an_error() -> None:
     """With the list of those that there are."""
     with pytest.raises(UsageError) as caught:
-        findings(a_spec(), some_facts(), ignore=["NumCPU", "Memory"])
+        findings(a_spec(), some_facts(), ignore=["NumCPU", "Memory", "ImagePul", "Port-abc"])
 
-    assert caught.value.what == "no preflight check is called Memory"
+    assert caught.value.what == "no preflight check is called ImagePul, Memory, Port-abc"
+    assert caught.value.hint.startswith("did you mean ImagePull")
     assert "NumCPU" in caught.value.hint
+
+
+def test_names_are_those_that_the_checks_write() -> None:
+    """Whatever case they were typed in."""
+    assert check_names([" unreachable", "NUMCPU", "imagepull", ""]) == {"Unreachable", "NumCPU", "imagepull"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from kubeon.spec.endpoints import Endpoint, api_server
         ("lb.example:8443", Endpoint("lb.example", 8443)),
         ("[fd00::1]:6443", Endpoint("fd00::1", 6443)),
         ("lb.example", Endpoint("lb.example", 0)),
+        ("fd00::1", Endpoint("fd00::1", 0)),
+        ("lb.example:6443/", Endpoint("lb.example", 0)),
         ("", Endpoint("", 0)),
     ],
 )
