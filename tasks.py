@@ -19,8 +19,10 @@ PURE = "not lab and not bench"
 QUICK = f"{PURE} and not slow"
 LAB = {"lab and not large and not alone": 2, "lab and large": 0, "lab and alone": 0}
 """What is run after each other, and how many modules of it at a time."""
-INTERRUPTED, NOTHING_SELECTED = 2, 5
-"""pytest's exit codes."""
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended, as a shell has it."""
+NOTHING_SELECTED = 5
+"""pytest's exit code; its 2 is also that of a module that cannot be read."""
 
 
 def run(*words: str, **environment: str) -> None:
@@ -30,18 +32,18 @@ def run(*words: str, **environment: str) -> None:
 
 
 def exit_code(*words: str, **environment: str) -> int:
-    """The same, but its failure is the answer: its exit code, as a shell has it."""
+    """The same, but its failure is the answer: its exit code, as a shell has it, and INTERRUPTED after Ctrl-C."""
     print("+", shlex.join(Path(word).name if word == PYTHON else word for word in words), flush=True)
     began = time.monotonic()
-    child = subprocess.Popen(words, cwd=HERE, env=os.environ | environment)
+    child, interrupted = subprocess.Popen(words, cwd=HERE, env=os.environ | environment), False
     while True:
         try:
             code = child.wait()
             break
         except KeyboardInterrupt:  # the program got it too, and knows what to do
-            continue
+            interrupted = True
     print(f"= {time.monotonic() - began:.0f} s", flush=True)
-    return code if code >= 0 else 128 - code
+    return INTERRUPTED if interrupted else code if code >= 0 else 128 - code
 
 
 def python(module: str, *words: str, **environment: str) -> None:
@@ -98,7 +100,7 @@ def test(_: Context, quick: bool = False) -> None:
 )
 def soak(_: Context, release: str = "", only: str = "") -> None:
     """All tests on the lab, those that the check leaves out too: hours."""
-    python("tests.lab.material", *([release] if release else []))
+    python("tests.lab.material", *([release] if release else [] if only else ["all"]))
     on_the_lab("", *(("-k", only) if only else ()), **({"KUBEON_LAB_RELEASE": release} if release else {}))
 
 

@@ -21,6 +21,7 @@ from kubeon.errors import (
 )
 from kubeon.hosts.host import SESSIONS
 from kubeon.operations.steps import CREATE
+from kubeon.phases.init_control_plane import JOINED
 from kubeon.pki.authorities import Authorities
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.conftest import MakeWorld
@@ -164,6 +165,17 @@ def test_a_run_cut_off_anywhere_is_continued(token: str, host: str, world: MakeW
     assert all(machine.stamps == set() for machine in here.machines.values())
     here.create()
     assert here.changes() == []
+
+
+def test_an_init_that_was_cut_off_at_its_very_end_is_remembered(world: MakeWorld) -> None:
+    """Or a static pod that somebody moves away later would make it look like a join that was cut off."""
+    here = world(control_planes=1, workers=0)
+    here.create()
+    del here["cp1"].files[JOINED]
+
+    here.create()
+
+    assert JOINED in here["cp1"].files
 
 
 def test_an_init_that_fails_blocks_all_and_names_them(world: MakeWorld) -> None:

@@ -138,6 +138,8 @@ class InitControlPlane(Step):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing, if an earlier init reached its end; else `kubeadm init`, whose phases can all be run again."""
         if host.ask(_IS_COMPLETE.format(address=host.address), what="look for the control plane").strip():
+            if "joined" not in host.facts.records:  # it was cut off between kubeadm's last object and its end
+                host.change(REMEMBER, what="remember the control plane")
             return ()
         _expect_no_other(ctx, host)
         ctx.join_token = new_token()

@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 
+from kubeon.spec.versions import Version
 from tests.cluster.driver import OLDER, VERSION, Kubeon
 from tests.cluster.living import Keeper, Living
 from tests.cluster.prepared import snapshot
 from tests.lab import hosts, machine, mirror, network
 
 Up = Callable[..., list[hosts.LabHost]]
+GOES_UP = pytest.mark.skipif(
+    Version.parse(VERSION).minor != Version.parse(OLDER).minor + 1,
+    reason=f"it goes up from {OLDER} by one minor release",
+)
+"""For modules that begin with the release before, of a run with another one (KUBEON_LAB_RELEASE)."""
 
 
 @pytest.fixture(scope="session")

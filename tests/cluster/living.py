@@ -29,7 +29,7 @@ seconds and more while those brought images: what clients miss then says nothing
 """
 LOOKS = 12
 """Of some seconds each: what a module has done last may need half a minute to be well."""
-LONG = ("test_membership", "test_create", "test_interrupted", "test_adopt")
+LONG = ("test_upgrade_chain", "test_random_kills", "test_membership", "test_create", "test_interrupted", "test_adopt")
 """Of the others those that take longest: what begins last should be short."""
 
 

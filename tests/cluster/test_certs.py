@@ -1,5 +1,5 @@
 """Certificates of a cluster of three control planes and two workers: shown, renewed, expired and brought back, and CAs
-rotated, while clients ask twenty times a second. The tests go in order; what was measured is in pytest's summary.
+rotated, while clients ask five times a second. The tests go in order; what was measured is in pytest's summary.
 """
 
 import base64
@@ -36,6 +36,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.soak]
 # All that may fail: reads that wait in etcd just when its lead is handed over, and connections that an API server had
 # not yet accepted when it closed its port, which clients of Kubernetes open again.
 HANDED_OVER, UNHEARD = "leader changed", ("Closed(", "ConnectionResetError(")
+ROTATED_WITHIN = 1200  # seconds, of one run
 FEW = 12  # of thousands, in all of a command
 SERVED = {6443: "apiserver", 2379: "etcd-server", 2380: "etcd-peer", 10250: "kubelet-serving"}
 
@@ -155,7 +156,7 @@ def test_new_cas_while_the_api_answers(ce: Ce, tmp_path: Path) -> None:
     """First both are trusted, then, after kubeon was killed in the middle, only the new ones."""
     old = ce.authorities()
     with ce.asked(ce.record / "admin.conf", "rotate-ca, old and new trusted together"):
-        ce.kubeon.ok("certs", "rotate-ca", ce.name, "--pause", "--yes")
+        ce.kubeon.ok("certs", "rotate-ca", ce.name, "--pause", "--yes", timeout=ROTATED_WITHIN)
     ce.is_sound()
     refused = ce.kubeon.run("create", ce.name, "--yes")
     assert refused.exit_code == 6
@@ -165,7 +166,7 @@ def test_new_cas_while_the_api_answers(ce: Ce, tmp_path: Path) -> None:
         run = ce.kubeon.watched(ce.name, "certs", "rotate-ca", ce.name, "--yes")
         run.reach(r"\S+: .* \[restart-control-plane\]: changed")
         run.kill()
-        ce.kubeon.ok("certs", "rotate-ca", ce.name, "--yes")
+        ce.kubeon.ok("certs", "rotate-ca", ce.name, "--yes", timeout=ROTATED_WITHIN)
 
     new = ce.authorities()
     assert {name for name in ("ca", "etcd-ca", "front-proxy-ca") if old.named(name) == new.named(name)} == set()
@@ -194,7 +195,7 @@ def test_an_expired_cluster_comes_back(ce: Ce) -> None:
         hosts.ssh(host, f"systemctl restart kubelet; {stop}", check=False)
     time.sleep(20)
     assert "expired" in ce.kubeon.run("certs", "show", ce.name).stdout
-    assert "server" not in kubectl(ce.control_planes[0], "get --raw /version", check=False)
+    assert kubectl(ce.control_planes[0], "get --raw /version", check=False) == ""
 
     began = time.monotonic()
     ce.kubeon.ok("certs", "renew", ce.name, "--yes")

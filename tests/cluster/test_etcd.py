@@ -203,6 +203,7 @@ def test_the_data_is_destroyed_too(eta: Eta) -> None:
 
     assert not eta.has("last")
     kubectl(eta.first, "rollout status deployment kept -n kept --timeout 120s")
+    _wait(lambda: eta.containers().count("\n") == 2)  # the Deployment's status is that of the snapshot
     eta.running = eta.containers()
 
 

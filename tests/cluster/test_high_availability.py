@@ -112,15 +112,19 @@ def test_one_that_has_left_returns(ha: Living) -> None:
 @pytest.mark.soak
 def test_old_workers_of_haproxy_end_with_their_connections(ha: Living) -> None:
     """After a reload there are two for as long as a client keeps its connection."""
-    worker = ha.workers[0]
-    inside(worker, f"tac {HOSTS} >{HOSTS}.new && mv {HOSTS}.new {HOSTS}")  # another order is another list
-    wait_for(lambda: haproxies(worker) > 1)
+    worker, turn = ha.workers[0], f"tac {HOSTS} >{HOSTS}.new && mv {HOSTS}.new {HOSTS}"
+    known = list(haproxy_servers(worker))
+    inside(worker, turn)  # another order is another list
+    wait_for(lambda: list(haproxy_servers(worker)) == known[::-1])
     many = haproxies(worker)
     inside(worker, "systemctl restart kubelet; systemctl restart kubeon-bridge-routes; pkill -x kube-proxy")
 
     wait_for(lambda: haproxies(worker) == 1)
 
     measured(f"{many} haproxy workers on {worker.name} before its clients came anew, then 1")
+    assert many > 1
+    inside(worker, turn)
+    wait_for(lambda: list(haproxy_servers(worker)) == known)
 
 
 def streams(reports: list[Report]) -> Iterator[tuple[str, str, Stream]]:

@@ -70,7 +70,7 @@ class Switched(Living):
 @pytest.fixture(scope="module")
 def cluster(ha: Living, up: Up) -> Switched:
     """Handed on in mode haproxy, and a load balancer beside it."""
-    (balancer,) = up(f"{ha.name}-lb={BALANCER}")
+    (balancer,) = up(f"lb-balancer={BALANCER}")
     start_haproxy(balancer, [each.address for each in ha.control_planes])
     return Switched(**vars(ha))
 

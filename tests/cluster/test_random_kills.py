@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.cluster.conftest import Up
+from tests.cluster.conftest import GOES_UP, Up
 from tests.cluster.driver import OLDER, VERSION, Kubeon, kubectl, nodes, sources
 from tests.cluster.prepared import snapshot
 from tests.lab import mirror
 from tests.lab.hosts import LabHost
 from tests.measured import measured
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = [pytest.mark.lab, pytest.mark.soak, GOES_UP]
 
 KILLS = 5  # of each operation
 SEED = int(os.environ.get("KUBEON_SEED") or random.randrange(10**6))

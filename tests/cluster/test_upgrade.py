@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.cluster.conftest import GOES_UP
 from tests.cluster.driver import OLDER, VERSION, image, kubectl, wait_for
 from tests.cluster.living import Living
 from tests.cluster.pods import IMAGE
@@ -19,7 +20,7 @@ from tests.lab import hosts, mirror
 from tests.lab.hosts import LabHost
 from tests.measured import measured
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, GOES_UP]
 
 # Of requests to the API. API servers end gently before their etcd does: 0 of 7216 on workers, 0 of 7137 as pods ask, on
 # a quiet machine. What is left is for one where kube-proxy and balancers take longer than `shutdown-delay-duration`.

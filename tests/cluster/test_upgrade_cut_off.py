@@ -8,6 +8,7 @@ import time
 import pytest
 
 from kubeon.lb.updater import UPDATER
+from tests.cluster.conftest import GOES_UP
 from tests.cluster.driver import OLDER, VERSION, kubectl, wait_for
 from tests.cluster.living import Keeper
 from tests.cluster.test_updater import API
@@ -15,7 +16,7 @@ from tests.cluster.test_upgrade import Upgraded
 from tests.lab import faults, hosts, mirror
 from tests.measured import measured
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = [pytest.mark.lab, pytest.mark.soak, GOES_UP]
 
 
 class CutOff(Upgraded):

@@ -8,14 +8,14 @@ import time
 import pytest
 
 from tests.cluster.balancer import start_haproxy
-from tests.cluster.conftest import Up
+from tests.cluster.conftest import GOES_UP, Up
 from tests.cluster.driver import OLDER, VERSION
 from tests.cluster.living import Keeper
 from tests.cluster.test_upgrade import FEW, Upgraded, nobody_missed
 from tests.lab import mirror
 from tests.measured import measured
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = [pytest.mark.lab, pytest.mark.soak, GOES_UP]
 BALANCER = "10.77.11.40"
 # Of what pods ask where the API server that workers hang on runs on while its etcd is exchanged: 13 of 2878.
 WHILE_ETCD_IS_AWAY = 0.02

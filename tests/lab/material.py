@@ -1,10 +1,11 @@
-"""python -m tests.lab.material [RELEASE]...: make what the lab's tests need, with its progress in sight."""
+"""python -m tests.lab.material [RELEASE]... | all: make what the lab's tests need, with its progress in sight."""
 
 import sys
 import time
 
 from tests.lab import base, machine, mirror, network
 from tests.lab.command import LabError
+from tests.lab.mirror import rows
 
 
 def main(*releases: str) -> int:
@@ -21,7 +22,8 @@ def main(*releases: str) -> int:
             for name in base.BASES:
                 log(f"base image {name}")
                 base.ensure(name)
-        mirror.prepare(releases or (*mirror.RELEASES, mirror.BEFORE), log=log)
+        chosen = tuple(rows.rows()) if releases == ("all",) else releases
+        mirror.prepare(chosen or (*mirror.RELEASES, mirror.BEFORE), log=log)
         mirror.start(log=log)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
