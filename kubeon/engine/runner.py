@@ -67,7 +67,10 @@ class Runner(Generic[C, H]):
         self._status: dict[tuple[str, str], Status] = {}
         self._outcome = Outcome(hosts=len(hosts))
         self._bug: BaseException | None = None
-        self._turn = threading.Condition()
+        self._part = {phase.name: [host for host in hosts if phase in self._mine[host.name]] for phase in phases}
+        self._lock = threading.Lock()  # of status and outcome
+        # of each phase one, so that 300 lanes do not wake up for each step of each host
+        self._turns = {phase.name: threading.Condition(self._lock) for phase in phases}
         self._report = threading.Lock()
         self._busy = threading.Semaphore(parallel)
         limits = {phase.name: phase.at_once for phase in phases if phase.at_once} | (limits or {})
@@ -104,35 +107,36 @@ class Runner(Generic[C, H]):
                 self.interrupt.stop()
                 going_on = False
             if not going_on:
-                with self._turn:
+                with self._lock:
                     for left in mine[index:]:
                         self._status.setdefault((left.name, host.name), Status.BLOCKED)
-                    self._turn.notify_all()
+                        self._turns[left.name].notify_all()
                 return
 
     def _wait_for_needs(self, phase: Phase[C, H], host: H) -> bool:
-        with self._turn:
-            taking_part = [each for each in self.hosts if phase in self._mine[each.name]]
-            first = [(phase.name, each.name) for each in taking_part if phase.goes_first(self.ctx, each)]
-            if (phase.name, host.name) not in first:
-                self._wait_for(first)
+        with self._lock:
+            first = [each.name for each in self._part[phase.name] if phase.goes_first(self.ctx, each)]
+            if host.name not in first:
+                self._wait_for(phase.name, first)
             for need in phase.needs:
-                concerned = [name for name, mine in self._mine.items() if any(one.name == need.name for one in mine)]
-
-                keys = [(need.name, name) for name in concerned]
-                self._wait_for(keys)
+                concerned = [each.name for each in self._part.get(need.name, ())]
+                self._wait_for(need.name, concerned)
                 if self.interrupt.requested:
                     return False
-                if keys and not any(self._status[key] in _WELL for key in keys):
+                if concerned and not any(self._status[need.name, each] in _WELL for each in concerned):
                     if host.name not in self._outcome.errors:
                         self._outcome.blocked[host.name] = phase.title
                         self._tell(Event(host.name, phase.name, phase.title, Status.BLOCKED, error=need.title))
                     return False
         return not self.interrupt.requested
 
-    def _wait_for(self, keys: Sequence[tuple[str, str]]) -> None:
-        while not (self.interrupt.requested or all(self._status.get(key) in _OVER for key in keys)):
-            self._turn.wait()
+    def _wait_for(self, phase: str, hosts: Sequence[str]) -> None:
+        """Until it is over on these hosts. The lock is held."""
+        left = list(hosts)
+        while left := [host for host in left if self._status.get((phase, host)) not in _OVER]:
+            if self.interrupt.requested:
+                return
+            self._turns[phase].wait()
 
     def _step(self, phase: Phase[C, H], host: H) -> bool:
         limit = self._limits.get(phase.limit or phase.name)
@@ -160,13 +164,13 @@ class Runner(Generic[C, H]):
         status = Status.FAILED if error else Status.CHANGED if changes else Status.OK
         seconds = self.clock.monotonic() - began
         self._tell(Event(host.name, phase.name, phase.title, status, seconds, changes, str(error or "")))
-        with self._turn:
+        with self._lock:
             self._status[phase.name, host.name] = status
             if error:
                 self._outcome.errors[host.name] = error
             elif changes:
                 self._outcome.changes.setdefault(host.name, {})[phase.name] = changes
-            self._turn.notify_all()
+            self._turns[phase.name].notify_all()
         return error is None
 
     def _tell(self, event: Event) -> None:
@@ -174,5 +178,6 @@ class Runner(Generic[C, H]):
             self.reporter.event(event)
 
     def _wake(self) -> None:
-        with self._turn:
-            self._turn.notify_all()
+        with self._lock:
+            for turn in self._turns.values():
+                turn.notify_all()
