@@ -32,7 +32,7 @@ def run(*words: str, **environment: str) -> None:
 
 
 def exit_code(*words: str, **environment: str) -> int:
-    """The same, but its failure is the answer: its exit code, as a shell has it, and INTERRUPTED after Ctrl-C."""
+    """The same, but its failure is the answer: its exit code, as a shell has it, INTERRUPTED where Ctrl-C ended it."""
     print("+", shlex.join(Path(word).name if word == PYTHON else word for word in words), flush=True)
     began = time.monotonic()
     child, interrupted = subprocess.Popen(words, cwd=HERE, env=os.environ | environment), False
@@ -43,7 +43,9 @@ def exit_code(*words: str, **environment: str) -> int:
         except KeyboardInterrupt:  # the program got it too, and knows what to do
             interrupted = True
     print(f"= {time.monotonic() - began:.0f} s", flush=True)
-    return INTERRUPTED if interrupted else code if code >= 0 else 128 - code
+    if interrupted and code:
+        return INTERRUPTED
+    return code if code >= 0 else 128 - code
 
 
 def python(module: str, *words: str, **environment: str) -> None:

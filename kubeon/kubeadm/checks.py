@@ -7,18 +7,9 @@ import re
 
 NAMES = (
     *("CRI", "ContainerRuntimeVersion", "ControlPlaneNodesReady", "CoreDNSMigration", "CoreDNSUnsupportedPlugins"),
-    *(
-        "CreateJob",
-        "ExternalEtcdClientCertificates",
-        "ExternalEtcdVersion",
-        "Firewalld",
-        "HTTPProxy",
-        "HTTPProxyCIDR",
-        "Hostname",
-        "ImagePull",
-        "IsPrivilegedUser",
-    ),
-    *("KubeletVersion", "KubernetesVersion", "Mem", "NumCPU", "StaticPodManifest", "Swap", "SystemVerification"),
+    *("CreateJob", "ExternalEtcdClientCertificates", "ExternalEtcdVersion", "Firewalld", "HTTPProxy", "HTTPProxyCIDR"),
+    *("Hostname", "ImagePull", "IsPrivilegedUser", "KubeletVersion", "KubernetesVersion", "Mem", "NumCPU"),
+    *("StaticPodManifest", "Swap", "SystemVerification"),
 )
 _KINDS = ("DirAvailable", "FileAvailable", "FileContent", "FileExisting", "Service")  # of a path, a program, a unit
 _KNOWN = re.compile("|".join((*NAMES, *(f"{kind}-.+" for kind in _KINDS), r"Port-\d+")), re.IGNORECASE)
