@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import base64
 import contextlib
+import errno
 import json
 import select
 import signal
@@ -30,6 +31,10 @@ from tests.measured import measured
 
 RATE = 5  # requests a second, each stream: ten from each host; twenty took a third of the lab's two cores
 PATIENCE = 10.0  # seconds for a request
+# Where connections come from, one port after the other: below those that the kernel and Services of type NodePort give
+# out. Linux begins at another place of its range every 10 s (EPHEMERAL_PORT_SHUFFLE_PERIOD), so it comes back to ports
+# whose connection hung, and conntrack leads what comes from there to the same dead server for two minutes more.
+PORTS = range(11_000, 29_000)
 PATH = "/api/v1/namespaces/default/serviceaccounts/default"  # one object, small, and read from a quorum of etcd
 
 
@@ -145,6 +150,7 @@ class Prober:
         self._stop = asyncio.Event()
         self._connection: Connection | None = None
         self._running: set[asyncio.Task[None]] = set()
+        self._port = int(time.monotonic() * 3 * RATE)  # ahead of what an earlier probe of the same host has used
 
     async def run(self, seconds: float) -> None:
         """Until the time is over, or SIGTERM; what has been sent by then is waited for."""
@@ -216,12 +222,20 @@ class Prober:
 
     async def _connect(self) -> Connection:
         if self.context is None:
-            return Connection(*await asyncio.open_connection(self.address, self.port), self.name, "/")
+            return Connection(*await self._open(self.address), self.name, "/")
         address = address_in(self.hosts.read_text(), self.name) if self.hosts else self.address
-        reader, writer = await asyncio.open_connection(
-            address, self.port, ssl=self.context, server_hostname=self.name, ssl_handshake_timeout=PATIENCE
-        )
-        return Connection(reader, writer, self.name, PATH)
+        flags = {"ssl": self.context, "server_hostname": self.name, "ssl_handshake_timeout": PATIENCE}
+        return Connection(*await self._open(address, **flags), self.name, PATH)
+
+    async def _open(self, address: str, **flags: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while True:
+            self._port += 1
+            local = ("0.0.0.0", PORTS[self._port % len(PORTS)])
+            try:
+                return await asyncio.open_connection(address, self.port, local_addr=local, **flags)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
 
 
 class Ticks:
