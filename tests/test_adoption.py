@@ -10,10 +10,9 @@ import pytest
 import yaml
 
 from kubeon.errors import KubeonError, PreflightError, StateError
+from kubeon.hosts.marks import ADOPTED, MARKER
 from kubeon.operations import adoption, forgetting, renaming
 from kubeon.operations.base import CreateResult, Options
-from kubeon.phases import adopted
-from kubeon.phases.prepare_hosts import MARKER
 from kubeon.pki.authorities import new_authorities
 from kubeon.spec.loading import dump_spec, load_file
 from kubeon.waiting import SYSTEM_CLOCK
@@ -92,7 +91,7 @@ def test_a_plain_cluster_is_taken_over_and_hardly_written_to(world: MakeWorld) -
 
     assert [(node.name, node.ready) for node in result.nodes] == [("cp1", True), ("w1", True), ("w2", True)]
     for name, machine in here.machines.items():
-        assert set(machine.files) - set(before[name]) == {MARKER, adopted.RECORD}
+        assert set(machine.files) - set(before[name]) == {MARKER, ADOPTED}
         assert {path: machine.files[path] for path in before[name]} == before[name]
     assert written(here) == {"file"}
     spec = here.spec
@@ -149,7 +148,7 @@ def test_cut_off_it_is_finished_by_the_same_command(token: str, world: MakeWorld
     adopt(here)
 
     assert here.home.clusters() == ["demo"]
-    assert all(adopted.RECORD in machine.files and MARKER in machine.files for machine in here.machines.values())
+    assert all(ADOPTED in machine.files and MARKER in machine.files for machine in here.machines.values())
 
 
 def test_cut_off_other_commands_say_what_finishes_it(world: MakeWorld) -> None:
@@ -192,7 +191,7 @@ def test_a_new_worker_is_kubeons_own_and_the_others_are_left_alone(world: MakeWo
 
     new = add_worker(here)
 
-    assert adopted.RECORD not in new.files
+    assert ADOPTED not in new.files
     assert "server: https://10.0.0.1:6443" in new.files["/etc/kubernetes/kubelet.conf"][0]
     assert {name: here[name].snapshot() for name in ("cp1", "w1", "w2")} == {
         machine.name: before[address] for address, machine in here.machines.items() if machine is not new
@@ -231,7 +230,7 @@ def test_renamed_forgotten_and_adopted_again(world: MakeWorld) -> None:
     adopt(here, "prod")
 
     assert here.snapshot() == before
-    assert adopted.RECORD not in here.machines["10.0.1.9"].files
+    assert ADOPTED not in here.machines["10.0.1.9"].files
     assert len(here.spec.nodes) == 4
 
 
@@ -240,7 +239,7 @@ def test_a_cluster_of_kubeons_own_is_not_adopted(world: MakeWorld) -> None:
     here = plain(world)
     adopt(here)
     for machine in here.machines.values():
-        del machine.files[adopted.RECORD]
+        del machine.files[ADOPTED]
     here.state.remove()
 
     with pytest.raises(PreflightError, match="kubeon made this cluster"):

@@ -13,10 +13,10 @@ import yaml
 
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import HostErrors, Interrupted, KubeonError, PreflightError, SpecError, StateError, UsageError
+from kubeon.hosts.marks import MARKER
 from kubeon.operations import creation
 from kubeon.operations.base import Options
 from kubeon.operations.rotation import Pods
-from kubeon.phases.prepare_hosts import MARKER
 from kubeon.phases.renew_certificates import users_of
 from kubeon.pki.authorities import CLIENT, Authorities, Subject
 from kubeon.pki.inspect import describe, split

@@ -17,8 +17,8 @@ from kubeon.errors import (
     SpecError,
     StateError,
 )
+from kubeon.hosts.marks import ADOPTED
 from kubeon.lb import LBS, haproxy, updater
-from kubeon.phases import adopted
 from kubeon.pki.leaves import FILES
 from tests.conftest import MakeWorld
 from tests.fakes.world import World
@@ -279,7 +279,7 @@ def test_what_would_strand_a_node_is_refused_before_anything_is_touched(
     elif reason == "port":
         here["w1"].listening = 'LISTEN 0 511 127.0.0.1:8842 0.0.0.0:* users:(("nginx",pid=1,fd=6))'
     elif reason == "adopted":
-        here["w1"].files[adopted.RECORD] = ("", "644")
+        here["w1"].files[ADOPTED] = ("", "644")
     elif reason == "stranger":
         here["w1"].files["/etc/kubernetes/kubeon-cluster"] = ("other 00", "644")
     elif reason == "material":

@@ -19,8 +19,8 @@ from kubeon.errors import (
     StateError,
     UsageError,
 )
+from kubeon.hosts.marks import JOINED
 from kubeon.lb import haproxy
-from kubeon.phases import init_control_plane
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.conftest import MakeWorld
 from tests.fakes.etcd import FakeMember
@@ -325,7 +325,7 @@ def test_what_a_dead_join_left_is_healed(left: str, again: str, world: MakeWorld
         if left == "learner":
             here.api.etcd.members[1].learner = True
         elif left == "unmarked":
-            del here["cp2"].files[init_control_plane.JOINED]
+            del here["cp2"].files[JOINED]
         else:
             del here.api.nodes["cp2"]
     here.api.etcd.log.clear()

@@ -20,8 +20,8 @@ from kubeon.errors import (
     StateError,
 )
 from kubeon.hosts.host import SESSIONS
+from kubeon.hosts.marks import JOINED
 from kubeon.operations.steps import CREATE
-from kubeon.phases.init_control_plane import JOINED
 from kubeon.pki.authorities import Authorities
 from kubeon.waiting import SYSTEM_CLOCK
 from tests.conftest import MakeWorld

@@ -3,9 +3,9 @@
 import pytest
 
 from kubeon.errors import OperationError
+from kubeon.hosts.marks import MARKER
 from kubeon.operations.base import Options
 from kubeon.operations.overview import admin_kubeconfig, user_server
-from kubeon.phases.prepare_hosts import MARKER
 from tests.conftest import MakeWorld
 from tests.fakes.world import World
 

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from kubeon.errors import ConnectError, HostError, KubeonError, PreflightError, StateError, UsageError
+from kubeon.hosts.marks import MARKER
 from kubeon.operations import forgetting, renaming
 from kubeon.operations.base import Options
 from kubeon.operations.renaming import RenameResult
-from kubeon.phases.prepare_hosts import MARKER
 from kubeon.state.history import history
 from tests.conftest import MakeWorld
 from tests.engine.test_runner import Watcher

@@ -17,9 +17,9 @@ from kubeon.errors import (
     StateError,
     UsageError,
 )
+from kubeon.hosts.marks import ADOPTED
 from kubeon.kube.cordon import MARK
 from kubeon.operations import upgrade_checks
-from kubeon.phases import adopted
 from kubeon.spec.model import Components
 from kubeon.spec.skew import removed_etcd_flags
 from tests.conftest import MakeWorld
@@ -743,7 +743,7 @@ def test_a_worker_whose_kubelet_is_down_is_upgraded_without_a_drain(world: MakeW
 def test_an_adopted_node_is_refused(world: MakeWorld) -> None:
     """Its programs are a package's."""
     here = running(world, control_planes=1)
-    here["w1"].files[adopted.RECORD] = ("", "644")
+    here["w1"].files[ADOPTED] = ("", "644")
 
     with pytest.raises(PreflightError, match="plain kubeadm made it") as caught:
         here.upgrade(NEW)

@@ -66,7 +66,7 @@ def _node(found: Gathered, node: NodeSpec) -> Value:
         "role": node.role.value,
         "answers": health is not None,
         "error": str(error) if error else "",
-        "marked": None if health is None or not found.marks else health.cluster_marker in found.marks,
+        "marked": None if health is None or not found.marks else health.mark in found.marks,
         "ready": state.ready if state else None,
         "notReady": state.why if state else "",
         "pressures": list(state.pressures) if state else [],

@@ -6,6 +6,8 @@ Facts are never stored. A fact gathered before a change is not trusted after it.
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from kubeon.hosts.marks import RECORDS, UNMARKED, Mark
+
 
 @dataclass(frozen=True)
 class Interface:
@@ -69,7 +71,7 @@ class Facts:
     conntrack_max_writable: bool = False  # not in a network namespace, where kube-proxy may not write it
     restricted_oom: bool = False  # root cannot lower oom_score_adj (no CAP_SYS_RESOURCE): a container as host
     # what kubeon, kubeadm or another installer has left on the host
-    cluster_marker: str = ""  # content of /etc/kubernetes/kubeon-cluster: "<name> <sha256 of the cluster's CA>"
+    mark: Mark = UNMARKED
     ca_fingerprint: str = ""  # sha256 (hex) of the DER of /etc/kubernetes/pki/ca.crt; "" when there is none
     kubelet_config: bool = False  # /var/lib/kubelet/config.yaml exists
     kubelet_kubeconfig: bool = False  # /etc/kubernetes/kubelet.conf exists
@@ -87,6 +89,10 @@ class Facts:
     containerd_unit: str = ""  # file of containerd.service, the distribution's or kubeon's
     containers: int = 0  # containers that run under containerd shims
     gathered: datetime | None = None
+
+    def has(self, record: str) -> bool:
+        """Is this file there, of those below RECORDS?"""
+        return record.removeprefix(f"{RECORDS}/") in self.records
 
     @property
     def addresses(self) -> tuple[str, ...]:

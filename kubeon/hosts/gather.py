@@ -16,6 +16,7 @@ from importlib import resources
 
 from kubeon.hosts.facts import Facts, FileSystem
 from kubeon.hosts.kernel import KNOWN_MODULES, SYSCTLS
+from kubeon.hosts.marks import Mark
 from kubeon.hosts.sockets import parse_interfaces, parse_ports, parse_routes
 
 _MARK = "@@kubeon "
@@ -120,7 +121,7 @@ def parse_facts(text: str, now: datetime) -> Facts:
         conntrack_max=_number(_line(part, "conntrack")),
         conntrack_max_writable="writable" in part.get("conntrack", ""),
         restricted_oom=_line(part, "restricted-oom") == "yes",
-        cluster_marker=_line(part, "cluster-marker"),
+        mark=Mark.parse(_line(part, "cluster-marker")),
         ca_fingerprint=pem_fingerprint(part.get("ca", "")),
         kubelet_config=_line(part, "kubelet-config") == "yes",
         kubelet_kubeconfig=_line(part, "kubelet-kubeconfig") == "yes",

@@ -21,6 +21,7 @@ from kubeon.hosts.looking import (
     parse_disks,
     parse_units,
 )
+from kubeon.hosts.marks import UNMARKED, Mark
 
 GIVEN_UP = (124, 143)  # exit codes of timeout, coreutils' and busybox'
 _EXIT = re.compile(r"\n?@@exit (\d+)\s*\Z")
@@ -63,7 +64,7 @@ class HostHealth:
     os_name: str = ""
     kernel: str = ""
     uptime: float | None = None  # seconds
-    cluster_marker: str = ""
+    mark: Mark = UNMARKED
     units: dict[str, Unit] = field(default_factory=dict)
     kubelet_says: str = ""  # the last line of its journal, where it does not run
     disks: tuple[Disk, ...] = ()
@@ -91,7 +92,7 @@ def parse_health(text: str, sent: datetime, received: datetime) -> HostHealth:
         os_name=_os_name(part.get("os-release", "")),
         kernel=line_of(part, "kernel"),
         uptime=number_of(line_of(part, "uptime").partition(" ")[0]),
-        cluster_marker=line_of(part, "cluster-marker"),
+        mark=Mark.parse(line_of(part, "cluster-marker")),
         units=parse_units(part.get("units", "")),
         kubelet_says=["", *lines_of(part, "kubelet-says")][-1],
         disks=parse_disks(part.get("disks", "")),

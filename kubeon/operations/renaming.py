@@ -16,7 +16,7 @@ from kubeon.kube.kubeconfig_file import check_renamable, write_renamed
 from kubeon.operations.base import AGAIN, Confirm, Options, Run, begun, make_plan, since
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.look import Seen
-from kubeon.phases.prepare_hosts import marker_of
+from kubeon.phases.prepare_hosts import mark_of
 from kubeon.phases.rename_host import RenameHost
 from kubeon.phases.resolve import authorities_of, context_of, expect_finished
 from kubeon.preflight import Finding, Severity
@@ -54,7 +54,7 @@ def rename(
     finishing = other.renaming == (name, new)
     if finishing and name not in home.clusters():  # it was cut off at the very end
         with other.lock("rename", SYSTEM_CLOCK.now()):
-            _finish_here(name, other, options)
+            _finish_here(home, name, other, options)
         return RenameResult(new, name, (), since(began))
     home.known(name)
     if other.read_known() is not None and not finishing:
@@ -63,16 +63,19 @@ def rename(
     with begun(home, name, "rename", reporter, options) as run, locked:
         try:
             hosts = _rename(run, other, options, confirm, interrupt)
+            if hosts is not None:
+                _finish_here(home, name, other, options)
+                run.write_down("ok", state=other)
         finally:
             if not other.exists and not other.renaming and not options.dry_run:
                 other.remove()  # the folder of the lock
-        return RenameResult(new, name, hosts, since(began))
+        return RenameResult(new, name, hosts or (), since(began))
 
 
 def _rename(
     run: Run, other: ClusterState, options: Options, confirm: Confirm, interrupt: Interrupt | None
-) -> tuple[str, ...]:
-    """The hosts that bear the new name now."""
+) -> tuple[str, ...] | None:
+    """The hosts that bear the new name now, and so does the copy of the record. None: not confirmed."""
     old, new = run.state.name, other.name
     if run.state.renaming not in (None, (old, new)):
         run.state.check_not_renaming()
@@ -86,14 +89,12 @@ def _rename(
     plan = make_plan(f"rename cluster {old} to {new}", ctx, steps, tuple(left))
     plan.hosts["this machine"] = (f"the record, the current cluster and the entries in the kubeconfig: {old} -> {new}",)
     if not confirm(plan):
-        return ()
+        return None
     run.state.write_renaming((old, new))
     outcome = run.walk(steps, ctx, options, interrupt, f"Renaming {old}")
     outcome.raise_if_failed(AGAIN)
     other.write_renaming((old, new))
     copy_record(run.state, other)
-    _finish_here(old, other, options)
-    run.write_down("ok", state=other)
     return tuple(host.name for host in ctx.hosts)
 
 
@@ -112,8 +113,8 @@ def _context(run: Run, seen: Seen, new: str) -> tuple[Cluster, list[Finding]]:
     if ctx.authorities is None:
         hint = f"kubeon create -f with the cluster's description rebuilds the record of {old}"
         raise StateError(f"the record of cluster {old} has no certificates", hint=hint)
-    marks = {marker_of(old, ctx.ca), marker_of(new, ctx.ca)}
-    ctx.hosts = tuple(host for host in seen.hosts if host.facts.cluster_marker in marks)
+    marks = {mark_of(old, ctx.ca), mark_of(new, ctx.ca)}
+    ctx.hosts = tuple(host for host in seen.hosts if host.facts.mark in marks)
     return ctx, _strangers([host for host in seen.hosts if host not in ctx.hosts])
 
 
@@ -122,9 +123,8 @@ def _strangers(hosts: Sequence[Host]) -> list[Finding]:
     return [Finding("AnotherCluster", host.name, Severity.WARNING, what) for host in hosts]
 
 
-def _finish_here(old: str, other: ClusterState, options: Options) -> None:
+def _finish_here(home: Home, old: str, other: ClusterState, options: Options) -> None:
     """This machine: the current cluster, the kubeconfig, and then the old record goes."""
-    home = other.home
     if home.current == old:
         home.use(other.name)
     if options.kubeconfig is not None:

@@ -8,6 +8,7 @@ from kubeon.engine.runner import Outcome
 from kubeon.errors import KubeonError, PreflightError, StateError, UsageError
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import UPGRADED
 from kubeon.kube.cordon import MARK, uncordon
 from kubeon.kube.kubectl import Kubectl, why_not_ready
 from kubeon.kube.versions import api_version, kubelet_version
@@ -38,7 +39,6 @@ from kubeon.operations.upgrade_checks import (
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes, answering_member, pressed_nodes, split_marked
 from kubeon.phases.resolve import check_plugins, expect_finished, expect_no_switch, resolve
-from kubeon.phases.upgrade_control_plane import UPGRADED
 from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.releases import same_programs

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Sequence
 
 from kubeon.hosts.files import File
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import ADOPTED, MARKER
 from kubeon.phases.context import Cluster, Step
-from kubeon.phases.prepare_hosts import MARKER, is_marked, marker_of
+from kubeon.phases.prepare_hosts import is_marked, mark_of
 
-RECORD = "/var/lib/kubeon/adopted"
 _TEXT = "kubeon looks after this node and did not make it: programs, units and settings are left as they are.\n"
 
 
 def is_adopted(host: Host) -> bool:
     """Was this node made by somebody else, and taken over by `kubeon adopt`?"""
-    return RECORD.rpartition("/")[2] in host.facts.records
+    return host.facts.has(ADOPTED)
 
 
 def adopted_members(ctx: Cluster, hosts: Iterable[Host]) -> frozenset[str]:
@@ -37,5 +37,5 @@ class MarkAdopted(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """The mark goes last: a host that bears it is as it should be."""
-        files = [File(RECORD, _TEXT), File(MARKER, f"{marker_of(ctx.spec.name, ctx.ca)}\n")]
+        files = [File(ADOPTED, _TEXT), mark_of(ctx.spec.name, ctx.ca).file()]
         return host.ensure_files(files, what="mark the host")

@@ -6,12 +6,12 @@ from importlib import resources
 
 from kubeon.bundle.install import ASIDE, INSTALLED
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import ADOPTED, JOINED, MARKER
 from kubeon.hosts.preparation import restore_script
 from kubeon.lb import LBS
-from kubeon.phases.adopted import RECORD as ADOPTED
 from kubeon.phases.adopted import is_adopted
 from kubeon.phases.context import Cluster, Step
-from kubeon.phases.prepare_hosts import MARKER, is_marked
+from kubeon.phases.prepare_hosts import is_marked
 
 TIMEOUT = 600  # seconds
 KUBERNETES_PATHS = (
@@ -23,7 +23,7 @@ KUBERNETES_PATHS = (
         "/run/flannel",
         "/etc/systemd/system/kubelet.service",
     ),
-    *("/etc/systemd/system/kubelet.service.d", "/usr/local/lib/kubeon", "/var/lib/kubeon/joined"),
+    *("/etc/systemd/system/kubelet.service.d", "/usr/local/lib/kubeon", JOINED),
     ADOPTED,
 )
 KUBELET_MOUNTS = (

@@ -23,7 +23,7 @@ class ImportImages(Step):
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """How many, for a host that is new."""
         count = len(ctx.material(host).images_for(host.node.role))
-        return () if host.facts.cluster_marker else (f"import {count} images",)
+        return () if host.facts.mark else (f"import {count} images",)
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Compare digests: a tag that was moved is imported again."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from kubeon.errors import CommandError, OperationError
 from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import JOINED
 from kubeon.kube.kubectl import ADMIN_CONF
 from kubeon.kube.tokens import sign_cluster_info
 from kubeon.kubeadm.commands import init_words
@@ -21,7 +22,6 @@ from kubeon.spec.versions import refuses_cgroup_v1
 CONFIG = "/run/kubeon/kubeadm.yaml"  # in memory, and only while kubeadm runs: it holds the join token
 HOSTS = "/run/kubeon/hosts"  # /etc/hosts for kubeadm alone
 TIMEOUT = 600  # seconds
-JOINED = "/var/lib/kubeon/joined"  # kubeadm came to its end here, whatever is removed by hand later
 REMEMBER = f"mkdir -p {JOINED.rpartition('/')[0]} && : >{JOINED}\n"
 # Everything these complain of was put there by kubeon, or by an init that was cut off and is now continued.
 IGNORED = (
@@ -138,7 +138,7 @@ class InitControlPlane(Step):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing, if an earlier init reached its end; else `kubeadm init`, whose phases can all be run again."""
         if host.ask(_IS_COMPLETE.format(address=host.address), what="look for the control plane").strip():
-            if "joined" not in host.facts.records:  # it was cut off between kubeadm's last object and its end
+            if not host.facts.has(JOINED):  # it was cut off between kubeadm's last object and its end
                 host.change(REMEMBER, what="remember the control plane")
             return ()
         _expect_no_other(ctx, host)

@@ -24,7 +24,7 @@ class InstallFiles(Step):
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Names and versions, for a host that is new."""
-        if host.facts.cluster_marker:
+        if host.facts.mark:
             return ()
         return ("install " + ", ".join(f"{one.name} {one.version}" for one in ctx.material(host).files),)
 

@@ -10,6 +10,7 @@ from kubeon.etcd.members import Member, member_at
 from kubeon.etcd.quorum import addition_problem, removal_problem
 from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import JOINED
 from kubeon.kube.cluster_status import remember_control_plane
 from kubeon.kube.tokens import sign_cluster_info, token_secret
 from kubeon.kubeadm.commands import join_words
@@ -135,7 +136,7 @@ class JoinControlPlanes(_Join):
         Static pods count only until kubeadm has come to its end: somebody may have moved one away for a while.
         """
         facts = host.facts
-        joined = "joined" in facts.records
+        joined = facts.has(JOINED)
         if not (facts.kubelet_config and (joined or set(facts.static_pods) >= MANIFESTS)):
             return False
         member = member_at(ctx.etcd.members(), host.address)

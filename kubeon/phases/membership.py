@@ -7,9 +7,10 @@ from typing import Any
 from kubeon.errors import CommandError, HostError, KubeonError, OperationError, StateError
 from kubeon.hosts.fleet import within
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import JOINED
 from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.objects import pressures
-from kubeon.phases.prepare_hosts import markers_of
+from kubeon.phases.prepare_hosts import marks_of
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import NodeSpec, Role
 from kubeon.state.cluster import ClusterState
@@ -24,11 +25,11 @@ def split_marked(hosts: Sequence[Host], state: ClusterState) -> tuple[list[Host]
 
     Raises StateError without a record of the cluster's CA.
     """
-    markers = markers_of(state)
-    if not markers:
+    marks = marks_of(state)
+    if not marks:
         hint = f"kubeon create -f with the cluster's description rebuilds the record of {state.name}"
         raise StateError(f"the record of cluster {state.name} has no certificates", hint=hint)
-    marked = [host for host in hosts if host.facts.cluster_marker in markers]
+    marked = [host for host in hosts if host.facts.mark in marks]
     what = "it does not bear this cluster's mark any more: it is left alone"
     return marked, [
         Finding("AnotherCluster", host.name, Severity.WARNING, what) for host in hosts if host not in marked
@@ -79,8 +80,8 @@ def answering_member(cluster: str, hosts: Sequence[Host], silent: Mapping[str, K
 
 def joined_hosts(hosts: Sequence[Host], state: ClusterState) -> list[Host]:
     """Those of these hosts on which kubeadm came to its end, though the record does not know them yet."""
-    markers = markers_of(state)
-    return [host for host in hosts if host.facts.cluster_marker in markers and "joined" in host.facts.records]
+    marks = marks_of(state)
+    return [host for host in hosts if host.facts.mark in marks and host.facts.has(JOINED)]
 
 
 def check_newcomers(hosts: Sequence[Host], nodes: Nodes) -> list[Finding]:

@@ -38,7 +38,7 @@ def pod_ranges(ctx: Cluster) -> Mapping[str, IPv4Network]:
 
 
 def _claims(ctx: Cluster, order: Sequence[str]) -> Iterator[tuple[str, str]]:
-    ours = {host.name: host for host in ctx.hosts if host.facts.cluster_marker}
+    ours = {host.name: host for host in ctx.hosts if host.facts.mark}
     yield from ((name, str(ctx.nodes[name]["spec"].get("podCIDR", ""))) for name in order if name in ctx.nodes)
     yield from ((name, ours[name].facts.pod_subnet) for name in order if name in ours)
 

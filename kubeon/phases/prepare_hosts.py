@@ -2,34 +2,33 @@
 
 from collections.abc import Sequence
 
-from kubeon.hosts.files import File, ensure_files_script
+from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import Mark
 from kubeon.hosts.preparation import Preparation, describe_preparation, prepare_script
 from kubeon.phases.context import Cluster, Step
 from kubeon.pki.authorities import Authorities
 from kubeon.pki.inspect import ca_fingerprint
 from kubeon.state.cluster import ClusterState
 
-MARKER = "/etc/kubernetes/kubeon-cluster"
+
+def mark_of(cluster: str, authorities: Authorities) -> Mark:
+    """What a host of a cluster bears."""
+    return Mark(cluster, authorities.fingerprint)
 
 
-def marker_of(cluster: str, authorities: Authorities) -> str:
-    """What a host of a cluster bears: the name, and the CA, since a name may be used twice."""
-    return f"{cluster} {authorities.fingerprint}"
-
-
-def markers_of(state: ClusterState) -> frozenset[str]:
+def marks_of(state: ClusterState) -> frozenset[Mark]:
     """The marks that hosts of a cluster may bear: one, or two while its CA is rotated; none without a record."""
     rotation = state.rotation.read()
     known = [state.read_pki(), *((rotation.old, rotation.new) if rotation else ())]
-    return frozenset(f"{state.name} {ca_fingerprint(files['ca.crt'])}" for files in known if "ca.crt" in files)
+    return frozenset(Mark(state.name, ca_fingerprint(files["ca.crt"])) for files in known if "ca.crt" in files)
 
 
 def is_marked(ctx: Cluster, host: Host) -> bool:
     """Does the host bear this very cluster's mark? Whatever else stands at its address is not to be touched."""
     if ctx.authorities is None:
         return False
-    return host.facts.cluster_marker in {marker_of(ctx.spec.name, ctx.authorities), *markers_of(ctx.state)}
+    return host.facts.mark in {mark_of(ctx.spec.name, ctx.authorities), *marks_of(ctx.state)}
 
 
 def preparation_of(ctx: Cluster, host: Host) -> Preparation:
@@ -53,7 +52,7 @@ class PrepareHost(Step):
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """What a user wants to know before: what is switched off or renamed."""
         facts, policy = host.facts, ctx.spec.hosts
-        if facts.cluster_marker:
+        if facts.mark:
             return ()
         preparation = preparation_of(ctx, host)
         lines = ["kernel modules and settings, /etc/hosts"]
@@ -69,8 +68,8 @@ class PrepareHost(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """One script."""
-        marker = File(MARKER, f"{marker_of(ctx.spec.name, ctx.ca)}\n")
-        script = "(\n" + ensure_files_script([marker]) + ") || exit\n" + prepare_script(preparation_of(ctx, host))
+        mark = ensure_files_script([mark_of(ctx.spec.name, ctx.ca).file()])
+        script = f"(\n{mark}) || exit\n{prepare_script(preparation_of(ctx, host))}"
         changes = host.change(script, what="prepare the host").splitlines()
         # A member's line for the API may have led elsewhere for good reason; who looks after it looks again at once.
         # Where that is not there yet, as on a node that a switch has left out, it is placed and asked to later.

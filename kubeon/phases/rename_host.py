@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from kubeon.hosts.files import File, ensure_files_script
+from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
 from kubeon.hosts.hosts_block import parse_block
 from kubeon.hosts.preparation import renamed_block_script
 from kubeon.phases.context import Cluster, Step
-from kubeon.phases.prepare_hosts import MARKER, marker_of
+from kubeon.phases.prepare_hosts import mark_of
 from kubeon.state.renaming import renamed
 
 
@@ -23,13 +23,13 @@ class RenameHost(Step):
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing on a host that a run before has been at."""
         new = ctx.spec.name
-        return () if host.facts.cluster_marker == marker_of(new, ctx.ca) else (f"mark: {self.old} -> {new}",)
+        return () if host.facts.mark == mark_of(new, ctx.ca) else (f"mark: {self.old} -> {new}",)
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Entries of /etc/hosts stay as they are; only the lines around them change."""
         new, block = ctx.spec.name, host.facts.hosts_block
         entries = parse_block(block, self.old) or parse_block(block, new)
-        mark = ensure_files_script([File(MARKER, f"{marker_of(new, ctx.ca)}\n")])
+        mark = ensure_files_script([mark_of(new, ctx.ca).file()])
         was = renamed(ctx.spec, self.old)
         told = [file for file in ctx.lb.files(ctx.spec, host.node) if file not in ctx.lb.files(was, host.node)]
         settings = f"(\n{ensure_files_script(told)}) || exit\n" if told else ""

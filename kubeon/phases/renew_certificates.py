@@ -13,10 +13,10 @@ from datetime import timedelta
 from kubeon.errors import BlockedError, KubeonError, OperationError
 from kubeon.hosts.files import File, ensure_files_script
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import MARKER
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.look_at_certificates import SERVED, look_at_certificates, ports_of
 from kubeon.phases.place_certificates import leaf_request
-from kubeon.phases.prepare_hosts import MARKER
 from kubeon.phases.restart_components import (
     API_SERVER,
     COMPONENTS,

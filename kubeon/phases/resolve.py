@@ -201,7 +201,7 @@ def authorities_of(ctx: Cluster) -> Authorities | None:
     if files:
         return Authorities.from_files(files)
     for host in ctx.hosts:
-        if ctx.is_control_plane(host) and host.facts.cluster_marker.startswith(f"{ctx.spec.name} "):
+        if ctx.is_control_plane(host) and host.facts.mark.cluster == ctx.spec.name:
             paths = [f"{PKI}/{name}" for name in FILES]
             found = host.read_files(paths)
             if len(found) == len(paths):

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from kubeon.errors import OperationError
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import MARKER
 from kubeon.kube.trusted import (
     SYSTEM,
     forget_published_authorities,
@@ -21,7 +22,7 @@ from kubeon.kube.trusted import (
     workloads,
 )
 from kubeon.phases.context import Cluster
-from kubeon.phases.prepare_hosts import MARKER, marker_of
+from kubeon.phases.prepare_hosts import mark_of
 from kubeon.phases.renew_certificates import SIGNING_CA, Due, Wanted, due_leaves
 from kubeon.phases.restart_components import owed
 from kubeon.pki.authorities import Authorities
@@ -60,7 +61,7 @@ def due_at(rotation: Rotation, ctx: Cluster, host: Host) -> Due:
         else:
             gone = (SIGNING_CA,)
     if rotation.stage is Stage.DROP:
-        wanted[MARKER] = f"{marker_of(ctx.spec.name, authorities)}\n".encode()
+        wanted[MARKER] = mark_of(ctx.spec.name, authorities).file().content.encode()
     found = host.read_files(wanted)
     changed = {path: content for path, content in wanted.items() if found.get(path) != content}
     leaves = due_leaves(ctx, host, authorities, Wanted())

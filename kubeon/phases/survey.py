@@ -19,11 +19,10 @@ from kubeon.kubeadm.existing import (
     read_existing,
 )
 from kubeon.phases.adopted import is_adopted
-from kubeon.phases.prepare_hosts import marker_of
+from kubeon.phases.prepare_hosts import mark_of
 from kubeon.phases.resolve import FILES, PKI
 from kubeon.pki.authorities import Authorities
 from kubeon.pki.inspect import describe
-from kubeon.preflight.base import split_marker
 from kubeon.spec.versions import Version, usual_cgroup_driver
 
 _LEAVES = (
@@ -74,8 +73,8 @@ def host_problems(name: str, found: Survey, hosts: Sequence[Host]) -> list[str]:
     """What speaks against each host: another cluster's, another machine than the node, unfit."""
     members = {node.address: node for node in found.cluster.nodes}
     problems = [problem for host in hosts for problem in _host_problems(name, found, host, members[host.address])]
-    mark = marker_of(name, found.authorities)
-    if all(host.facts.cluster_marker == mark and not is_adopted(host) for host in hosts):
+    mark = mark_of(name, found.authorities)
+    if all(host.facts.mark == mark and not is_adopted(host) for host in hosts):
         problems.append("kubeon made this cluster: kubeon create -f, with its description, takes it up again")
     return problems
 
@@ -144,12 +143,12 @@ def _authorities(host: Host) -> Authorities:
 
 def _host_problems(name: str, found: Survey, host: Host, node: ExistingNode) -> list[str]:
     facts, problems = host.facts, []
-    marked, sha = split_marker(facts.cluster_marker)
+    mark = facts.mark
     fingerprint = found.authorities.fingerprint
-    if marked and sha != fingerprint:
-        problems.append(f"it bears the mark of another cluster, {marked}")
-    elif marked and marked != name:
-        problems.append(f"it is adopted as {marked} already: adopt it under that name, and then kubeon rename")
+    if mark and mark.ca != fingerprint:
+        problems.append(f"it bears the mark of another cluster, {mark.cluster}")
+    elif mark and mark.cluster != name:
+        problems.append(f"it is adopted as {mark.cluster} already: adopt it under that name, and then kubeon rename")
     if not facts.kubelet_kubeconfig or facts.ca_fingerprint != fingerprint:
         problems.append("it has no kubelet.conf, or another CA: it is no node of this cluster")
     elif node.machine_id and facts.machine_id and node.machine_id != facts.machine_id:

@@ -12,6 +12,7 @@ from kubeon.bundle.install import activate_script
 from kubeon.errors import ClosedError, CommandError, KubeonError, OperationError
 from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import UPGRADED
 from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.versions import api_version
 from kubeon.kubeadm.commands import upgrade_apply_words, upgrade_node_words
@@ -26,7 +27,6 @@ from kubeon.phases.membership import with_pressures
 from kubeon.phases.upgrade_files import SnapshotBefore, careful
 from kubeon.waiting import wait_until
 
-UPGRADED = "/var/lib/kubeon/upgraded"  # the version to which kubeadm has come to its end here
 TIMEOUT = 1500  # seconds; kubeadm gives each of four static pods five minutes
 ANSWERS_WITHIN = 240  # seconds
 TRIES = 3

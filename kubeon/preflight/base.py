@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from kubeon.errors import KubeonError
 from kubeon.hosts.facts import Facts
+from kubeon.hosts.marks import Mark
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 
 
@@ -114,8 +115,8 @@ def make_subject(
 
     Where the record on the control machine was lost, the cluster's CA is the one that most markers name.
     """
-    markers = [split_marker(each_facts.cluster_marker) for each_facts in facts.values()]
-    named = Counter(sha for name, sha in markers if name == spec.name and sha)
+    marks = [each_facts.mark for each_facts in facts.values()]
+    named = Counter(mark.ca for mark in marks if mark.cluster == spec.name and mark.ca)
     expected = ca_fingerprint or (named.most_common(1)[0][0] if named else "")
     candidates = tuple(
         Candidate(node, facts[str(node.address)], _is_ours(spec, facts[str(node.address)], expected))
@@ -125,15 +126,8 @@ def make_subject(
     return Subject(spec, candidates, dict(unreachable), tuple(material), expected)
 
 
-def split_marker(marker: str) -> tuple[str, str]:
-    """The cluster's name and the sha256 of its CA, from the marker on a host; empty when there is none."""
-    words = marker.split()
-    return (words[0] if words else "", words[1] if len(words) > 1 else "")
-
-
 def _is_ours(spec: ClusterSpec, facts: Facts, expected: str) -> bool:
-    name, sha = split_marker(facts.cluster_marker)
-    if name:
-        return name == spec.name and sha == expected and facts.ca_fingerprint in ("", expected)
+    if facts.mark:
+        return facts.mark == Mark(spec.name, expected) and facts.ca_fingerprint in ("", expected)
     # certificates come before the marker: a run that was interrupted between the two
     return bool(expected) and facts.ca_fingerprint == expected

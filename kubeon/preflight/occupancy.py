@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kubeon.preflight.base import Candidate, Check, Finding, Subject, each, split_marker
+from kubeon.preflight.base import Candidate, Check, Finding, Subject, each
 
 _DISTRIBUTIONS = {
     "k3s": "k3s",
@@ -20,7 +20,7 @@ def another_cluster(subject: Subject, c: Candidate) -> Iterator[Finding]:
     """A host that is, or was, a node of a cluster that is not this one is never taken over."""
     if c.ours:
         return
-    name, _ = split_marker(c.facts.cluster_marker)
+    name = c.facts.mark.cluster
     if name and name != subject.spec.name:
         yield c.error("AnotherCluster", f"it belongs to cluster {name}", f"`kubeon destroy {name}` frees its hosts")
     elif name:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kubeon.errors import SpecError, StateError
 from kubeon.spec.loading import build_spec, dump_spec, load_file
@@ -15,10 +14,8 @@ from kubeon.spec.model import ClusterSpec
 from kubeon.state.files import explained, make_folder, read_file, write_file
 from kubeon.state.journal import Journal
 from kubeon.state.lock import Holder, hold, holder
+from kubeon.state.root import Root
 from kubeon.state.rotation import RotationRecord
-
-if TYPE_CHECKING:
-    from kubeon.state.home import Home
 
 _PKI_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
@@ -26,10 +23,10 @@ _PKI_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)
 class ClusterState:
     """What the control machine knows of a cluster. Nothing is created before something is written."""
 
-    def __init__(self, home: "Home", name: str) -> None:
-        self.home = home
+    def __init__(self, root: Root, name: str) -> None:
+        self._root = root
         self.name = name
-        self.path = home.path / "clusters" / name
+        self.path = root.path / "clusters" / name
         self.admin_conf = self.path / "admin.conf"
         self.known_hosts = self.path / "known_hosts"
         self.key = self.path / "id_ed25519"  # the cluster's own login key; its public half is id_ed25519.pub
@@ -39,7 +36,7 @@ class ClusterState:
     @property
     def store(self) -> Path:
         """The artifacts shared by all clusters."""
-        return self.home.store
+        return self._root.store
 
     @property
     def exists(self) -> bool:
@@ -48,7 +45,7 @@ class ClusterState:
 
     def ensure(self) -> None:
         """Create the folder (0700)."""
-        self.home.ensure()
+        self._root.ensure()
         make_folder(self.path)
 
     @contextmanager
@@ -226,7 +223,7 @@ class ClusterState:
         with explained(folder):
             if not folder.is_dir() or not any(folder.iterdir()):
                 return None
-            target, number = self.home.path / "forgotten" / f"{self.name}-snapshots", 1
+            target, number = self._root.path / "forgotten" / f"{self.name}-snapshots", 1
             while target.exists():
                 number += 1
                 target = target.with_name(f"{self.name}-snapshots-{number}")
@@ -243,8 +240,8 @@ class ClusterState:
             if self.path.exists():
                 self.path.rename(doomed)
                 shutil.rmtree(doomed)
-        if self.home.current == self.name:
-            self.home.use(None)
+        if self._root.chosen == self.name:
+            self._root.choose("")
 
     @property
     def _spec_path(self) -> Path:

@@ -8,18 +8,14 @@ from pathlib import Path
 from kubeon.errors import StateError
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.cluster import ClusterState
-from kubeon.state.files import explained, make_folder, read_file, write_file
+from kubeon.state.files import explained
+from kubeon.state.root import Root
 
-SCHEMA = 1  # of the folder; a newer kubeon that changes it counts on
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
-class Home:
+class Home(Root):
     """The folder. Looking at one that is not there yet finds no clusters and creates nothing."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.store = path / "store"
 
     @classmethod
     def find(cls, environment: Mapping[str, str] = os.environ) -> "Home":
@@ -29,17 +25,6 @@ class Home:
             return cls(Path(wanted).expanduser().absolute() if wanted else Path.home() / ".kubeon")
         except RuntimeError as error:
             raise StateError("there is no home folder", why=str(error), hint="set KUBEON_HOME to a folder") from error
-
-    def ensure(self) -> None:
-        """Create the folder (0700) and mark its layout. Raises StateError when it is not ours or of another layout."""
-        make_folder(self.path)
-        marker = self.path / "version"
-        found = (read_file(marker) or b"").decode(errors="replace").strip()
-        if not found:
-            write_file(marker, f"{SCHEMA}\n".encode())
-        elif found != str(SCHEMA):
-            why = f"its layout is number {found[:20]}, this kubeon knows {SCHEMA}"
-            raise StateError(f"{self.path} is from another kubeon", why=why, hint="use the kubeon that wrote it")
 
     def clusters(self) -> list[str]:
         """Names of all clusters with a record, also of those whose create has not ended well yet."""
@@ -68,17 +53,11 @@ class Home:
     @property
     def current(self) -> str | None:
         """The cluster that commands mean when they name none."""
-        name = (read_file(self.path / "current") or b"").decode(errors="replace").strip()
-        return name if name in self.clusters() else None
+        return self.chosen if self.chosen in self.clusters() else None
 
     def use(self, name: str | None) -> None:
         """Make a cluster the current one, or none. Raises StateError for one without a record."""
-        if name is None:
-            with explained(self.path):
-                (self.path / "current").unlink(missing_ok=True)
-            return
-        if name not in self.clusters():
+        if name and name not in self.clusters():
             known = ", ".join(self.clusters()) or "none"
             raise StateError(f"there is no cluster {name}", hint=f"clusters known here: {known}")
-        self.ensure()
-        write_file(self.path / "current", f"{name}\n".encode())
+        self.choose(name or "")

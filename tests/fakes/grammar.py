@@ -11,6 +11,7 @@ from kubeon.bundle import install
 from kubeon.cri import containerd
 from kubeon.etcd import snapshots
 from kubeon.hosts import failure, files, health, host, looking
+from kubeon.hosts.marks import UPGRADED
 from kubeon.kube import cluster_configuration
 from kubeon.lb import external, haproxy, updater
 from kubeon.operations.information import asking
@@ -113,7 +114,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("activate", rf"activate (?P<sha256>\w+) (?P<mode>\d+) {_word('path')}(?: (?P<owing>\S+))?\n"),
     ("waits", re.escape(upgrade_node._WAITS)),
     ("kubeadm_upgrade", _template(upgrade_control_plane._KUBEADM).replace("(?P<words>", "(?P<line>")),
-    ("upgraded", rf"echo (?P<version>\S+) >{upgrade_control_plane.UPGRADED}\n"),
+    ("upgraded", rf"echo (?P<version>\S+) >{UPGRADED}\n"),
     ("stop_kubelet", r"systemctl stop kubelet\n"),
     ("start_new_kubelet", rf"rm -rf {install.WAITING}\nsystemctl start kubelet\n"),
     ("start_kubelet_again", r"systemctl start kubelet\n"),

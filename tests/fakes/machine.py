@@ -24,8 +24,9 @@ from kubeon import quick_yaml
 from kubeon.cri import containerd
 from kubeon.errors import LostError, StateError
 from kubeon.hosts import host
+from kubeon.hosts.marks import ADOPTED, JOINED
 from kubeon.lb import haproxy
-from kubeon.phases import adopted, init_control_plane, look_at_certificates
+from kubeon.phases import init_control_plane, look_at_certificates
 from kubeon.pki.inspect import describe
 from kubeon.spec.versions import Version, refuses_cgroup_v1
 from kubeon.transport.base import Result
@@ -186,8 +187,8 @@ class Machine:
                 if re.fullmatch(rf"{KUBERNETES}/[^/]+/[^/]+|/etc/systemd/system/[^/]+[.]service", path)
             ),
             "records": ("found\nfound/sysctl\ninstalled" if self.settings else "")
-            + ("\njoined" if init_control_plane.JOINED in self.files else "")
-            + ("\nadopted" if adopted.RECORD in self.files else ""),
+            + ("\njoined" if JOINED in self.files else "")
+            + ("\nadopted" if ADOPTED in self.files else ""),
             "cgroup": self.cgroup,
             "cgroup-controllers": "cpu cpuacct cpuset devices freezer memory pids",
             "modules": "overlay\nbr_netfilter\nnf_conntrack",
@@ -588,7 +589,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         self.machine.files[f"{KUBERNETES}/kubelet.conf"] = (changed, mode)
 
     def do_remember(self) -> None:
-        self.machine.files.setdefault(init_control_plane.JOINED, ("", "644"))
+        self.machine.files.setdefault(JOINED, ("", "644"))
 
     def do_clear_join(self) -> None:
         machine = self.machine
@@ -600,7 +601,7 @@ class Run(EtcdTokens, Startup, Upgrading):
             f"{KUBELET}/config.yaml",
             f"{KUBELET}/instance-config.yaml",
             f"{KUBELET}/kubeadm-flags.env",
-            init_control_plane.JOINED,
+            JOINED,
         ):
             machine.files.pop(path, None)
         self.say("cleared away a join that was cut off")
@@ -612,7 +613,7 @@ class Run(EtcdTokens, Startup, Upgrading):
         assert address == self.machine.address
         for name in MANIFESTS[1:]:
             self.machine.files.pop(f"{KUBERNETES}/manifests/{name}.yaml", None)
-        self.machine.files.pop(init_control_plane.JOINED, None)
+        self.machine.files.pop(JOINED, None)
         self.machine.api.versions.pop(self.machine.name, None)
 
     def do_inside(self, line: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from kubeon.hosts.facts import Facts, FileSystem, Interface
 from kubeon.hosts.gather import facts_script, parse_facts, pem_fingerprint
+from kubeon.hosts.marks import Mark
 from tests.hosts.samples import NOW, SAMPLES, sample, sample_facts
 
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"]]
@@ -87,7 +88,7 @@ SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"]]
                 "clock_offset": 0.5,  # date without %N: the middle of the second
                 "kubelet_kubeconfig": True,
                 "api_server": "https://apiserver.cluster.local:6443",
-                "cluster_marker": "prod 0123abcd",
+                "mark": Mark("prod", "0123abcd"),
                 "ca_fingerprint": "",
                 "etcd_data": False,
                 "pod_subnet": "10.244.3.0/24",

@@ -9,6 +9,7 @@ import pytest
 
 from kubeon.hosts.health import Answer, HostHealth, health_script, parse_health
 from kubeon.hosts.looking import Container, Disk, Unit
+from kubeon.hosts.marks import Mark
 
 SHELLS = pytest.mark.parametrize(
     "shell", [["dash"], ["bash", "--posix"], ["busybox", "sh"]], ids=lambda shell: shell[0]
@@ -108,7 +109,7 @@ def test_an_answer_becomes_values() -> None:
         hostname="W1",
         os_name="Debian GNU/Linux 12 (bookworm)",
         uptime=3600.51,
-        cluster_marker="demo 0123",
+        mark=Mark("demo", "0123"),
         units={
             "kubelet": Unit("kubelet", "loaded", "activating", "auto-restart", "exit-code", 255, 7),
             "containerd": Unit("containerd", "loaded", "active", "running", "success"),

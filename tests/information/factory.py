@@ -9,6 +9,7 @@ from typing import Any
 from kubeon.errors import ConnectError
 from kubeon.hosts.health import Answer, HostHealth
 from kubeon.hosts.looking import Container, Disk, Unit
+from kubeon.hosts.marks import Mark
 from kubeon.kube.objects import NodeState, PodState
 from kubeon.operations.information.gathered import CertificateEnd, Gathered
 from kubeon.operations.information.of_nodes import STATIC_PODS
@@ -19,7 +20,7 @@ NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 DEPRECATION = (
     'level=warning msg="DEPRECATION: The support for cgroup v1 is deprecated"'  # of ctr 2.2, beside its answer
 )
-MARK = "demo 0123abcd"
+MARK = Mark("demo", "0123abcd")
 
 
 def a_cluster(control_planes: int = 3, workers: int = 2, **fields: Any) -> Gathered:
@@ -65,7 +66,7 @@ def a_host(**fields: Any) -> HostHealth:
         "os_name": "Debian GNU/Linux 12 (bookworm)",
         "kernel": "6.1.0-18-amd64",
         "uptime": 86400.0,
-        "cluster_marker": MARK,
+        "mark": MARK,
         "units": {name: Unit(name, "loaded", "active", "running", "success") for name in ("kubelet", "containerd")},
         "disks": (
             Disk("/", "/", 50 * 2**20, 30 * 2**20, 40),

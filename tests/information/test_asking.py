@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from kubeon.errors import ConnectError, KubeonError, StateError
+from kubeon.hosts.marks import MARKER
 from kubeon.lb.haproxy import HOSTS
 from kubeon.lb.updater import STARTUP
 from kubeon.operations.overview import overview
 from kubeon.operations.rotation import Pods
-from kubeon.phases.prepare_hosts import MARKER
 from kubeon.state.restoring import Attempt, write_attempt
 from kubeon.state.rotation import Stage
 from tests.conftest import MakeWorld

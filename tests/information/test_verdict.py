@@ -10,6 +10,7 @@ import pytest
 from kubeon.errors import ConnectError, LoginError
 from kubeon.hosts.health import Answer
 from kubeon.hosts.looking import Container, Disk, Unit
+from kubeon.hosts.marks import UNMARKED, Mark
 from kubeon.lb.base import DETOUR
 from kubeon.operations.information.gathered import Gathered
 from kubeon.operations.information.reasons import Reason, Severity, folded, span
@@ -221,11 +222,11 @@ KUBELET = Unit("kubelet", "loaded", "failed", "failed", "exit-code", 255, 4)
         ),
         (lambda found: noted(found, "w1", cordoned=True), "healthy", "warning", "Cordoned", "it is cordoned"),
         (
-            lambda found: changed(found, ["w1"], cluster_marker=""),
+            lambda found: changed(found, ["w1"], mark=UNMARKED),
             *("healthy", "warning", "Mark", "it does not bear this cluster's mark any more"),
         ),
         (
-            lambda found: changed(found, ["w1"], cluster_marker="other 99"),
+            lambda found: changed(found, ["w1"], mark=Mark("other", "99")),
             *("degraded", "degraded", "Mark", "the machine at 10.0.1.1 bears the mark of another cluster, other"),
         ),
         (

@@ -6,6 +6,7 @@ from typing import Any
 
 from kubeon.hosts.facts import Facts, Interface
 from kubeon.hosts.gather import BASE_COMMANDS
+from kubeon.hosts.marks import Mark
 from kubeon.preflight import Finding, run_checks
 from kubeon.spec.model import ClusterSpec
 
@@ -36,7 +37,7 @@ GOOD = Facts(
     cgroup_controllers=frozenset({"cpu", "cpuset", "memory", "pids", "io"}),
 )
 MEMBER: dict[str, Any] = {
-    "cluster_marker": "a 00ff",
+    "mark": Mark("a", "00ff"),
     "ca_fingerprint": "00ff",
     "kubelet_kubeconfig": True,
     "kubelet_config": True,

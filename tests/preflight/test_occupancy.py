@@ -4,15 +4,16 @@ from typing import Any
 
 import pytest
 
+from kubeon.hosts.marks import Mark
 from tests.preflight.factory import MEMBER, a_spec, findings, some_facts, told
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"cluster_marker": "b 00ff"},
-        {"cluster_marker": "a 1111", "ca_fingerprint": "1111"},  # a namesake
-        {"cluster_marker": "a 00ff", "ca_fingerprint": "1111"},  # a namesake's certificates under our marker
+        {"mark": Mark("b", "00ff")},
+        {"mark": Mark("a", "1111"), "ca_fingerprint": "1111"},  # a namesake
+        {"mark": Mark("a", "00ff"), "ca_fingerprint": "1111"},  # a namesake's certificates under our marker
         {"ca_fingerprint": "1111"},
         {"kubelet_kubeconfig": True},
         {"static_pods": ("etcd.yaml",)},
@@ -33,7 +34,7 @@ def test_another_clusters_host_is_refused(changes: dict[str, Any]) -> None:
     "changes",
     [
         MEMBER,
-        {"cluster_marker": "a 00ff"},
+        {"mark": Mark("a", "00ff")},
         {"ca_fingerprint": "00ff", "etcd_data": True},  # interrupted before the marker was written
     ],
 )
@@ -49,7 +50,7 @@ def test_our_own_host_passes(changes: dict[str, Any]) -> None:
 
 def test_a_lost_record_is_found_again_by_most_markers() -> None:
     """Without a known CA the one that most hosts name is ours; the odd one out is another's."""
-    odd = some_facts(3, cluster_marker="a 1111", ca_fingerprint="1111", kubelet_kubeconfig=True)
+    odd = some_facts(3, mark=Mark("a", "1111"), ca_fingerprint="1111", kubelet_kubeconfig=True)
 
     found = findings(a_spec(1, 2), some_facts(1, **MEMBER), some_facts(2, **MEMBER), odd)
 

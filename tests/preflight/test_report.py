@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from kubeon.errors import BundleError, ConnectError, PreflightError, UsageError
+from kubeon.hosts.marks import Mark
 from kubeon.preflight import CHECKS, NAMES, check_names, raise_on_errors
 from tests.golden import assert_golden
 from tests.preflight.factory import a_spec, findings, some_facts, told
@@ -107,7 +108,7 @@ def test_report() -> None:
     hosts = (
         some_facts(1, cpus=1, memory_mib=900, ports_in_use={6443: "haproxy"}),
         some_facts(2, hostname="Node_2", swap_devices=("/dev/sda2",)),
-        some_facts(3, cluster_marker="prod 1234", machine_id="m1"),
+        some_facts(3, mark=Mark("prod", "1234"), machine_id="m1"),
     )
     spec = a_spec(3, 1, names=["cp1", None, "cp3", "w1"])
     found = findings(spec, *hosts, unreachable={"10.0.0.4": ConnectError("no answer within 10 s")})

@@ -11,6 +11,7 @@ from kubeon.etcd.members import CONTAINER, etcdctl
 from kubeon.hosts.fleet import within
 from kubeon.hosts.health import HostHealth, health_script, parse_health
 from kubeon.hosts.host import Host
+from kubeon.hosts.marks import Mark
 from kubeon.kube.kubectl import ADMIN_CONF, Kubectl
 from kubeon.kube.objects import NodeState, PodState, parse_objects
 from kubeon.lb import LBS
@@ -26,7 +27,7 @@ from kubeon.operations.information.gathered import (
 )
 from kubeon.operations.unfinished import Unfinished, unfinished
 from kubeon.phases.look import target_of
-from kubeon.phases.prepare_hosts import markers_of
+from kubeon.phases.prepare_hosts import marks_of
 from kubeon.pki.authorities import Authorities
 from kubeon.pki.inspect import describe
 from kubeon.spec.endpoints import api_server
@@ -131,7 +132,7 @@ class _Look:
     """One look: what has been heard so far, by address, while threads go on."""
 
     def __init__(
-        self, lookout: Lookout, spec: ClusterSpec, listed: ClusterSpec, marks: frozenset[str], deadline: float
+        self, lookout: Lookout, spec: ClusterSpec, listed: ClusterSpec, marks: frozenset[Mark], deadline: float
     ) -> None:
         self._lookout, self._spec, self._listed, self._marks, self._deadline = lookout, spec, listed, marks, deadline
         self.heard: dict[str, HostHealth] = {}
@@ -204,16 +205,16 @@ def _unfinished(state: ClusterState, past: Sequence[PastOperation]) -> Unfinishe
         return Unfinished(str(error), error.hint)
 
 
-def _marks(state: ClusterState) -> frozenset[str]:
+def _marks(state: ClusterState) -> frozenset[Mark]:
     """What hosts may bear: two marks while the CA is rotated, or while the cluster gets another name."""
     try:
         if files := state.read_pki():
             Authorities.from_files(files)  # damaged ones are none
-        marks = markers_of(state)
+        marks = marks_of(state)
     except StateError:
         return frozenset()
     _, new = state.renaming or ("", state.name)
-    return marks | {f"{new} {mark.partition(' ')[2]}" for mark in marks}
+    return marks | {Mark(new, mark.ca) for mark in marks}
 
 
 def _certificates(found: Gathered) -> Sequence[CertificateEnd]:

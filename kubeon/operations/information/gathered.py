@@ -10,6 +10,7 @@ from kubeon.etcd.members import Member, healthy_urls, member_at, parse_members
 from kubeon.etcd.quorum import Quorum, quorum_of
 from kubeon.etcd.status import MemberStatus, parse_statuses
 from kubeon.hosts.health import HostHealth
+from kubeon.hosts.marks import Mark
 from kubeon.kube.objects import NodeState, PodState
 from kubeon.lb.base import DETOUR
 from kubeon.operations.unfinished import Unfinished
@@ -44,7 +45,7 @@ class Gathered:
     pods: tuple[PodState, ...] = ()
     api_problem: str = ""  # why nodes is None although an API server is ready
     certificates: tuple[CertificateEnd, ...] = ()
-    marks: frozenset[str] = frozenset()  # what the hosts may bear; none: the record does not say
+    marks: frozenset[Mark] = frozenset()  # what the hosts may bear; none: the record does not say
     unfinished: Unfinished | None = None  # what was begun and has not come to its end
     holder: Holder | None = None  # who is at work just now
     last: PastOperation | None = None
@@ -85,9 +86,9 @@ class Gathered:
                 yield node, health
 
 
-def bears_another(health: HostHealth, marks: frozenset[str]) -> bool:
+def bears_another(health: HostHealth, marks: frozenset[Mark]) -> bool:
     """Does a host bear the mark of another cluster than the one with these marks?"""
-    return bool(marks and health.cluster_marker and health.cluster_marker not in marks)
+    return bool(marks and health.mark and health.mark not in marks)
 
 
 @dataclass(frozen=True)

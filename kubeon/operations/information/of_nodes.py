@@ -68,14 +68,14 @@ def _silent(found: Gathered, node: NodeSpec) -> Reason:
 
 
 def _another_cluster(found: Gathered, node: NodeSpec) -> Reason:
-    other = found.answers[str(node.address)].cluster_marker.partition(" ")[0]
+    other = found.answers[str(node.address)].mark.cluster
     what = f"the machine at {node.address} bears the mark of another cluster, {other}"
     hint = f"take it off the record: kubeon del {found.spec.name} @{found.name_of(node)} --dead, or see who took it"
     return Reason(Severity.DEGRADED, "Mark", what, hint, (found.name_of(node),))
 
 
 def _mark(found: Gathered, node: NodeSpec, health: HostHealth) -> Iterator[Reason]:
-    if found.marks and health.uptime is not None and not health.cluster_marker:
+    if found.marks and health.uptime is not None and not health.mark:
         what = "it does not bear this cluster's mark any more, so kubeon leaves it alone"
         hint = f"if it is no other machine: {found.goes_on}"
         yield Reason(Severity.WARNING, "Mark", what, hint, (found.name_of(node),))
