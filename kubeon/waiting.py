@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from kubeon.errors import OperationError
+
 
 class Clock:
     """Monotonic seconds, sleeping, and the time of day."""
@@ -44,3 +46,29 @@ def wait_until(
         clock.sleep(min(pause, left))
         pause = min(pause * 1.5, longest)
     return True
+
+
+def expect(
+    why_not: Callable[[], str],
+    what: str,
+    *,
+    within: float,
+    hint: str = "",
+    host: str = "",
+    pause: float = 0.3,
+    longest: float = 1.0,
+    clock: Clock = SYSTEM_CLOCK,
+) -> None:
+    """Ask why it is not so yet until the answer is "". Raises OperationError with `what` and the last answer.
+
+    `within` are seconds; `pause` and `longest` as in `wait_until`.
+    """
+    last = ""
+
+    def is_so() -> bool:
+        nonlocal last
+        last = why_not()
+        return not last
+
+    if not wait_until(is_so, seconds=within, pause=pause, longest=longest, clock=clock):
+        raise OperationError(f"{what} within {within:g} s", why=last, hint=hint, host=host)

@@ -270,7 +270,7 @@ def test_a_node_that_is_not_well_afterwards_holds_up_all_others(world: MakeWorld
 
     machine.hook = lose_it
     for pause in ("w1", ""):
-        with pytest.raises(OperationError, match="the node was not well within") as caught:
+        with pytest.raises(OperationError, match="the upgraded node was not well within") as caught:
             here.upgrade(NEW, pause_after=pause)
 
         assert "kubeon del demo @w1" in caught.value.hint

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kubeon.errors import CommandError, OperationError
+from kubeon.errors import CommandError
 from kubeon.etcd.members import member_at
 from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import hosts_script
@@ -14,7 +14,7 @@ from kubeon.phases.drain_node import DrainNode
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.join_nodes import JoinControlPlanes
 from kubeon.phases.prepare_hosts import preparation_of
-from kubeon.waiting import wait_until
+from kubeon.waiting import expect, wait_until
 
 ANSWERS_WITHIN = 240  # seconds; a static pod takes 5 to 10, one that failed before waits for its turn
 
@@ -124,20 +124,14 @@ def _wait_for_newcomers(ctx: Cluster) -> None:
 
 def wait_for_answer(ctx: Cluster, host: Host) -> None:
     """Until the host's way to the API works. Raises OperationError after a while."""
-    last = ""
-
-    def answers() -> bool:
-        nonlocal last
-        last = _why_not(ctx, host)
-        return not last
-
-    if not wait_until(answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=2.0):
-        raise OperationError(
-            f"the way to the API ({ctx.lb.endpoint(ctx.spec)}) did not work within {ANSWERS_WITHIN} s",
-            why=last,
-            hint=ctx.lb.where_to_look,
-            host=host.name,
-        )
+    expect(
+        lambda: _why_not(ctx, host),
+        f"the way to the API ({ctx.lb.endpoint(ctx.spec)}) did not work",
+        within=ANSWERS_WITHIN,
+        hint=ctx.lb.where_to_look,
+        host=host.name,
+        longest=2.0,
+    )
 
 
 def _why_not(ctx: Cluster, host: Host) -> str:

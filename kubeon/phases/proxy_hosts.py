@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kubeon.errors import OperationError
 from kubeon.hosts.host import Host
 from kubeon.hosts.hosts_block import Entry, parse_block
 from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.proxy import SELECTOR, daemonset, start_anew
-from kubeon.waiting import wait_until
+from kubeon.waiting import expect
 
 STARTS_WITHIN = 240  # seconds for a new pod to be ready
 
@@ -20,29 +19,28 @@ def ensure_proxy_follows(api: Kubectl, host: Host, cluster: str, entries: Sequen
     """
     wanted = tuple((address, tuple(names)) for address, names in entries)
     changes: list[str] = []
-    last = ""
 
-    def follows() -> bool:
-        nonlocal last
+    def why_not() -> str:
         pods = _pods(api, host.name)
         if not pods:
-            last = "it has no pod"
-            return not daemonset(api)
+            return "it has no pod" if daemonset(api) else ""
         copies = host.read_files(f"/var/lib/kubelet/pods/{pod['metadata']['uid']}/etc-hosts" for pod in pods)
         stale = [text for text in copies.values() if parse_block(text.decode(errors="replace"), cluster) != wanted]
         if stale:
             start_anew(api, host.name)
             changes[:] = ["kube-proxy started anew"]
-        last = "it is not ready" if not stale else "it has the /etc/hosts of before"
-        return not stale and len(copies) == len(pods) and all(map(_is_ready, pods))
+            return "it has the /etc/hosts of before"
+        return "" if len(copies) == len(pods) and all(map(_is_ready, pods)) else "it is not ready"
 
-    if not wait_until(follows, seconds=STARTS_WITHIN, pause=0.2, longest=2.0):
-        raise OperationError(
-            f"kube-proxy did not follow /etc/hosts within {STARTS_WITHIN} s",
-            why=last,
-            hint=f"kubectl get pods -n kube-system -l k8s-app=kube-proxy --field-selector spec.nodeName={host.name}",
-            host=host.name,
-        )
+    expect(
+        why_not,
+        "kube-proxy did not follow /etc/hosts",
+        within=STARTS_WITHIN,
+        hint=f"kubectl get pods -n kube-system -l k8s-app=kube-proxy --field-selector spec.nodeName={host.name}",
+        host=host.name,
+        pause=0.2,
+        longest=2.0,
+    )
     return changes
 
 

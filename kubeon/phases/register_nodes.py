@@ -7,7 +7,7 @@ from typing import Any
 from kubeon.errors import OperationError
 from kubeon.hosts.host import Host
 from kubeon.phases.context import Cluster, Step
-from kubeon.waiting import wait_until
+from kubeon.waiting import expect
 
 WORKER_LABEL = "node-role.kubernetes.io/worker"
 REGISTRATION = 60  # seconds a kubelet may take to register its node
@@ -34,20 +34,18 @@ class RegisterNode(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Only what differs."""
-        found: list[Mapping[str, Any]] = []
+        node: Mapping[str, Any] = {}
 
-        def registered() -> bool:
-            node = ctx.api.get("node", host.name)
-            found[:] = [node] if node else []
-            return bool(found)
+        def why_not() -> str:
+            nonlocal node
+            node = ctx.api.get("node", host.name) or {}
+            return "" if node else f"there is no Node {host.name}"
 
-        if not wait_until(registered, seconds=REGISTRATION, pause=0.2, longest=1.0):
-            raise OperationError(
-                f"the kubelet did not register the node within {REGISTRATION} s",
-                hint="look at: journalctl -u kubelet on that host",
-                host=host.name,
-            )
-        node, changes = found[0], []
+        hint = "look at: journalctl -u kubelet on that host"
+        expect(
+            why_not, "the kubelet did not register the node", within=REGISTRATION, hint=hint, host=host.name, pause=0.2
+        )
+        changes = []
         wanted: dict[str, object] = {}
         labels = _missing_labels(ctx, host, node["metadata"].get("labels", {}))
         if labels:

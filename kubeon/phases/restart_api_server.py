@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from kubeon.errors import OperationError
 from kubeon.hosts.host import Host
 from kubeon.kubeadm.config import SHUTDOWN_DELAY
 from kubeon.phases.context import Cluster, Step
-from kubeon.phases.load_balancer import ANSWERS_WITHIN, UpdateLoadBalancer
+from kubeon.phases.load_balancer import UpdateLoadBalancer
 from kubeon.phases.register_nodes import RegisterNode
+from kubeon.phases.restart_components import wait_for_api_server
 from kubeon.spec.versions import loses_watches_on_growth
 from kubeon.waiting import wait_until
 
@@ -36,10 +36,5 @@ class RestartApiServer(Step):
         if not wait_until(ctx.api.answers, seconds=ENDS_WITHIN, pause=0.3, longest=1.0):
             # its port is closed and it waits up to a minute for watches to end; a second signal ends it at once
             host.change(ctx.cri.stop_script("kube-apiserver"), what="restart the API server")
-        if not wait_until(ctx.api.answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=1.0):
-            raise OperationError(
-                f"the API server did not come back within {ANSWERS_WITHIN} s",
-                hint="look at: crictl ps -a --name kube-apiserver, and its logs, on that host",
-                host=host.name,
-            )
+        wait_for_api_server(host)
         return ("kube-apiserver restarted, so that it sees what is new (kubernetes/kubernetes#97294)",)

@@ -16,7 +16,7 @@ from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import ADMIN_CONF, Kubectl
 from kubeon.kubeadm.config import SHUTDOWN_DELAY
 from kubeon.phases.context import Cluster
-from kubeon.waiting import SYSTEM_CLOCK, Clock, wait_until
+from kubeon.waiting import SYSTEM_CLOCK, Clock, expect, wait_until
 
 KUBELET, ETCD, API_SERVER = "kubelet", "etcd", "kube-apiserver"
 HEALTH_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
@@ -115,26 +115,20 @@ def etcd_of(ctx: Cluster, host: Host) -> Etcd:
 
 def wait_for_etcd(ctx: Cluster, host: Host, before: Collection[Member] = ()) -> None:
     """Until the member on this host and enough others answer; those that answered `before` are given a while."""
-    etcd, last = etcd_of(ctx, host), ""
+    etcd = etcd_of(ctx, host)
 
-    def answers() -> bool:
-        nonlocal last
+    def why_not() -> str:
         try:
             members = etcd.members()
         except OperationError as error:
-            last = error.why
-            return False
+            return error.why or error.what
         own, quorum = member_at(members, host.address), quorum_of(members)
-        last = str(quorum) if own else "this control plane has no member"
-        return own is not None and own.healthy and quorum.tolerates >= 0
+        if own is None:
+            return "this control plane has no member"
+        return "" if own.healthy and quorum.tolerates >= 0 else str(quorum)
 
-    if not wait_until(answers, seconds=STARTS_WITHIN, pause=0.3, longest=1.0):
-        raise OperationError(
-            f"etcd did not come back within {STARTS_WITHIN} s",
-            why=last,
-            hint="look at: crictl ps -a --name etcd, and its logs, on that host",
-            host=host.name,
-        )
+    hint = "look at: crictl ps -a --name etcd, and its logs, on that host"
+    expect(why_not, "etcd did not come back", within=STARTS_WITHIN, hint=hint, host=host.name)
     healthy = {member.id for member in before if member.healthy}
 
     def whole() -> bool:
@@ -148,12 +142,8 @@ def wait_for_etcd(ctx: Cluster, host: Host, before: Collection[Member] = ()) -> 
 
 def wait_for_api_server(host: Host) -> None:
     """Until this control plane's own API server says that it is ready."""
-    if not wait_until(Kubectl(host).answers, seconds=STARTS_WITHIN, pause=0.3, longest=1.0):
-        raise OperationError(
-            f"the API server did not come back within {STARTS_WITHIN} s",
-            hint="look at: crictl ps -a --name kube-apiserver, and its logs, on that host",
-            host=host.name,
-        )
+    hint = "look at: crictl ps -a --name kube-apiserver, and its logs, on that host"
+    expect(Kubectl(host).why_not, "the API server did not come back", within=STARTS_WITHIN, hint=hint, host=host.name)
 
 
 def control_plane_problem(ctx: Cluster, host: Host) -> str:
@@ -172,24 +162,22 @@ def wait_until_settled(ctx: Cluster, hosts: Iterable[Host], *, clock: Clock = SY
 
     Raises OperationError when they do not come to be.
     """
-    asked, problems, since = list(hosts), dict[str, str](), -1.0
+    asked, since = list(hosts), -1.0
 
-    def settled() -> bool:
+    def why_not() -> str:
         nonlocal since
         answers = on_all(asked, lambda host: control_plane_problem(ctx, host))
         for problem in answers.values():
             if isinstance(problem, ClosedError):
                 raise problem
-        problems.clear()
-        problems.update({host.name: str(problem) for host, problem in answers.items() if problem})
+        problems = [f"{host.name}: {problem}" for host, problem in answers.items() if problem]
         since = -1.0 if problems else since if since >= 0 else clock.monotonic()
-        return not problems and clock.monotonic() - since >= SETTLED
+        if not problems and clock.monotonic() - since < SETTLED:
+            return "they are, not for that long yet"
+        return "\n".join(problems)
 
-    if not wait_until(settled, seconds=STARTS_WITHIN, pause=0.5, longest=1.0, clock=clock):
-        raise OperationError(
-            f"the other control planes were not well for {SETTLED} s on end, within {STARTS_WITHIN} s",
-            why="\n".join(f"{name}: {problem}" for name, problem in problems.items()),
-        )
+    what = f"the other control planes were not well for {SETTLED} s on end,"
+    expect(why_not, what, within=STARTS_WITHIN, pause=0.5, clock=clock)
 
 
 def _bearing(ctx: Cluster, host: Host) -> list[Member]:
@@ -241,33 +229,23 @@ def _end(ctx: Cluster, host: Host, component: str, running: frozenset[str], *, p
 
 
 def _wait_for_start(ctx: Cluster, host: Host, component: str, before: frozenset[str]) -> None:
-    def started() -> bool:
+    def why_not() -> str:
         now = _running(ctx, host, component)
-        return bool(now) and not now & before
+        return "it does not run" if not now else "it is the one of before" if now & before else ""
 
-    if not wait_until(started, seconds=STARTS_WITHIN, pause=0.3, longest=1.0):
-        raise OperationError(
-            f"{component} was not started again within {STARTS_WITHIN} s",
-            hint=f"look at: crictl ps -a --name {component}, and journalctl -u kubelet, on that host",
-            host=host.name,
-        )
+    hint = f"look at: crictl ps -a --name {component}, and journalctl -u kubelet, on that host"
+    expect(why_not, f"{component} was not started again", within=STARTS_WITHIN, hint=hint, host=host.name)
 
 
 def _wait_for_manager(host: Host, component: str) -> None:
-    script, last = _HEALTHZ.format(port=HEALTH_PORTS[component]), ""
+    script = _HEALTHZ.format(port=HEALTH_PORTS[component])
 
-    def healthy() -> bool:
-        nonlocal last
+    def why_not() -> str:
         try:
-            return host.ask(script, what=f"ask {component}", wait=False).strip() == "ok"
+            said = host.ask(script, what=f"ask {component}", wait=False).strip()
         except CommandError as error:
-            last = error.why
-            return False
+            return error.why or str(error)
+        return "" if said == "ok" else said or "no answer"
 
-    if not wait_until(healthy, seconds=STARTS_WITHIN, pause=0.3, longest=1.0):
-        raise OperationError(
-            f"{component} did not come back within {STARTS_WITHIN} s",
-            why=last,
-            hint=f"look at: crictl ps -a --name {component}, and its logs, on that host",
-            host=host.name,
-        )
+    hint = f"look at: crictl ps -a --name {component}, and its logs, on that host"
+    expect(why_not, f"{component} did not come back", within=STARTS_WITHIN, hint=hint, host=host.name)

@@ -20,7 +20,7 @@ from kubeon.phases.etcdutl import ensure_etcdutl
 from kubeon.phases.restoration import Restoration, in_image
 from kubeon.phases.snapshot import fetch_snapshot
 from kubeon.state.restoring import forget_attempt
-from kubeon.waiting import wait_until
+from kubeon.waiting import expect
 
 ETCD_WITHIN = 240  # seconds; the kubelet starts a pod that failed before when its turn comes
 ANSWERS_WITHIN = 240  # seconds for an API server
@@ -195,24 +195,23 @@ class CheckEtcd(_Restore):
     def do(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Wait for it."""
         wanted = {found.manifest.peer_url for found in self.work.found.values()}
-        last = ""
 
-        def is_whole() -> bool:
-            nonlocal last
+        def why_not() -> str:
             try:
                 members = Etcd(host, self.work.cri.inside_script).members()
             except OperationError as error:
-                last = error.why
-                return False
-            last = str(quorum_of(members))
-            return {url for each in members for url in each.peer_urls} == wanted and all(m.healthy for m in members)
+                return error.why or error.what
+            urls = {url for each in members for url in each.peer_urls}
+            return "" if urls == wanted and all(m.healthy for m in members) else str(quorum_of(members))
 
-        if not wait_until(is_whole, seconds=ETCD_WITHIN, pause=0.5, longest=2.0):
-            raise OperationError(
-                f"etcd did not become healthy within {ETCD_WITHIN} s",
-                why=last,
-                hint="look at: crictl ps -a --name etcd, and its logs, on the control planes",
-            )
+        expect(
+            why_not,
+            "etcd did not become healthy",
+            within=ETCD_WITHIN,
+            hint="look at: crictl ps -a --name etcd, and its logs, on the control planes",
+            pause=0.5,
+            longest=2.0,
+        )
         return ()
 
 
@@ -227,12 +226,15 @@ class StartControlPlane(_Restore):
         """And wait for its API server."""
         call = "unpark kube-apiserver kube-controller-manager kube-scheduler"
         changes = self.work.run(host, call, what="start the control plane").splitlines()
-        if not wait_until(Kubectl(host).answers, seconds=ANSWERS_WITHIN, pause=0.5, longest=2.0):
-            raise OperationError(
-                f"the API server did not answer within {ANSWERS_WITHIN} s",
-                hint="look at: crictl ps -a --name kube-apiserver, and its logs",
-                host=host.name,
-            )
+        expect(
+            Kubectl(host).why_not,
+            "the API server did not answer",
+            within=ANSWERS_WITHIN,
+            hint="look at: crictl ps -a --name kube-apiserver, and its logs",
+            host=host.name,
+            pause=0.5,
+            longest=2.0,
+        )
         return changes
 
 
@@ -327,20 +329,16 @@ def _wait_for_reports(api: Kubectl, nodes: Sequence[str]) -> None:
     before: dict[str, str] = {}
     late = set(nodes)
 
-    def all_report() -> bool:
+    def late_ones() -> str:
         leases = (api.get("leases", "--namespace", "kube-node-lease") or {"items": []})["items"]
         for lease in leases:
             name, renewed = lease["metadata"]["name"], lease["spec"].get("renewTime", "")
             if before.setdefault(name, renewed) != renewed:
                 late.discard(name)
-        return not late
+        return ", ".join(sorted(late))
 
-    if not wait_until(all_report, seconds=READY_WITHIN, pause=0.3, longest=2.0):
-        raise OperationError(
-            f"kubelets do not report within {READY_WITHIN} s",
-            why=", ".join(sorted(late)),
-            hint="look at: journalctl -u kubelet on these nodes",
-        )
+    hint = "look at: journalctl -u kubelet on these nodes"
+    expect(late_ones, "kubelets do not report", within=READY_WITHIN, hint=hint, longest=2.0)
 
 
 def _is_kept(pod: dict[str, Any]) -> bool:

@@ -25,7 +25,7 @@ from kubeon.phases.prepare_hosts import preparation_of
 from kubeon.phases.proxy_hosts import ensure_proxy_follows
 from kubeon.phases.upgrade_files import careful
 from kubeon.spec.model import ClusterSpec, NodeSpec
-from kubeon.waiting import wait_until
+from kubeon.waiting import expect, wait_until
 
 READY_WITHIN = 240  # seconds
 GONE_WITHIN = 120  # seconds for what a way ran on a host to end; the kubelet gives a pod half a minute
@@ -154,21 +154,16 @@ class TryWay(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """A static pod takes a while, and so do rules of kube-proxy."""
-        name, last = ctx.lb.endpoint(ctx.spec).host, ""
-
-        def answers() -> bool:
-            nonlocal last
-            last = problem_of(host, ctx.spec, name)
-            return not last
-
+        name = ctx.lb.endpoint(ctx.spec).host
         with careful(ctx):
-            if not wait_until(answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=2.0):
-                raise OperationError(
-                    f"the new way to the API ({leads_to(ctx.spec, host.node)}) did not work within {ANSWERS_WITHIN} s",
-                    why=last,
-                    hint=ctx.lb.where_to_look,
-                    host=host.name,
-                )
+            expect(
+                lambda: problem_of(host, ctx.spec, name),
+                f"the new way to the API ({leads_to(ctx.spec, host.node)}) did not work",
+                within=ANSWERS_WITHIN,
+                hint=ctx.lb.where_to_look,
+                host=host.name,
+                longest=2.0,
+            )
         return ()
 
 

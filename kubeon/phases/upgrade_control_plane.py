@@ -25,7 +25,7 @@ from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.kubelet_settings import allow_cgroup_v1
 from kubeon.phases.membership import with_pressures
 from kubeon.phases.upgrade_files import SnapshotBefore, careful
-from kubeon.waiting import wait_until
+from kubeon.waiting import expect, wait_until
 
 TIMEOUT = 1500  # seconds; kubeadm gives each of four static pods five minutes
 ANSWERS_WITHIN = 240  # seconds
@@ -137,20 +137,23 @@ def _words(ctx: Cluster, host: Host, kubeconfig: str = "") -> tuple[str, ...]:
 
 
 def _expect_answer(ctx: Cluster, host: Host) -> None:
-    def answers() -> bool:
+    def why_not() -> str:
         try:
-            return Kubectl(host).answers() and api_version(Kubectl(host)) == ctx.spec.kubernetes
+            why = Kubectl(host).why_not()
+            version = None if why else api_version(Kubectl(host))
         except ClosedError:
             raise
-        except KubeonError:
-            return False
+        except KubeonError as error:
+            return str(error)
+        return why or ("" if version == ctx.spec.kubernetes else f"it is {version}")
 
-    if not wait_until(answers, seconds=ANSWERS_WITHIN, pause=0.3, longest=1.0):
-        raise OperationError(
-            f"its API server does not answer as {ctx.spec.version} within {ANSWERS_WITHIN} s",
-            hint="look at: crictl ps -a --name kube-apiserver, and its logs, on that host",
-            host=host.name,
-        )
+    expect(
+        why_not,
+        f"its API server does not answer as {ctx.spec.version}",
+        within=ANSWERS_WITHIN,
+        hint="look at: crictl ps -a --name kube-apiserver, and its logs, on that host",
+        host=host.name,
+    )
     members = wait_for_health(ctx)
     if ill := [member.title for member in members if not member.healthy]:
         raise OperationError(f"members of etcd do not answer: {', '.join(ill)}", host=host.name)

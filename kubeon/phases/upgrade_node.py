@@ -25,7 +25,7 @@ from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upg
 from kubeon.phases.upgrade_files import careful
 from kubeon.phases.verify_cluster import VerifyCluster
 from kubeon.spec.releases import components
-from kubeon.waiting import SYSTEM_CLOCK, wait_until
+from kubeon.waiting import SYSTEM_CLOCK, expect, wait_until
 
 READY_WITHIN = 240  # seconds
 SETTLED = 10  # seconds that a control plane has to be well on end: its static pods may be about to be made anew
@@ -134,23 +134,18 @@ class _UpgradeNode(Step):
         and so is the API server. Until the deadline no answer of theirs is the last word, neither a good one nor a bad.
         """
         why, since = "", 0.0
+        settles = SETTLED if ctx.is_control_plane(host) else 0
 
-        def is_well() -> bool:
+        def why_not() -> str:
             nonlocal why, since
             before, why = why, _why_not_well(ctx, host)
             if why and why != before:
                 ctx.reporter.note(f"not yet well: {why}", host=host.name)
             since = 0.0 if why else since or SYSTEM_CLOCK.monotonic()
-            settles = SETTLED if ctx.is_control_plane(host) else 0
-            return not why and SYSTEM_CLOCK.monotonic() - since >= settles
+            return why or ("" if SYSTEM_CLOCK.monotonic() - since >= settles else f"it is, for less than {settles} s")
 
-        if not wait_until(is_well, seconds=READY_WITHIN, pause=0.3, longest=1.0):
-            raise OperationError(
-                f"the node was not well within {READY_WITHIN} s after its upgrade",
-                why=why,
-                hint="look at: journalctl -u kubelet on that host",
-                host=host.name,
-            )
+        hint = "look at: journalctl -u kubelet on that host"
+        expect(why_not, "the upgraded node was not well", within=READY_WITHIN, hint=hint, host=host.name)
         if ctx.is_control_plane(host):
             wait_for_health(ctx)
         else:
