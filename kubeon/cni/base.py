@@ -1,10 +1,11 @@
 """What a network plug-in says of itself."""
 
 import re
+from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kubeon.errors import BundleError
 from kubeon.hosts.cleaning import Cleaning
@@ -35,53 +36,62 @@ class Chart:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-class Cni(Protocol):
-    """A network plug-in."""
+class Cni(ABC):
+    """A network plug-in. What it does not say is that of one which a DaemonSet brings."""
 
     name: str
-    connects_nodes: bool  # is it kubeon's business that pods on different nodes reach each other?
-    assigns_pod_ranges: bool  # does kubeon choose every node's pod range (Node.spec.podCIDR), before the node joins?
-    units: tuple[str, ...]  # to enable and start on every node, and to restart when their files change
+    connects_nodes = True  # is it kubeon's business that pods on different nodes reach each other?
+    assigns_pod_ranges = False  # does kubeon choose every node's pod range (Node.spec.podCIDR), before the node joins?
+    units: tuple[str, ...] = ()  # to enable and start on every node, and to restart when their files change
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
         """(path in cluster.yaml, what is wrong) of everything this plug-in cannot do."""
-        ...
+        del spec
+        return ()
 
     def doubts(self, spec: ClusterSpec) -> tuple[str, ...]:
         """What nobody has tried, as far as this kubeon knows."""
-        ...
+        del spec
+        return ()
 
     def oldest_kernel(self, spec: ClusterSpec) -> tuple[int, int]:
         """The oldest kernel that its documentation asks for; (0, 0) for any."""
-        ...
+        del spec
+        return (0, 0)
 
     def manifests(self, spec: ClusterSpec) -> tuple[FileArtifact, ...]:
         """What to fetch on the control machine for `manifest`."""
-        ...
+        del spec
+        return ()
 
     def chart(self, spec: ClusterSpec) -> Chart | None:
         """The chart, where upstream has no plain manifest."""
-        ...
+        del spec
+        return None
 
     def manifest(self, spec: ClusterSpec, fetched: Mapping[str, str]) -> str:
         """YAML for `kubectl apply`, "" for none; `fetched` has the text of each of `manifests` (a chart: rendered)."""
-        ...
+        del spec, fetched
+        return ""
 
     def ranges_manifest(self, ranges: Mapping[str, str]) -> str:
         """YAML that tells nodes of each other's pods ("RANGE ADDRESS" by node), where it `assigns_pod_ranges`."""
-        ...
+        del ranges
+        return ""
 
     def files(self, spec: ClusterSpec, node: NodeNetwork) -> tuple[File, ...]:
         """Files of one node, to be there before its kubelet starts."""
-        ...
+        del spec, node
+        return ()
 
     def controller_manager_args(self, spec: ClusterSpec) -> dict[str, str]:
         """Flags of the controller manager, without dashes."""
-        ...
+        del spec
+        return {}
 
     def cleaning(self) -> Cleaning:
         """What to remove when the node leaves."""
-        ...
+        return Cleaning()
 
 
 _IMAGE = re.compile(r"""^\s*(?:-\s+)?"?image"?:\s*["']?([^\s"'#]+)""", re.MULTILINE)
@@ -104,64 +114,7 @@ def replace_once(text: str, old: str, new: str, *, what: str) -> str:
     return changed
 
 
-class Plain:
-    """What most plug-ins answer."""
-
-    connects_nodes = True
-    assigns_pod_ranges = False
-    units: tuple[str, ...] = ()
-
-    def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
-        """None."""
-        del spec
-        return ()
-
-    def doubts(self, spec: ClusterSpec) -> tuple[str, ...]:
-        """None."""
-        del spec
-        return ()
-
-    def oldest_kernel(self, spec: ClusterSpec) -> tuple[int, int]:
-        """Any."""
-        del spec
-        return (0, 0)
-
-    def manifests(self, spec: ClusterSpec) -> tuple[FileArtifact, ...]:
-        """None."""
-        del spec
-        return ()
-
-    def chart(self, spec: ClusterSpec) -> Chart | None:
-        """None."""
-        del spec
-        return None
-
-    def manifest(self, spec: ClusterSpec, fetched: Mapping[str, str]) -> str:
-        """Nothing to apply."""
-        del spec, fetched
-        return ""
-
-    def ranges_manifest(self, ranges: Mapping[str, str]) -> str:
-        """The controller manager gives out ranges."""
-        del ranges
-        return ""
-
-    def files(self, spec: ClusterSpec, node: NodeNetwork) -> tuple[File, ...]:
-        """None: a DaemonSet brings them."""
-        del spec, node
-        return ()
-
-    def controller_manager_args(self, spec: ClusterSpec) -> dict[str, str]:
-        """None: kubeadm's own, out of podSubnet, will do."""
-        del spec
-        return {}
-
-    def cleaning(self) -> Cleaning:
-        """Nothing."""
-        return Cleaning()
-
-
-class Released(Plain):
+class Released(Cni):
     """A plug-in with releases of its own, which stand in the table beside its module."""
 
     name: str

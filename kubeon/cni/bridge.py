@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 
 from kubeon import assets
-from kubeon.cni.base import NodeNetwork, Plain
+from kubeon.cni.base import Cni, NodeNetwork
 from kubeon.errors import KubeonError
 from kubeon.hosts.cleaning import Cleaning
 from kubeon.hosts.files import File
@@ -25,7 +25,7 @@ UNIT = "kubeon-bridge-routes.service"
 RANGES = "kubeon-pod-ranges"  # the ConfigMap, in kube-system; for each node: RANGE ADDRESS
 
 
-class Bridge(Plain):
+class Bridge(Cni):
     """`networking.plugin: bridge`."""
 
     name = "bridge"

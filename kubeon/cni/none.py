@@ -1,9 +1,9 @@
 """No network plug-in: the user brings one, and nodes stay NotReady until then."""
 
-from kubeon.cni.base import Plain
+from kubeon.cni.base import Cni
 
 
-class NoPlugin(Plain):
+class NoPlugin(Cni):
     """`networking.plugin: none`."""
 
     name = "none"

@@ -3,12 +3,12 @@
 The endpoint is a name all the same, so that another mode can take its place without new kubeconfigs.
 """
 
-from kubeon.lb.base import Plain, without_address
+from kubeon.lb.base import LoadBalancerMode, without_address
 from kubeon.spec.endpoints import API_PORT, Endpoint
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 
 
-class Direct(Plain):
+class Direct(LoadBalancerMode):
     """`loadBalancer.mode: direct`."""
 
     name = "direct"

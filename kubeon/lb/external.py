@@ -3,14 +3,14 @@
 import re
 from ipaddress import AddressValueError, IPv4Address
 
-from kubeon.lb.base import Plain
+from kubeon.lb.base import LoadBalancerMode
 from kubeon.spec.endpoints import API_PORT, Endpoint
 from kubeon.spec.model import ClusterSpec, NodeSpec
 
 _ADDRESS = re.compile(r"(?P<host>[^:\s/@]+):(?P<port>\d{1,5})")
 
 
-class External(Plain):
+class External(LoadBalancerMode):
     """`loadBalancer.mode: external`."""
 
     name = "external"

@@ -8,7 +8,7 @@ import hashlib
 
 from kubeon import assets
 from kubeon.hosts.files import File
-from kubeon.lb.base import Plain, without_address
+from kubeon.lb.base import LoadBalancerMode, without_address
 from kubeon.render import render
 from kubeon.spec.endpoints import API_PORT, Endpoint, api_server
 from kubeon.spec.material import ImageArtifact, Recipe, RecipeFile
@@ -26,7 +26,7 @@ BASE = "docker.io/library/haproxy:3.2.21-alpine"
 UID = 99
 
 
-class Haproxy(Plain):
+class Haproxy(LoadBalancerMode):
     """`loadBalancer.mode: haproxy`."""
 
     name = "haproxy"
@@ -35,11 +35,6 @@ class Haproxy(Plain):
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
         """An address would be ignored."""
         return without_address(spec)
-
-    def warnings(self, spec: ClusterSpec) -> tuple[str, ...]:
-        """None."""
-        del spec
-        return ()
 
     def endpoint(self, spec: ClusterSpec) -> Endpoint:
         """The API's name and its own port, which haproxy has on workers."""

@@ -11,7 +11,7 @@ from ipaddress import AddressValueError, IPv4Address
 from kubeon import assets
 from kubeon.hosts.cleaning import Cleaning
 from kubeon.hosts.files import File
-from kubeon.lb.base import Plain, Workload
+from kubeon.lb.base import LoadBalancerMode, Workload
 from kubeon.lb.updater_image import image
 from kubeon.render import render
 from kubeon.spec.endpoints import API_PORT, Endpoint, api_server
@@ -30,7 +30,7 @@ _KUBERNETES, _OURS, _DNS = 1, 2, 10  # places in serviceSubnet: the API server's
 REPLICAS = 2
 
 
-class Updater(Plain):
+class Updater(LoadBalancerMode):
     """`loadBalancer.mode: updater`."""
 
     name = "updater"
@@ -43,11 +43,6 @@ class Updater(Plain):
         """The address, where one is given, has to be free for a Service and have the API's own port."""
         text = _problem(spec)
         return (("loadBalancer.address", text),) if text else ()
-
-    def warnings(self, spec: ClusterSpec) -> tuple[str, ...]:
-        """None."""
-        del spec
-        return ()
 
     def endpoint(self, spec: ClusterSpec) -> Endpoint:
         """The API's name and its own port, which the Service has, too."""
