@@ -32,7 +32,9 @@ echo "$(date +%s)" {what} >/run/kubeon-busy
 _WAITS = "@@kubeon waits "
 _UNIT = """
 if [ -e {stamp} ]; then systemctl daemon-reload; fi
-systemctl is-enabled --quiet {unit} || {{ systemctl enable --quiet {unit} && echo "{unit} enabled"; }} || exit
+if ! systemctl is-enabled --quiet {unit}; then
+    systemctl enable --quiet --no-reload {unit} && echo "{unit} enabled" || exit
+fi
 if [ -e {stamp} ] && systemctl is-active --quiet {unit}; then
     systemctl restart {unit} && echo "{unit} restarted" || exit
 elif [ -n "{start}" ] && ! systemctl is-active --quiet {unit}; then

@@ -37,7 +37,6 @@ NOWHERE = "10.77.250.1"  # in the lab's network, but no host of it
 SNAPSHOT = r"""
 find /etc /usr/local /opt /var/lib/kubeon /var/lib/kubelet /var/lib/etcd /var/lib/containerd /root /run/kubeon* \
     -xdev -printf '%p %y %m %s %T@ %l\n' 2>/dev/null | sort
-systemctl list-unit-files --no-legend --no-pager | grep -v transient
 systemctl list-units --type=service --all --no-legend --no-pager --plain |
     awk '$1 !~ /^(user@|user-runtime-dir@|systemd-|apt-|dpkg-|logrotate|e2scrub|fstrim|man-db)/ {print $1, $2, $3}'
 dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n'
