@@ -13,6 +13,7 @@ from kubeon.engine.runner import Outcome, Runner
 from kubeon.errors import Interrupted
 from kubeon.hosts.host import Host
 from kubeon.kube.kubeconfig_file import write_merged, write_updated
+from kubeon.phases.clean_host import Left
 from kubeon.phases.context import UPLOADS, Cluster, Step
 from kubeon.phases.look import Seen, look
 from kubeon.preflight import Finding
@@ -318,7 +319,7 @@ def stays(outcome: Outcome) -> tuple[str, ...]:
         for host, changes in outcome.changes.items()
         for lines in changes.values()
         for line in lines
-        if " stays" in line
+        if isinstance(line, Left)
     )
 
 

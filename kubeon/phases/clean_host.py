@@ -33,9 +33,16 @@ KUBELET_MOUNTS = (
 CHAINS = ("KUBE-", "CNI-", "KUBEON-")  # what kube-proxy, the kubelet, CNI plugins and kubeon name their chains
 INTERFACES = ("kube-ipvs0", "nodelocaldns")
 _NAME_PACKAGES = """
-sed 's/^/package /;s/$/ stays: kubeon had installed it/' /var/lib/kubeon/found/packages-added 2>/dev/null
+sed "s/^/${stays}package /;s/$/ stays: kubeon had installed it/" /var/lib/kubeon/found/packages-added 2>/dev/null
 rm -f /var/lib/kubeon/found/packages-*
 """
+_STAYS = "@@kubeon stays "  # before such a line in what the script prints
+
+
+class Left(str):
+    """A line that tells of something that was left on the host on purpose."""
+
+    __slots__ = ()
 
 
 class CleanHost(Step):
@@ -68,7 +75,8 @@ class CleanHost(Step):
         family = ctx.families.get(host.name) if self.remove_packages else None
         named = "" if family else _NAME_PACKAGES
         script = clean_script(ctx) + named + restore_script(ctx.spec.name, family) + "forget\n"
-        return host.change(script, timeout=TIMEOUT, what="clean the host").splitlines()
+        lines = host.change(script, timeout=TIMEOUT, what="clean the host").splitlines()
+        return [Left(line.removeprefix(_STAYS)) if line.startswith(_STAYS) else line for line in lines]
 
 
 def clean_script(ctx: Cluster) -> str:
@@ -90,6 +98,7 @@ def clean_script(ctx: Cluster) -> str:
         ),
         "login_key": ctx.public_key,
         "marker": MARKER,
+        "stays": _STAYS,
     }
     head = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
     return head + resources.files("kubeon.phases").joinpath("clean_host.sh").read_text(encoding="utf-8")

@@ -87,7 +87,7 @@ remove() (
             for entry in "$folder"/$pattern; do remove "$entry"; done
         done
         others=$(find "$folder" -mindepth 1 -maxdepth 1 ! -name lost+found | sed 's:.*/::' | tr '\n' ' ')
-        say "$folder stays: a file system that was there before${others:+, with what others put into it: $others}"
+        say "$stays$folder stays: a file system that was there before${others:+, with what others put into it: $others}"
     else
         for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do remove "$entry"; done
         rmdir "$1" 2>/dev/null

@@ -226,7 +226,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("start_kubelet", re.escape(join_nodes._START_KUBELET)),
     ("kubectl", r"(?:timeout \d+ )?(?P<line>kubectl (?:'[^']*'|[^'\n])*)\n"),
     ("reach", _template(verify_cluster._REACH)),
-    ("clean", r"units=.*?\nmarker=\S+\n" + _library("kubeon.phases", "clean_host.sh")),
+    ("clean", r"units=.*?\nmarker=\S+\nstays='@@kubeon stays '\n" + _library("kubeon.phases", "clean_host.sh")),
     ("name_packages", re.escape(clean_host._NAME_PACKAGES)),
     ("restore", r"restore \S+\n"),
     ("forget", r"forget\n"),

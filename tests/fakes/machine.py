@@ -811,7 +811,7 @@ class Run(EtcdTokens, Startup, Upgrading):
 
     def do_name_packages(self) -> None:
         for call in [call for call in self.machine.settings if call.startswith("package ")]:
-            self.say(f"{call} stays: kubeon had installed it")
+            self.say(f"@@kubeon stays {call} stays: kubeon had installed it")
 
     def do_restore(self) -> None:
         self.machine.settings.clear()
