@@ -395,6 +395,7 @@ def test_destroy_leaves_nothing(world: MakeWorld) -> None:
 
     assert sorted(result.hosts) == ["cp1", "cp2", "cp3", "w1", "w2"]
     assert any("package socat stays" in line for line in result.stays)
+    assert not any("@@kubeon" in line for line in result.stays)
     here.api.applied.clear()
     assert here.snapshot() == empty
     assert not here.state.path.exists()

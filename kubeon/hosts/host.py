@@ -31,10 +31,12 @@ echo "$(date +%s)" {what} >/run/kubeon-busy
 """
 _WAITS = "@@kubeon waits "
 _UNIT = """
-if [ -e {stamp} ]; then systemctl daemon-reload; fi
+reload=
 if ! systemctl is-enabled --quiet {unit}; then
     systemctl enable --quiet --no-reload {unit} && echo "{unit} enabled" || exit
+    reload=yes
 fi
+if [ -e {stamp} ] || [ "$reload" ]; then systemctl daemon-reload; fi
 if [ -e {stamp} ] && systemctl is-active --quiet {unit}; then
     systemctl restart {unit} && echo "{unit} restarted" || exit
 elif [ -n "{start}" ] && ! systemctl is-active --quiet {unit}; then

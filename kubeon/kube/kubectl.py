@@ -97,8 +97,8 @@ class Kubectl:
         try:
             said = self.run("get", "--raw", "/readyz", "--request-timeout=10s", timeout=15).strip()
         except CommandError as error:
-            return str(error)
-        return "" if said == "ok" else f"{self.host.name}: its API server is not ready: {said}"
+            return f"{error.what}: {error.why}" if error.why else error.what
+        return "" if said == "ok" else f"its API server is not ready: {said}"
 
     def wait_ready(self, names: Sequence[str], *, seconds: float) -> None:
         """Wait until these nodes are Ready. Raises OperationError that says of each other one why it is not."""

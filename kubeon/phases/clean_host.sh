@@ -1,6 +1,7 @@
 # shellcheck disable=SC2154 # variables come before this text
 # Takes Kubernetes off a host. Variables: units script runtime_units processes mounts interfaces chains installed aside
-# paths login_key marker. Safe on a half-installed host and safe to run again: everything is looked at before it is touched.
+# paths login_key marker stays. Safe on a half-installed host and safe to run again: everything is looked at before it
+# is touched.
 say() { printf '%s\n' "$*"; }
 
 # What runs in pods is found by cgroup, so that nothing depends on a runtime that answers.

@@ -50,7 +50,8 @@ def ready_one(hosts: Sequence[Host]) -> tuple[Host | None, list[str]]:
     )
     ready = next((host for host in hosts if answers.get(host) == ""), None)
     silent = f"no answer within {ANSWERS_WITHIN:.0f} s"
-    return ready, [str(answers.get(host, f"{host.name}: {silent}")) for host in hosts if answers.get(host) != ""]
+    said = ((host.name, answers.get(host, silent)) for host in hosts)
+    return ready, [f"{name}: {why}" if isinstance(why, str) else str(why) for name, why in said if why != ""]
 
 
 def answering_member(cluster: str, hosts: Sequence[Host], silent: Mapping[str, KubeonError]) -> tuple[Host, Nodes]:

@@ -201,7 +201,7 @@ def authorities_of(ctx: Cluster) -> Authorities | None:
     if files:
         return Authorities.from_files(files)
     for host in ctx.hosts:
-        if ctx.is_control_plane(host) and host.facts.mark.cluster == ctx.spec.name:
+        if ctx.is_control_plane(host) and host.facts.mark.cluster == ctx.spec.name and host.facts.mark.ca:
             paths = [f"{PKI}/{name}" for name in FILES]
             found = host.read_files(paths)
             if len(found) == len(paths):

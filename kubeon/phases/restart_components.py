@@ -173,7 +173,7 @@ def wait_until_settled(ctx: Cluster, hosts: Iterable[Host], *, clock: Clock = SY
         problems = [f"{host.name}: {problem}" for host, problem in answers.items() if problem]
         since = -1.0 if problems else since if since >= 0 else clock.monotonic()
         if not problems and clock.monotonic() - since < SETTLED:
-            return "they are, not for that long yet"
+            return "they are now, not for that long yet"
         return "\n".join(problems)
 
     what = f"the other control planes were not well for {SETTLED} s on end,"

@@ -144,7 +144,7 @@ def _expect_answer(ctx: Cluster, host: Host) -> None:
         except ClosedError:
             raise
         except KubeonError as error:
-            return str(error)
+            return error.why or error.what
         return why or ("" if version == ctx.spec.kubernetes else f"it is {version}")
 
     expect(

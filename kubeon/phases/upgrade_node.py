@@ -142,7 +142,9 @@ class _UpgradeNode(Step):
             if why and why != before:
                 ctx.reporter.note(f"not yet well: {why}", host=host.name)
             since = 0.0 if why else since or SYSTEM_CLOCK.monotonic()
-            return why or ("" if SYSTEM_CLOCK.monotonic() - since >= settles else f"it is, for less than {settles} s")
+            if not why and SYSTEM_CLOCK.monotonic() - since < settles:
+                return f"it has been, for less than {settles} s"
+            return why
 
         hint = "look at: journalctl -u kubelet on that host"
         expect(why_not, "the upgraded node was not well", within=READY_WITHIN, hint=hint, host=host.name)

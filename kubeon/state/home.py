@@ -53,11 +53,12 @@ class Home(Root):
     @property
     def current(self) -> str | None:
         """The cluster that commands mean when they name none."""
-        return self.chosen if self.chosen in self.clusters() else None
+        name = self.chosen
+        return name if name in self.clusters() else None
 
     def use(self, name: str | None) -> None:
         """Make a cluster the current one, or none. Raises StateError for one without a record."""
-        if name and name not in self.clusters():
+        if name is not None and name not in self.clusters():
             known = ", ".join(self.clusters()) or "none"
             raise StateError(f"there is no cluster {name}", hint=f"clusters known here: {known}")
         self.choose(name or "")

@@ -209,6 +209,7 @@ def test_a_control_plane_without_power(cluster: Updated) -> None:
     try:
         with probing(cluster.workers[:1], admin, address=CLUSTER_IP) as end:
             time.sleep(3)
+            assert not forgotten(cluster.workers[0], victim.address)
             off = time.monotonic()
             cluster.off.add(victim.name)
             faults.cut(victim)  # or the kernel below would close the connections of what is killed

@@ -121,7 +121,7 @@ def test_a_unit_is_started_once_and_restarted_for_its_files(shell: tuple[str, ..
     box = a_host_with_units(tmp_path, shell)
 
     box.run(unit_script(box, "a\n"))
-    assert calls(box) == ["daemon-reload", "enable --quiet --no-reload a.service", "start a.service"]
+    assert calls(box) == ["enable --quiet --no-reload a.service", "daemon-reload", "start a.service"]
     assert box.run(unit_script(box, "a\n")) == ""
     assert calls(box) == []
     assert box.run(unit_script(box, "b\n")).splitlines()[1:] == ["a.service restarted"]
@@ -134,7 +134,7 @@ def test_a_unit_that_somebody_else_starts_is_only_enabled(tmp_path: Path) -> Non
 
     box.run(unit_script(box, "a\n", start=False))
 
-    assert calls(box) == ["daemon-reload", "enable --quiet --no-reload a.service"]
+    assert calls(box) == ["enable --quiet --no-reload a.service", "daemon-reload"]
 
 
 @pytest.mark.parametrize("step", range(1, 16))

@@ -179,6 +179,9 @@ def test_the_current_cluster(tmp_path: Path) -> None:
 
     assert (chosen, home.current, home.clusters()) == ("b", None, ["a"])
     home.cluster("b").remove()  # again
+    home.cluster("b").write_spec(a_spec("b"))
+    assert home.current is None  # another one of that name has not been chosen
+    home.cluster("b").remove()
 
     with pytest.raises(StateError, match="there is no cluster b"):
         home.use("b")
