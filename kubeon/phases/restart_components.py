@@ -244,7 +244,7 @@ def _wait_for_manager(host: Host, component: str) -> None:
         try:
             said = host.ask(script, what=f"ask {component}", wait=False).strip()
         except CommandError as error:
-            return error.why or str(error)
+            return error.why or error.what
         return "" if said == "ok" else said or "no answer"
 
     hint = f"look at: crictl ps -a --name {component}, and its logs, on that host"
