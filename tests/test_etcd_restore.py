@@ -225,7 +225,7 @@ def test_no_snapshot_in_the_middle_of_a_restore(world: MakeWorld) -> None:
     with pytest.raises(KubeonError):
         here.restore(path)
 
-    with pytest.raises(StateError, match="has not come to its end"):
+    with pytest.raises(StateError, match="is not finished"):
         here.take_snapshot()
 
     here.restore(path)
@@ -247,7 +247,7 @@ def test_members_do_not_come_and_go_in_the_middle_of_a_restore(command: str, wor
         "upgrade": lambda: here.upgrade("v1.20.15"),
     }
 
-    with pytest.raises(StateError, match=r"a restore of etcd .* has not come to its end") as caught:
+    with pytest.raises(StateError, match=r"a restore of etcd .* is not finished") as caught:
         commands[command]()
 
     assert "kubeon etcd snapshot restore demo goes on with it" in caught.value.hint

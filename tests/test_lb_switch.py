@@ -233,10 +233,10 @@ def test_in_the_middle_everything_else_is_refused(world: MakeWorld) -> None:
         here.rotate,
     )
     for other in others:
-        with pytest.raises(StateError, match="the switch of cluster demo to mode external has not come") as caught:
+        with pytest.raises(StateError, match="the switch of cluster demo to mode external is not finished") as caught:
             other()
         assert caught.value.hint == f"{there} goes on with it, {back} goes back"
-    with pytest.raises(StateError, match="a switch of cluster demo to mode external has not come") as caught:
+    with pytest.raises(StateError, match="the switch of cluster demo to mode external is not finished") as caught:
         here.switch("direct")
     assert there in caught.value.hint
     here.switch("external", BALANCER)

@@ -100,7 +100,7 @@ def test_cut_off_on_a_host_it_is_finished_by_the_same_command(token: str, name: 
 
     with pytest.raises(HostError):
         rename(here)
-    with pytest.raises(StateError, match="has not come to its end") as refused:
+    with pytest.raises(StateError, match="is not finished") as refused:
         here.destroy()
 
     assert refused.value.hint == "kubeon rename demo prod finishes it"

@@ -239,9 +239,9 @@ def test_pause_after_a_node(world: MakeWorld) -> None:
     assert result.left == ("w1", "w3")
     assert {name for name, version in kubelets(here).items() if version == NEW} == {"cp1", "cp2", "cp3", "w2"}
     assert here.state.read_spec().version == OLD
-    with pytest.raises(StateError, match=f"the upgrade of cluster demo to {NEW} has not come to its end"):
+    with pytest.raises(StateError, match=f"the upgrade of cluster demo to {NEW} is not finished"):
         here.create()
-    with pytest.raises(StateError, match="has not come to its end"):
+    with pytest.raises(StateError, match="is not finished"):
         here.add({"address": "10.0.1.9", "role": "worker"})
     assert not here.upgrade(NEW).left
     assert here.state.read_spec().version == NEW
@@ -327,7 +327,7 @@ def test_other_parts_that_are_half_way(world: MakeWorld) -> None:
     with pytest.raises(CommandError, match="the disk is full"):
         here.upgrade(OLD, spec=newer)
 
-    half_way = f"the upgrade of cluster demo to {OLD} has not come to its end"
+    half_way = f"the upgrade of cluster demo to {OLD} is not finished"
     with pytest.raises(StateError, match=half_way):
         here.create()
     with pytest.raises(StateError, match=half_way):

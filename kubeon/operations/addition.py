@@ -18,6 +18,7 @@ from kubeon.operations.base import (
     node_results,
     since,
 )
+from kubeon.operations.pending import committed
 from kubeon.operations.steps import ADD
 from kubeon.phases.adopted import adopted_members
 from kubeon.phases.look import Seen
@@ -29,13 +30,7 @@ from kubeon.phases.membership import (
     silent_members,
     split_marked,
 )
-from kubeon.phases.resolve import (
-    check_hosts,
-    expect_finished,
-    expect_no_switch,
-    expect_no_upgrade,
-    resolve,
-)
+from kubeon.phases.resolve import check_hosts, resolve
 from kubeon.phases.survey import settings_of_kubelets
 from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
@@ -60,17 +55,14 @@ def add(
     """
     began = SYSTEM_CLOCK.monotonic()
     with begun(home, spec.name, "add", reporter, options) as run:
-        stored, pending = expect_finished(run.state), run.state.read_proposed()
-        expect_no_upgrade(stored, pending)
-        expect_no_switch(stored, pending)
-        run.state.check_not_rotating()
+        stored, begun_before = committed(run.state), run.state.read_proposed()
         check_again(stored, spec)
         spec = named(spec, names_in(stored))
         new = [node for node in spec.nodes if node.address in newcomers]
         grows = any(node.role is Role.CONTROL_PLANE for node in new)
         old = [node for node in spec.nodes if node not in new and (grows or node.role is Role.CONTROL_PLANE)]
         # what an `add` that was cut off has brought in answers as well as what is on record
-        known = spec.with_nodes_of(pending) if pending else spec
+        known = spec.with_nodes_of(begun_before) if begun_before else spec
         besides = [node for node in known.control_planes if node not in spec.nodes]
         seen = run.look(known, options, nodes=[*new, *old, *besides])
         new_hosts = [host for host in seen.hosts if host.node in new]
@@ -105,11 +97,11 @@ def add(
         members = frozenset(host.name for host in (first, *workers)) - {host.name for host in new_hosts}
         ctx.members = members | adopted_members(ctx, new_hosts)
         ctx.registered |= adopted_members(ctx, new_hosts)
-        ctx.verified = pending is None  # nothing was begun that has not come to its end
+        ctx.verified = begun_before is None
         plan = make_plan(f"add {_count(len(new))} to cluster {spec.name}", ctx, ADD, warnings)
         if not confirm(plan):
             return CreateResult(spec.name, changed=False)
-        proposed = spec.with_nodes_of(pending) if pending else spec  # what was begun before stays known
+        proposed = spec.with_nodes_of(begun_before) if begun_before else spec  # what was begun before stays known
         run.state.write_proposed(proposed)
         outcome = run.walk(ADD, ctx, options, interrupt, f"Adding to {spec.name}")
         if outcome.errors or outcome.interrupted:  # who has joined is a member, whatever became of the others

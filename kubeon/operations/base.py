@@ -13,6 +13,7 @@ from kubeon.engine.runner import Outcome, Runner
 from kubeon.errors import Interrupted
 from kubeon.hosts.host import Host
 from kubeon.kube.kubeconfig_file import write_merged, write_updated
+from kubeon.operations.pending import expect_may_begin
 from kubeon.phases.clean_host import Left
 from kubeon.phases.context import UPLOADS, Cluster, Step
 from kubeon.phases.look import Seen, look
@@ -20,12 +21,9 @@ from kubeon.preflight import Finding
 from kubeon.spec.model import ClusterSpec, NodeSpec
 from kubeon.state.cluster import ClusterState
 from kubeon.state.home import Home
-from kubeon.state.restoring import check_not_restoring
 from kubeon.transport.secrets import Secrets
 from kubeon.waiting import SYSTEM_CLOCK
 
-# what may be done beside a restore of etcd that has not come to its end
-BESIDE_RESTORE = ("etcd-restore", "etcd-snapshot", "destroy", "preflight")
 AGAIN = "the same command again continues where this one stopped"
 
 
@@ -217,7 +215,10 @@ class Run:
 
 @contextmanager
 def begun(home: Home, name: str, operation: str, reporter: Reporter, options: Options) -> Iterator[Run]:
-    """Hold the cluster's lock for the whole operation. A dry run of an unknown cluster leaves no record of it."""
+    """Hold the cluster's lock for the whole operation. A dry run of an unknown cluster leaves no record of it.
+
+    Raises StateError where something is unfinished that this operation may not be beside.
+    """
     now = SYSTEM_CLOCK.now()
     with tempfile.TemporaryDirectory(prefix="kubeon-") as nowhere:
         state = home.cluster(name)
@@ -226,10 +227,7 @@ def begun(home: Home, name: str, operation: str, reporter: Reporter, options: Op
             unknown.store = home.store
             state = unknown.cluster(name)
         with state.lock(operation, now):
-            if operation != "rename":
-                state.check_not_renaming()
-            if operation not in BESIDE_RESTORE:
-                check_not_restoring(state)
+            expect_may_begin(state, operation)
             run = Run(state, operation, reporter, options)
             try:
                 yield run

@@ -15,6 +15,7 @@ from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.kubelet_access import ensure_kubelet_access
 from kubeon.kubeadm.config import go_duration
 from kubeon.operations.base import AGAIN, Confirm, Options, Run, begun, commit, make_plan, since
+from kubeon.operations.pending import Kind, committed, expect_none
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.look import Seen
 from kubeon.phases.look_at_certificates import look_at_certificates
@@ -30,7 +31,7 @@ from kubeon.phases.renew_certificates import (
     Wanted,
     due_leaves,
 )
-from kubeon.phases.resolve import authorities_of, context_of, expect_finished, expect_no_switch
+from kubeon.phases.resolve import authorities_of, context_of
 from kubeon.phases.restart_components import control_plane_problem, etcd_of, owed
 from kubeon.phases.rotate_authorities import due_at
 from kubeon.pki.leaves import FILES
@@ -92,7 +93,7 @@ def renew(
     began = SYSTEM_CLOCK.monotonic()
     home.known(name)
     with begun(home, name, "certs-renew", reporter, options) as run:
-        stored, pending = expect_finished(run.state), run.state.read_proposed()
+        stored, proposed = committed(run.state), run.state.read_proposed()
         rotation = run.state.rotation.read()
         spec = changed_settings(stored, sans, validity)
         wanted = with_new_names(wanted or Wanted(), stored, spec)
@@ -101,8 +102,7 @@ def renew(
         api = next((each for each in apis if each.answers()), None)
         working = api is not None
         if working or wanted.names:  # what has expired meanwhile could not be rotated to the end
-            run.state.check_not_rotating()
-            expect_no_switch(stored, pending)
+            expect_none(run.state, Kind.ROTATION, Kind.SWITCH)
         due = _due(ctx, wanted, stored, options, rotation)
         place = PlaceRenewed(lambda ctx, host: due[host.name])
         plan = make_plan(f"renew certificates of cluster {name}", ctx, (place,), warnings, _header(ctx, spec, working))
@@ -117,7 +117,7 @@ def renew(
         if not confirm(plan) or not plan.changes:
             return RenewResult(name, seconds=since(began), log=run.log)
         if spec != stored:
-            run.state.write_proposed(_with_settings(pending, spec) if pending else spec)
+            run.state.write_proposed(_with_settings(proposed, spec) if proposed else spec)
         if api:
             ensure_kubelet_access(api, spec.kubernetes)
         placed = run.walk((place,), ctx, options, interrupt, f"Renewing certificates of {name}")
@@ -134,8 +134,8 @@ def renew(
                     commit(ctx, spec, options)
                 raise
             kubeconfig = commit(ctx, spec, options)
-            if pending:
-                run.state.write_proposed(_with_settings(pending, spec))
+            if proposed:
+                run.state.write_proposed(_with_settings(proposed, spec))
         outcome.raise_if_failed(AGAIN)
         ctx.api.wait_ready([host.name for host in ctx.hosts], seconds=READY_WITHIN)
         renewed = {host: tuple(each.reasons) for host, each in due.items() if each.reasons}
@@ -216,9 +216,9 @@ def remember_settings(ctx: Cluster, *, without: Sequence[str] = ()) -> None:
         ctx.reporter.warn(line)
 
 
-def _with_settings(pending: ClusterSpec, spec: ClusterSpec) -> ClusterSpec:
+def _with_settings(proposed: ClusterSpec, spec: ClusterSpec) -> ClusterSpec:
     """What another operation has begun, with the settings of this one."""
-    return pending.model_copy(update={"certificates": spec.certificates})
+    return proposed.model_copy(update={"certificates": spec.certificates})
 
 
 def _due(

@@ -19,9 +19,10 @@ from kubeon.operations.base import (
     node_results,
     since,
 )
+from kubeon.operations.pending import Kind, expect_none
 from kubeon.operations.steps import CREATE
 from kubeon.phases.adopted import adopted_members
-from kubeon.phases.resolve import check_hosts, expect_no_switch, expect_no_upgrade, expect_version, resolve
+from kubeon.phases.resolve import check_hosts, expect_version, resolve
 from kubeon.preflight import Finding, Severity, raise_on_errors
 from kubeon.spec.model import ClusterSpec
 from kubeon.spec.releases import same_programs
@@ -43,9 +44,7 @@ def create(
     with begun(home, spec.name, "create", reporter, options) as run:
         stored, pending = run.state.read_spec(), run.state.read_proposed()
         if pending is None or not same_programs(spec, pending):  # `create` exchanges components, too, and goes on
-            expect_no_upgrade(stored, pending)
-        expect_no_switch(stored, pending)
-        run.state.check_not_rotating()
+            expect_none(run.state, Kind.UPGRADE)
         check_again(stored, spec)
         spec = named(spec, names_in(stored))
         seen = run.look(spec, options)
@@ -82,7 +81,6 @@ def preflight(
     Raises StateError while CAs are rotated, as `create` and `add` do: hosts bear two marks.
     """
     with begun(home, spec.name, "preflight", reporter, replace(options, dry_run=True)) as run:
-        run.state.check_not_rotating()
         spec = named(spec, names_in(run.state.read_spec()))
         seen = run.look(spec, options)
         return check_hosts(spec, seen, run.state, options.ignore_preflight_errors)

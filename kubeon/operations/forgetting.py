@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kubeon.kube.kubeconfig_file import write_removed
 from kubeon.operations.base import Confirm, Options, Plan
+from kubeon.operations.pending import expect_may_begin
 from kubeon.spec.loading import dump_spec
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.files import write_file
@@ -26,7 +27,7 @@ def forget(name: str, options: Options, home: Home, confirm: Confirm) -> ForgetR
     spec, state = home.known(name), home.cluster(name)
     kept = description_path(home, name)
     with state.lock("forget", SYSTEM_CLOCK.now()):
-        state.check_not_renaming()
+        expect_may_begin(state, "forget")
         if not confirm(_plan(spec, kept, options)):
             return ForgetResult(name, None)
         write_file(kept, dump_spec(spec).encode())

@@ -9,7 +9,7 @@ from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import ADMIN_CONF
 from kubeon.lb import LBS
 from kubeon.operations.base import Options, visited
-from kubeon.operations.unfinished import unfinished
+from kubeon.operations.pending import unfinished
 from kubeon.phases.membership import split_marked
 from kubeon.spec.endpoints import api_server
 from kubeon.spec.model import ClusterSpec, Role

@@ -21,10 +21,11 @@ from kubeon.operations.base import (
     since,
     stays,
 )
+from kubeon.operations.pending import committed
 from kubeon.operations.steps import removal_steps
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes, answering_member, joined_hosts, silent_members, split_marked
-from kubeon.phases.resolve import authorities_of, context_of, expect_finished, expect_no_switch
+from kubeon.phases.resolve import authorities_of, context_of
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.endpoints import Endpoint
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
@@ -54,12 +55,11 @@ def remove(
     known = home.known(name)
     leaving = select(known, selectors)
     with begun(home, name, "del", reporter, options) as run:
-        stored, pending = expect_finished(run.state), run.state.read_proposed()
-        expect_no_switch(stored, pending)
+        stored, proposed = committed(run.state), run.state.read_proposed()
         spec = stored.without(leaving)
         if not spec.control_planes:
             hint = f"kubeon destroy {name} ends a cluster"
-            if pending and pending.without(leaving).control_planes:
+            if proposed and proposed.without(leaving).control_planes:
                 hint = f"kubeon create {name} brings those into the record that are being added"
             raise UsageError(f"that would be every control plane of {name} that is on record", hint=hint)
         _check_endpoint(spec, leaving)
@@ -103,8 +103,8 @@ def remove(
             else:
                 commit(ctx, stored.without(left), options)
             # begun by somebody else, and not over: nodes that are being added, or an upgrade
-            if pending and (pending.without((*stored.nodes, *left)).nodes or not same_programs(pending, stored)):
-                run.state.write_proposed(pending.without(left))
+            if proposed and (proposed.without((*stored.nodes, *left)).nodes or not same_programs(proposed, stored)):
+                run.state.write_proposed(proposed.without(left))
         outcome.raise_if_failed(AGAIN)
         names = tuple(host.name for host in (*going, *dead))
         return RemoveResult(name, names, since(began), run.log, stays(outcome))

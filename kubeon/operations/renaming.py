@@ -14,11 +14,12 @@ from kubeon.errors import PreflightError, StateError, UsageError
 from kubeon.hosts.host import Host
 from kubeon.kube.kubeconfig_file import check_renamable, write_renamed
 from kubeon.operations.base import AGAIN, Confirm, Options, Run, begun, make_plan, since
+from kubeon.operations.pending import Kind, committed, expect_none
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.look import Seen
 from kubeon.phases.prepare_hosts import mark_of
 from kubeon.phases.rename_host import RenameHost
-from kubeon.phases.resolve import authorities_of, context_of, expect_finished
+from kubeon.phases.resolve import authorities_of, context_of
 from kubeon.preflight import Finding, Severity
 from kubeon.state.cluster import ClusterState
 from kubeon.state.home import Home
@@ -78,9 +79,8 @@ def _rename(
     """The hosts that bear the new name now, and so does the copy of the record. None: not confirmed."""
     old, new = run.state.name, other.name
     if run.state.renaming not in (None, (old, new)):
-        run.state.check_not_renaming()
-    spec = expect_finished(run.state)
-    run.state.check_not_rotating()
+        expect_none(run.state, Kind.RENAME)
+    spec = committed(run.state)
     if options.kubeconfig is not None:
         check_renamable(options.kubeconfig, old, new)
     seen = run.look(run.state.read_known() or spec, options)

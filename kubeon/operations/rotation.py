@@ -16,10 +16,10 @@ from kubeon.hosts.fleet import on_all
 from kubeon.kube.kubelet_access import ensure_kubelet_access
 from kubeon.operations.base import AGAIN, Confirm, Options, Plan, Run, begun, commit, since
 from kubeon.operations.certificates import members, one_after_the_other
+from kubeon.operations.pending import committed
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import answering_member
 from kubeon.phases.renew_certificates import READY_WITHIN, PlaceRenewed
-from kubeon.phases.resolve import expect_settled
 from kubeon.phases.restart_components import WHOLE_WITHIN, control_plane_problem
 from kubeon.phases.rotate_authorities import due_at, others, tell_the_cluster
 from kubeon.pki.authorities import NAMES, Authorities
@@ -79,7 +79,7 @@ def rotate(
     began = SYSTEM_CLOCK.monotonic()
     home.known(name)
     with begun(home, name, "certs-rotate-ca", reporter, options) as run:
-        spec = expect_settled(run.state)
+        spec = committed(run.state)
         rotation = _begun_or_new(run, what, parse_duration(spec.certificates.validity))
         ctx, warnings = members(run, spec, replace(options, ignore_preflight_errors=frozenset()))
         if warnings:

@@ -6,34 +6,30 @@ from kubeon.errors import KubeonError, OperationError, SpecError, StateError
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import why_not_ready
+from kubeon.operations.pending import switch_command
 from kubeon.phases.adopted import is_adopted
 from kubeon.phases.apply_load_balancer import expect_address
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes
-from kubeon.phases.resolve import expect_no_upgrade, switch_command
 from kubeon.phases.switch_way import KUBERNETES, leads_to, mode_of, problem_of
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import ClusterSpec
 
 
-def way_before(stored: ClusterSpec, pending: ClusterSpec | None, spec: ClusterSpec) -> ClusterSpec:
+def way_before(stored: ClusterSpec, proposed: ClusterSpec | None, spec: ClusterSpec) -> ClusterSpec:
     """The description with the way that is to go: of before, or, on the way back, of what was begun.
 
-    Raises StateError in the middle of anything else.
+    Raises StateError in the middle of a switch to a third one.
     """
-    expect_no_upgrade(stored, pending)
-    if pending is None:
+    if proposed is None:
         return stored
-    if pending.model_copy(update={"load_balancer": stored.load_balancer}) != stored:
-        hint = f"the same command again finishes it; nodes that are being added: kubeon create {stored.name}"
-        raise StateError(f"the last operation on cluster {stored.name} has not come to its end", hint=hint)
-    if spec.load_balancer not in (stored.load_balancer, pending.load_balancer):
-        there, back = switch_command(stored.name, pending), switch_command(stored.name, stored)
+    if spec.load_balancer not in (stored.load_balancer, proposed.load_balancer):
+        there, back = switch_command(stored.name, proposed), switch_command(stored.name, stored)
         raise StateError(
-            f"a switch of cluster {stored.name} to mode {pending.load_balancer.mode} has not come to its end",
+            f"the switch of cluster {stored.name} to mode {proposed.load_balancer.mode} is not finished",
             hint=f"{there} goes on with it, {back} goes back; then to another one",
         )
-    return pending if spec.load_balancer == stored.load_balancer else stored
+    return proposed if spec.load_balancer == stored.load_balancer else stored
 
 
 def check_ways(old: ClusterSpec, new: ClusterSpec) -> None:

@@ -25,12 +25,13 @@ from kubeon.operations.base import (
     since,
 )
 from kubeon.operations.certificates import one_after_the_other, remember_settings
+from kubeon.operations.pending import committed
 from kubeon.operations.steps import switch_steps
 from kubeon.operations.switch_checks import absent, check_ways, of_cluster, of_hosts, way_before
 from kubeon.phases.context import Cluster, Step
 from kubeon.phases.membership import answering_member, split_marked
 from kubeon.phases.renew_certificates import Due, PlaceRenewed, Wanted, due_leaves
-from kubeon.phases.resolve import authorities_of, check_plugins, context_of, expect_finished
+from kubeon.phases.resolve import authorities_of, check_plugins, context_of
 from kubeon.phases.restart_components import owed
 from kubeon.phases.switch_way import mode_of
 from kubeon.preflight import Severity, raise_on_errors, soften
@@ -74,17 +75,16 @@ def switch(
     began, name = SYSTEM_CLOCK.monotonic(), spec.name
     interrupt = interrupt or Interrupt()
     with begun(home, name, "lb-switch", reporter, options) as run:
-        stored, pending = expect_finished(run.state), run.state.read_proposed()
+        stored, proposed = committed(run.state), run.state.read_proposed()
         spec = stored.model_copy(update={"load_balancer": spec.load_balancer})
         check_plugins(spec)
-        old = way_before(stored, pending, spec)
-        run.state.check_not_rotating()
+        old = way_before(stored, proposed, spec)
         mode, endpoint = spec.load_balancer.mode, str(mode_of(spec).endpoint(spec))
         if old.load_balancer == spec.load_balancer:
             confirm(Plan(_title(spec), (f"it has mode {mode} already: nothing to do",), {}))
             return SwitchResult(name, mode, endpoint, changed=False, seconds=since(began))
         check_ways(old, spec)
-        ctx, due, plan, left = _look(run, spec, old, options, begun_before=pending is not None)
+        ctx, due, plan, left = _look(run, spec, old, options, begun_before=proposed is not None)
         if not confirm(plan):
             return SwitchResult(name, mode, endpoint, changed=False)
         if spec.load_balancer != stored.load_balancer:  # on the way back the record says what was begun, to the end

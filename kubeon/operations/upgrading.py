@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
 from kubeon.engine.runner import Outcome
-from kubeon.errors import KubeonError, PreflightError, StateError, UsageError
+from kubeon.errors import KubeonError, PreflightError, UsageError
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.hosts.marks import UPGRADED
@@ -24,6 +24,7 @@ from kubeon.operations.base import (
     since,
 )
 from kubeon.operations.certificates import remember_settings
+from kubeon.operations.pending import committed
 from kubeon.operations.steps import upgrade_steps
 from kubeon.operations.upgrade_checks import (
     absent_hosts,
@@ -38,7 +39,7 @@ from kubeon.operations.upgrade_checks import (
 )
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes, answering_member, pressed_nodes, split_marked
-from kubeon.phases.resolve import check_plugins, expect_finished, expect_no_switch, resolve
+from kubeon.phases.resolve import check_plugins, resolve
 from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.releases import same_programs
@@ -67,9 +68,7 @@ def upgrade(
     began, name = SYSTEM_CLOCK.monotonic(), spec.name
     interrupt = interrupt or Interrupt()
     with begun(home, name, "upgrade", reporter, options) as run:
-        stored, pending = expect_finished(run.state), run.state.read_proposed()
-        _expect_nothing_else(name, stored, pending)
-        run.state.check_not_rotating()
+        stored, proposed = committed(run.state), run.state.read_proposed()
         check_plugins(spec)
         if options.pause_after and options.pause_after not in {node.name for node in spec.nodes}:
             raise UsageError(f"--pause-after: cluster {name} has no node {options.pause_after}")
@@ -78,7 +77,7 @@ def upgrade(
         hosts, strangers = split_marked(seen.hosts, run.state)
         absent = absent_hosts(spec, seen.unreachable, options)
         raise_on_errors([*absent, *as_errors(strangers), *adopted_nodes(name, hosts)])
-        _wait_for_api(hosts if pending else (), run.reporter)
+        _wait_for_api(hosts if proposed else (), run.reporter)
         first, nodes = answering_member(name, hosts, seen.unreachable)
         control_planes = [host for host in hosts if host.node.role is Role.CONTROL_PLANE]
         api = {host.name: _api_version(host) for host in control_planes}
@@ -92,7 +91,7 @@ def upgrade(
         )
         ctx.kubelets = kubelets
         ctx.not_ready = frozenset(host.name for host in hosts if why_not_ready(nodes.get(host.name)))
-        if not _other_components(spec, stored, pending):  # which of them a node has is not asked before its turn
+        if not _other_components(spec, stored, proposed):  # which of them a node has is not asked before its turn
             ctx.upgraded = frozenset(
                 host.name
                 for host in hosts
@@ -102,7 +101,7 @@ def upgrade(
         ctx.drain_timeout, ctx.pause_after, ctx.stop = options.drain_timeout, options.pause_after, interrupt.stop
         findings = [
             *absent,
-            *ill_nodes(ctx, nodes, through, goes_on=pending is not None),
+            *ill_nodes(ctx, nodes, through, goes_on=proposed is not None),
             *pressed_nodes(nodes, Severity.ERROR),
             *unfit_machines(ctx, api[first.name]),
             *etcd_crossing(ctx),
@@ -117,7 +116,7 @@ def upgrade(
         plan = make_plan(f"upgrade cluster {name} to {spec.version}", ctx, steps, warnings, _header(ctx, api, at_once))
         if not confirm(plan):
             return UpgradeResult(name, spec.version, changed=False)
-        if not plan.changes and not absent and pending is None and stored == spec:
+        if not plan.changes and not absent and proposed is None and stored == spec:
             return UpgradeResult(name, spec.version, False, node_results(ctx, ctx.hosts), seconds=since(began))
         run.state.write_proposed(spec)
         for each in nodes:  # what a run that was killed has left cordoned would hold up the drain of others
@@ -142,13 +141,6 @@ def upgrade(
             since(began),
             run.log,
         )
-
-
-def _expect_nothing_else(name: str, stored: ClusterSpec, pending: ClusterSpec | None) -> None:
-    expect_no_switch(stored, pending)
-    if pending and {node.address for node in pending.nodes} != {node.address for node in stored.nodes}:
-        hint = f"the same kubeon add again finishes it, or kubeon create {name}; kubeon del takes a node out"
-        raise StateError(f"nodes are being added to cluster {name}, and that has not come to its end", hint=hint)
 
 
 def _at_once(text: str, workers: int) -> int:

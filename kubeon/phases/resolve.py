@@ -8,7 +8,7 @@ from kubeon.bundle.store import Store
 from kubeon.cni import CNIS
 from kubeon.cri import CRIS
 from kubeon.engine.events import Reporter
-from kubeon.errors import PreflightError, SpecError, StateError
+from kubeon.errors import PreflightError, SpecError
 from kubeon.hosts.host import Host
 from kubeon.kube.versions import configured_version
 from kubeon.lb import LBS
@@ -21,7 +21,6 @@ from kubeon.pki.authorities import Authorities, new_authorities
 from kubeon.pki.login import new_login_key
 from kubeon.preflight import Finding, Severity, run_checks
 from kubeon.spec.model import ClusterSpec, Role
-from kubeon.spec.releases import same_programs
 from kubeon.spec.versions import ca_validity, parse_duration
 from kubeon.state.cluster import ClusterState
 from kubeon.waiting import SYSTEM_CLOCK
@@ -37,56 +36,6 @@ def check_plugins(spec: ClusterSpec) -> None:
     problems = [problem for plugin in plugins for problem in plugin.problems(spec)]
     if problems:
         raise SpecError(problems)
-
-
-def expect_no_upgrade(stored: ClusterSpec | None, pending: ClusterSpec | None) -> None:
-    """Raise StateError in the middle of an upgrade: whatever installs files would put old ones over new ones."""
-    if stored and pending and not same_programs(stored, pending):
-        raise StateError(
-            f"the upgrade of cluster {stored.name} to {pending.version} has not come to its end",
-            hint=f"kubeon upgrade {stored.name} {pending.version} goes on with it",
-        )
-
-
-def switch_command(name: str, spec: ClusterSpec) -> str:
-    """The command that leads a cluster's nodes to the API as this description says."""
-    address = spec.load_balancer.address
-    return f"kubeon lb switch {name} --mode {spec.load_balancer.mode}{f' --lb-address {address}' if address else ''}"
-
-
-def expect_no_switch(stored: ClusterSpec | None, pending: ClusterSpec | None) -> None:
-    """Raise StateError in the middle of a switch to another way to the API: nodes differ in which one they take."""
-    if stored and pending and stored.load_balancer != pending.load_balancer:
-        there, back = (switch_command(stored.name, each) for each in (pending, stored))
-        raise StateError(
-            f"the switch of cluster {stored.name} to mode {pending.load_balancer.mode} has not come to its end",
-            hint=f"{there} goes on with it, {back} goes back",
-        )
-
-
-def expect_finished(state: ClusterState) -> ClusterSpec:
-    """The cluster's description, where what has made the cluster has come to its end. Raises StateError."""
-    if stored := state.read_spec():
-        return stored
-    makers = [entry.operation for entry in state.journal.entries() if entry.operation in ("create", "adopt")]
-    again = "the same kubeon adopt again" if makers[-1:] == ["adopt"] else f"kubeon create {state.name}"
-    raise StateError(f"cluster {state.name} is not finished", hint=f"{again} finishes it")
-
-
-def expect_settled(state: ClusterState) -> ClusterSpec:
-    """The cluster's description, where no operation has one that it has not brought the cluster to.
-
-    Raises StateError with the command that goes on.
-    """
-    stored, pending, name = expect_finished(state), state.read_proposed(), state.name
-    expect_no_upgrade(stored, pending)
-    expect_no_switch(stored, pending)
-    if pending is None:
-        return stored
-    hint = f"kubeon create {name} finishes it"
-    if pending != stored.with_nodes_of(pending):  # settings, which `create` would not take over
-        hint = f"the same command again finishes it; kubeon history {name} shows it"
-    raise StateError(f"the last operation on cluster {name} has not come to its end", hint=hint)
 
 
 def expect_version(ctx: Cluster) -> None:

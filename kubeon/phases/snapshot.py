@@ -10,7 +10,7 @@ from pathlib import Path
 from kubeon.bundle.store import Store
 from kubeon.cri.base import Cri
 from kubeon.engine.events import Reporter
-from kubeon.errors import CommandError, HostError, KubeonError, OperationError, StateError
+from kubeon.errors import CommandError, HostError, KubeonError, OperationError
 from kubeon.etcd.members import Etcd, Member, member_at
 from kubeon.etcd.quorum import quorum_of
 from kubeon.etcd.snapshots import (
@@ -29,7 +29,6 @@ from kubeon.pki.authorities import Authorities
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.cluster import ClusterState
 from kubeon.state.files import read_file, write_file
-from kubeon.state.restoring import read_attempt
 from kubeon.state.snapshots import Snapshot, Snapshots, check_place, write_snapshot
 from kubeon.waiting import SYSTEM_CLOCK
 
@@ -67,11 +66,6 @@ def save_snapshot(
     """
     if path:
         check_place(path)
-    if attempt := read_attempt(state):  # its marks lie where a snapshot would be made
-        raise StateError(
-            f"a restore of etcd that began at {attempt.begun} has not come to its end",
-            hint="the same restore again continues it; kubeon history has the command line",
-        )
     host, members, status = _source(hosts, cri, silent or {})
     etcd = Etcd(host, cri.inside_script)
     ensure_etcdutl(host, etcd.inside("etcdutl", "version"), status.version, store, reporter)

@@ -33,7 +33,7 @@ def upgrade_problems(target: Version, api: Mapping[str, Version], kubelets: Mapp
     if too_old and not newer:
         problems.append(
             f"kubelets would be more than {_allowed(target)} minor releases behind: {_listed(too_old)}; "
-            "the upgrade before this one has not come to its end there"
+            "the upgrade before this one is not finished there"
         )
     return problems
 

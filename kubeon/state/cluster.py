@@ -79,7 +79,7 @@ class ClusterState:
 
     @property
     def renaming(self) -> tuple[str, str] | None:
-        """(old, new) of a renaming that has not come to its end."""
+        """(old, new) of a renaming that is not finished."""
         words = (read_file(self._renaming_path) or b"").decode(errors="replace").split()
         return (words[0], words[1]) if len(words) == 2 else None
 
@@ -90,13 +90,6 @@ class ClusterState:
         else:
             with explained(self._renaming_path):
                 self._renaming_path.unlink(missing_ok=True)
-
-    def check_not_renaming(self) -> None:
-        """Raise StateError in the middle of a renaming: some hosts bear the one name and some the other."""
-        if self.renaming:
-            old, new = self.renaming
-            hint = f"kubeon rename {old} {new} finishes it"
-            raise StateError(f"renaming {old} to {new} has not come to its end", hint=hint)
 
     def check_known_hosts(self) -> None:
         """Raise StateError naming the first line that holds no host key; a full disk may leave half a line."""
@@ -178,12 +171,6 @@ class ClusterState:
                 folder.rename(old)
             new.rename(folder)
             shutil.rmtree(old, ignore_errors=True)
-
-    def check_not_rotating(self) -> None:
-        """Raise StateError while CAs are being rotated: no certificate is issued beside that."""
-        if self.rotation.read():
-            hint = f"kubeon certs rotate-ca {self.name} goes on with it"
-            raise StateError(f"the CAs of cluster {self.name} are being rotated", hint=hint)
 
     def write_key(self, private: bytes, public: str) -> None:
         """Store the cluster's own login key, the public half first: with the private one there, both are."""

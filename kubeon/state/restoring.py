@@ -1,4 +1,4 @@
-"""A restore of etcd that has begun and not come to its end: what the same command needs to know to continue."""
+"""A restore of etcd that has begun and is not finished: what the same command needs to know to continue."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ class Attempt:
 
 def read_attempt(state: ClusterState) -> Attempt | None:
     """The one that has begun. Raises StateError for a file that cannot be read."""
-    text = read_file(_path(state))
+    text = read_file(attempt_path(state))
     if text is None:
         return None
     try:
@@ -30,30 +30,20 @@ def read_attempt(state: ClusterState) -> Attempt | None:
         return Attempt(**{**found, "nodes": tuple(found["nodes"])})
     except (ValueError, TypeError, KeyError) as error:
         hint = "remove it, and the restore begins anew; data that was set aside on the hosts stays there"
-        raise StateError(f"{_path(state)} is damaged", why=str(error), hint=hint) from error
+        raise StateError(f"{attempt_path(state)} is damaged", why=str(error), hint=hint) from error
 
 
 def write_attempt(state: ClusterState, attempt: Attempt) -> None:
     """Before the first host is touched."""
-    write_file(_path(state), json.dumps(asdict(attempt), indent=2).encode() + b"\n")
+    write_file(attempt_path(state), json.dumps(asdict(attempt), indent=2).encode() + b"\n")
 
 
 def forget_attempt(state: ClusterState) -> None:
     """It came to its end."""
-    with explained(_path(state)):
-        _path(state).unlink(missing_ok=True)
+    with explained(attempt_path(state)):
+        attempt_path(state).unlink(missing_ok=True)
 
 
-def check_not_restoring(state: ClusterState) -> None:
-    """Raise StateError while a restore has not come to its end: some members of etcd have old data, some have new."""
-    if attempt := read_attempt(state):
-        what = attempt.source if attempt.source.startswith("member ") else "the same snapshot"
-        raise StateError(
-            f"a restore of etcd of cluster {state.name}, begun {attempt.begun}, has not come to its end",
-            hint=f"kubeon etcd snapshot restore {state.name} goes on with it, out of {what}\n"
-            f"or, if it is not wanted any more and no host has its data yet: remove {_path(state)}",
-        )
-
-
-def _path(state: ClusterState) -> Path:
+def attempt_path(state: ClusterState) -> Path:
+    """Where it is written down."""
     return state.path / "restore.json"

@@ -111,8 +111,8 @@ def test_a_list_says_what_is_unfinished_busy_or_damaged(home: Home, kubeon: Run)
         "other": "damaged",
     }
     assert found["begun"]["detail"] == "cluster begun is not finished; kubeon create begun finishes it"
-    assert found["moving"]["detail"].endswith("has not come to its end; kubeon rename moving moved finishes it")
-    assert found["demo"]["detail"].endswith("has not come to its end; kubeon create demo finishes it")
+    assert found["moving"]["detail"].endswith("is not finished; kubeon rename moving moved finishes it")
+    assert found["demo"]["detail"].endswith("is not finished; kubeon create demo finishes it")
     assert "other: " in kubeon("list").out
 
 

@@ -218,7 +218,7 @@ def test_an_operation_that_was_cut_off(demo: World) -> None:
     demo.state.journal.append("add", "begun", now, run="3")
     demo.state.journal.append("add", "changed", now, phase="prepare-host", host="w9", run="3")
     (what,) = whats(demo)[1]
-    assert what.startswith(": an operation has not come to its end: add by ")
+    assert what.startswith(": an operation is not finished: add by ")
     assert what.endswith(", cut-off")
 
     demo.state.write_renaming(("demo", "other"))
@@ -237,7 +237,7 @@ def test_an_operation_that_leaves_nothing_unfinished(demo: World, operation: str
 
     demo.state.journal.append("del", "failed", now, run="2")
     (reason,) = demo.information().reasons
-    assert reason.what.startswith("an operation has not come to its end: del by ")
+    assert reason.what.startswith("an operation is not finished: del by ")
     assert reason.hint == "the same command again finishes it; kubeon history demo shows it"
 
 
@@ -342,7 +342,7 @@ def test_both_names_of_a_renaming_are_the_clusters(demo: World) -> None:
 
     demo.state.write_renaming(("demo", "other"))
 
-    assert whats(demo) == ("healthy", [": renaming demo to other has not come to its end"])
+    assert whats(demo) == ("healthy", [": renaming demo to other is not finished"])
 
 
 def test_workers_on_a_detour_use_the_api(world: MakeWorld) -> None:

@@ -15,7 +15,7 @@ from kubeon.lb.base import DETOUR
 from kubeon.operations.information.gathered import Gathered
 from kubeon.operations.information.reasons import Reason, Severity, folded, span
 from kubeon.operations.information.verdict import judge
-from kubeon.operations.unfinished import Unfinished
+from kubeon.operations.pending import Kind, Pending
 from kubeon.state.lock import Holder
 from tests.information.factory import (
     NOW,
@@ -379,7 +379,9 @@ def test_versions_that_differ() -> None:
 def test_the_record() -> None:
     """Who is at work, what was not finished, who is not on record."""
     holder = Holder("ops@control", 4711, "2026-01-31T11:59:00+00:00", "upgrade")
-    begun = Unfinished("the CAs of cluster demo are being rotated", "kubeon certs rotate-ca demo goes on with it")
+    begun = Pending(
+        Kind.ROTATION, "the CAs of cluster demo are being rotated", "kubeon certs rotate-ca demo goes on with it"
+    )
     found = replace(a_cluster(), unfinished=begun, last=a_past("exec", "ok"))
 
     assert told(found) == ("healthy", [("warning", "Operation", (), begun.what)])

@@ -25,7 +25,7 @@ from kubeon.operations.information.gathered import (
     Gathered,
     bears_another,
 )
-from kubeon.operations.unfinished import Unfinished, unfinished
+from kubeon.operations.pending import Kind, Pending, unfinished
 from kubeon.phases.look import target_of
 from kubeon.phases.prepare_hosts import marks_of
 from kubeon.pki.authorities import Authorities
@@ -197,12 +197,12 @@ def questions(spec: ClusterSpec, node: NodeSpec) -> dict[str, tuple[int, str]]:
     }
 
 
-def _unfinished(state: ClusterState, past: Sequence[PastOperation]) -> Unfinished | None:
+def _unfinished(state: ClusterState, past: Sequence[PastOperation]) -> Pending | None:
     """What was begun; a record of it that is damaged keeps nobody from asking how the hosts are."""
     try:
         return unfinished(state, past)
     except StateError as error:
-        return Unfinished(str(error), error.hint)
+        return Pending(Kind.SETTINGS, str(error), error.hint)
 
 
 def _marks(state: ClusterState) -> frozenset[Mark]:

@@ -13,7 +13,7 @@ from kubeon.hosts.health import HostHealth
 from kubeon.hosts.marks import Mark
 from kubeon.kube.objects import NodeState, PodState
 from kubeon.lb.base import DETOUR
-from kubeon.operations.unfinished import Unfinished
+from kubeon.operations.pending import Pending
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 from kubeon.state.history import PastOperation
 from kubeon.state.lock import Holder
@@ -46,7 +46,7 @@ class Gathered:
     api_problem: str = ""  # why nodes is None although an API server is ready
     certificates: tuple[CertificateEnd, ...] = ()
     marks: frozenset[Mark] = frozenset()  # what the hosts may bear; none: the record does not say
-    unfinished: Unfinished | None = None  # what was begun and has not come to its end
+    unfinished: Pending | None = None  # what was begun and is not finished
     holder: Holder | None = None  # who is at work just now
     last: PastOperation | None = None
     seconds: float = 0.0  # that asking took

@@ -131,7 +131,7 @@ def _database(found: Gathered, view: EtcdView) -> Iterator[Reason]:
 
 
 def _versions(found: Gathered) -> Iterator[Reason]:
-    hint = f"an upgrade that has not come to its end? kubeon upgrade {found.spec.name} VERSION goes on with it"
+    hint = f"an upgrade that is not finished? kubeon upgrade {found.spec.name} VERSION goes on with it"
     kubelets: dict[str, list[str]] = {}
     for state in (found.nodes or {}).values():
         kubelets.setdefault(state.kubelet, []).append(state.name)
