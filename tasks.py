@@ -158,7 +158,7 @@ def conformance(
 
 @task
 def golden(_: Context) -> None:
-    """Write the golden files and the README's table of cluster.yaml afresh; look at the diff afterwards."""
+    """Write the golden files and the tables in docs/ afresh; look at the diff afterwards."""
     python("pytest", "-q", "-m", PURE, KUBEON_GOLDEN="write")
 
 

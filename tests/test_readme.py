@@ -1,4 +1,4 @@
-"""README and CONTRIBUTING against the code: a flag, a field or a task that is not written down fails here."""
+"""Documents against the code: a flag, a field or a task that is not written down fails here."""
 
 import json
 import os
@@ -27,8 +27,10 @@ from tests.specs import a_spec
 
 ROOT = Path(__file__).parent.parent
 SWITCH = [step for steps in switch_steps(a_spec()) for step in steps]
-README = ROOT / "README.md"
-DOCUMENTS = [path for path in sorted(ROOT.glob("*.md")) if path.name != "LICENSE"]
+DOCS = ROOT / "docs"
+README, COMMANDS_PAGE = ROOT / "README.md", DOCS / "commands.md"
+PAGES = sorted(DOCS.glob("*.md"))
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *PAGES]
 
 
 def commands(group: click.Group, words: str) -> dict[str, click.Command]:
@@ -73,23 +75,23 @@ def flags_of(command: click.Command) -> list[str]:
 
 
 def section(text: str, command: str) -> str:
-    """What the README says under a command's heading (a group's for all in it), and what it says of all commands."""
+    """What is said under a command's heading (a group's for all in it), and what is said of all commands."""
     command = " ".join(command.split()[:2])
-    shared = text.split("### Flags that several commands share")[1].partition("\n### ")[0]
-    own = re.search(rf"^### `{command}\b.*?(?=^##)", text, re.DOTALL | re.MULTILINE)
+    shared = text.split("## Flags that several commands share")[1].partition("\n## ")[0]
+    own = re.search(rf"^## `{command}\b.*?(?=^##)", text, re.DOTALL | re.MULTILINE)
     assert own, f"no section about {command}"
     return own[0] + shared
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "kubeon"])
-def test_every_flag_is_in_the_readme(name: str) -> None:
+def test_every_flag_is_written_down(name: str) -> None:
     """In the section of its command, or among those that several share."""
-    said = section(text_of(README), name)
+    said = section(text_of(COMMANDS_PAGE), name)
 
     assert [flag for flag in flags_of(COMMANDS[name]) if f"`{flag}" not in said and f", {flag}" not in said] == []
 
 
-def test_no_flag_in_the_readme_is_made_up() -> None:
+def test_no_flag_is_made_up() -> None:
     """What is written down exists."""
     known = {flag for command in COMMANDS.values() for flag in flags_of(command)} | {
         "--version",
@@ -97,14 +99,13 @@ def test_no_flag_in_the_readme_is_made_up() -> None:
         "-h",
         "--master",
     }
-    table = text_of(README).split("## Commands")[1].partition("\n## ")[0]
     # flags of other programs stand there with the program's name before them
-    named = set(re.findall(r"(?<=`)(--[a-z][a-z-]+|-[a-z])\b", table))
+    named = set(re.findall(r"(?<=`)(--[a-z][a-z-]+|-[a-z])\b", text_of(COMMANDS_PAGE)))
 
     assert sorted(named - known) == []
 
 
-@pytest.mark.parametrize("command", list(examples(text_of(README))))
+@pytest.mark.parametrize("command", [each for path in (README, *PAGES) for each in examples(text_of(path))])
 def test_examples_can_be_typed(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """click takes every kubeon line, and every ./dev line is a task."""
     monkeypatch.setattr(click.Path, "convert", lambda _self, value, _param, _ctx: Path(value))
@@ -136,27 +137,27 @@ def test_tasks_in_documents_exist() -> None:
     assert sorted(named - set(known_tasks())) == []
 
 
-def assert_written(name: str, table: str) -> None:
-    """The README's table of that name is this one; KUBEON_GOLDEN=write writes it afresh."""
+def assert_written(page: Path, name: str, table: str) -> None:
+    """The page's table of that name is this one; KUBEON_GOLDEN=write writes it afresh."""
     begin, end = f"<!-- {name}: written by `./dev golden` -->", f"<!-- end of {name} -->"
-    before, _, rest = text_of(README).partition(begin)
+    before, _, rest = text_of(page).partition(begin)
     now, _, after = rest.partition(end)
     wanted = f"\n{table}\n"
 
     if os.environ.get("KUBEON_GOLDEN") == "write":
-        README.write_text(before + begin + wanted + end + after, encoding="utf-8")
+        page.write_text(before + begin + wanted + end + after, encoding="utf-8")
     else:
         assert now == wanted, "run ./dev golden"
 
 
-def test_every_field_is_in_the_readme() -> None:
+def test_every_field_is_written_down() -> None:
     """The table comes from the JSON Schema."""
-    assert_written("fields", field_table())
+    assert_written(DOCS / "cluster-yaml.md", "fields", field_table())
 
 
-def test_what_was_seen_is_in_the_readme() -> None:
+def test_what_was_seen_is_written_down() -> None:
     """As `view support` says it, and what was done, out of the record."""
-    assert_written("support", f"{support_table()}\n\n{run_table()}\n\n{conformance_lines()}")
+    assert_written(DOCS / "support.md", "support", f"{support_table()}\n\n{run_table()}\n\n{conformance_lines()}")
 
 
 def support_table() -> str:
@@ -193,7 +194,7 @@ def conformance_lines() -> str:
         told = ", ".join(f"{count} {result}" for result, count in found.items())
         where = path.relative_to(ROOT)
         lines.append(
-            f"Upstream's {sum(found.values())} conformance tests of {path.stem}: {told} ([each of them]({where}))."
+            f"Upstream's {sum(found.values())} conformance tests of {path.stem}: {told} ([each of them](../{where}))."
         )
     return "\n".join(lines)
 
@@ -237,10 +238,12 @@ def shown(default: object) -> str:
     return "" if default in (None, [], {}) else f"`{json.dumps(default).strip(chr(34))}`"
 
 
-@pytest.mark.parametrize("name", [*CNIS, *LBS])
-def test_every_plugin_is_in_the_readme(name: str) -> None:
-    """By its name, as one writes it."""
-    assert f"`{name}`" in text_of(README)
+@pytest.mark.parametrize(("page", "names"), [("networking", CNIS), ("load-balancing", LBS)])
+def test_every_plugin_is_written_down(page: str, names: list[str]) -> None:
+    """By its name, as one writes it: in the README, and on a page of its kind."""
+    for name in names:
+        assert f"`{name}`" in text_of(README)
+        assert f"`{name}`" in text_of(DOCS / f"{page}.md")
 
 
 @pytest.mark.parametrize(
@@ -248,17 +251,61 @@ def test_every_plugin_is_in_the_readme(name: str) -> None:
     {phase.name: phase for phase in (*CREATE, *ADD, *REMOVE, *RENEW, *upgrade_steps(1), *SWITCH)}.values(),
     ids=lambda phase: phase.name,
 )
-def test_every_phase_is_in_the_readme(phase: Any) -> None:
+def test_every_phase_is_written_down(phase: Any) -> None:
     """By the title that the screen shows."""
-    assert phase.title in text_of(README)
+    assert any(phase.title in text_of(page) for page in PAGES)
+
+
+def headings(text: str) -> set[str]:
+    """What a link may lead to on a page, as GitHub makes it of headings; and marks set by hand."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles} | set(
+        re.findall(r'<a id="([\w-]+)">', text)
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    """To a file of this repository, and to a heading in it."""
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text_of(document)):
+        name, _, heading = target.partition("#")
+        path = document.parent / name if name else document
+        assert path.exists(), target
+        assert not heading or heading in headings(text_of(path)), target
+
+
+def test_the_readme_is_short_and_leads_everywhere() -> None:
+    """8 KB at most, with a link to each page."""
+    assert len(text_of(README).encode()) <= 8 * 1024
+    assert [page.name for page in PAGES if f"docs/{page.name}" not in text_of(README)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_documents_name_no_machine_of_their_author(document: Path) -> None:
     """No folder of the machine they were written on, no host that others cannot reach."""
     text = text_of(document)
-    hosts = [host for host in re.findall(r"https?://([^/\s:)`\]]+)", text) if not HOSTS.fullmatch(host)]
+    hosts = [host for host in re.findall(r"https?://([^/\s:,)`\]]+)", text) if not HOSTS.fullmatch(host)]
 
     assert [host for host in hosts if not PRIVATE.fullmatch(host)] == []
     assert re.findall(r"(?:/work|/home/\w+|/root)/\S+", text) == []
     assert str(cache.root()) not in text
+
+
+def skeleton(text: str) -> dict[str, list[str]]:
+    """What does not change with the language: levels of headings, blocks without their remarks, links, list items."""
+    blocks = re.findall(r"^```.*?^```", text, re.DOTALL | re.MULTILINE)
+    return {
+        "headings": re.findall(
+            r"^(#+) ", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
+        ),
+        "blocks": [re.sub(r" +# .*", "", block) for block in blocks],
+        "links": [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("README")],
+        "items": re.findall(r"^(?:\d\.|-|\|)", text, re.MULTILINE),
+        "words": sorted(set(re.findall(r"`[^`\n]+`", text))),
+    }
+
+
+def test_the_chinese_readme_says_the_same() -> None:
+    """Commands, links, headings, lists, tables and all that is set as code: as in the English one."""
+    assert skeleton(text_of(ROOT / "README.zh-CN.md")) == skeleton(text_of(README))

@@ -111,7 +111,7 @@ def main(words: Sequence[str] | None = None, record: Path = RECORD) -> int:
     written = head + quick_yaml.dump(rows, sort_keys=False, width=120)
     parse_runs(written)  # it is what kubeon reads
     record.write_text(written, encoding="utf-8")
-    print(f"{record}: {len(rows)} runs; ./dev golden writes them into the README")
+    print(f"{record}: {len(rows)} runs; ./dev golden writes them into docs/support.md")
     return 0
 
 
