@@ -8,21 +8,15 @@ class Interrupt:
 
     def __init__(self) -> None:
         self._requested = threading.Event()
-        self._asked = threading.Event()  # by the user; `stop` is no first Ctrl-C
         self._now = threading.Event()
 
     def request(self) -> bool:
         """Ask to stop; the second time, to stop at once. Was it the first?"""
-        first = not self._asked.is_set()
+        first = not self._requested.is_set()
         if not first:
             self._now.set()
-        self._asked.set()
         self._requested.set()
         return first
-
-    def stop(self) -> None:
-        """The operation itself wants no more to begin; however often that is said, what runs comes to its end."""
-        self._requested.set()
 
     @property
     def requested(self) -> bool:

@@ -29,6 +29,7 @@ class Phase(ABC, Generic[C, H]):
     needs: ClassVar[tuple[type["Phase[C, H]"], ...]] = ()
     at_once: int = 0  # how many hosts may be in it at the same time; 0: as many as the operation allows
     limit: ClassVar[str] = ""  # a limit of the operation that it shares with other phases
+    halts_on_failure: ClassVar[bool] = False  # where it fails, nothing begins any more, on no host
 
     def concerns(self, ctx: C, host: H) -> bool:
         """Does this host take part, going by what is wanted? Pure: it is asked before anything runs."""
@@ -41,6 +42,11 @@ class Phase(ABC, Generic[C, H]):
 
     def goes_first(self, ctx: C, host: H) -> bool:
         """Shall this host be through the phase before the others begin it? For what lies on the critical path."""
+        del ctx, host
+        return False
+
+    def halts_after(self, ctx: C, host: H) -> bool:
+        """Once this host is well through it, shall nothing begin any more, on no host? What runs comes to its end."""
         del ctx, host
         return False
 

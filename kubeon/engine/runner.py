@@ -22,7 +22,8 @@ class Outcome:
     changes: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     errors: dict[str, KubeonError] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)  # host: what it waited for in vain
-    interrupted: bool = False
+    interrupted: bool = False  # by the user
+    halted: bool = False  # by a phase: on purpose, or since it failed
     cut_off: bool = False  # by a second Ctrl-C: not even what ran has come to its end
     hosts: int = 0
 
@@ -36,7 +37,8 @@ class Outcome:
         if self.cut_off:
             raise Interrupted("interrupted; what was under way is cut off, the rest is not done", hint=hint)
         if self.interrupted:
-            raise Interrupted("interrupted; what was begun is finished, the rest is not done", hint=hint)
+            why = "\n".join(str(error) for error in self.errors.values())  # of before, or of what was finished
+            raise Interrupted("interrupted; what was begun is finished, the rest is not done", why=why, hint=hint)
         if len(self.errors) == 1 and not self.blocked:
             error = next(iter(self.errors.values()))
             error.hint = error.hint or hint
@@ -104,7 +106,8 @@ class Runner(Generic[C, H]):
                 going_on = self._wait_for_needs(phase, host) and self._step(phase, host)
             except BaseException as error:  # a bug must not leave the other lanes waiting for ever
                 self._bug = self._bug or error
-                self.interrupt.stop()
+                with self._lock:
+                    self._halt()
                 going_on = False
             if not going_on:
                 with self._lock:
@@ -121,20 +124,20 @@ class Runner(Generic[C, H]):
             for need in phase.needs:
                 concerned = [each.name for each in self._part.get(need.name, ())]
                 self._wait_for(need.name, concerned)
-                if self.interrupt.requested:
+                if self._is_stopping:
                     return False
                 if concerned and not any(self._status[need.name, each] in _WELL for each in concerned):
                     if host.name not in self._outcome.errors:
                         self._outcome.blocked[host.name] = phase.title
                         self._tell(Event(host.name, phase.name, phase.title, Status.BLOCKED, error=need.title))
                     return False
-        return not self.interrupt.requested
+        return not self._is_stopping
 
     def _wait_for(self, phase: str, hosts: Sequence[str]) -> None:
         """Until it is over on these hosts. The lock is held."""
         left = list(hosts)
         while left := [host for host in left if self._status.get((phase, host)) not in _OVER]:
-            if self.interrupt.requested:
+            if self._is_stopping:
                 return
             self._turns[phase].wait()
 
@@ -144,7 +147,7 @@ class Runner(Generic[C, H]):
             limit.acquire()
         try:
             with self._busy:
-                if self.interrupt.requested:
+                if self._is_stopping:
                     return False
                 return self._run(phase, host)
         finally:
@@ -161,6 +164,7 @@ class Runner(Generic[C, H]):
         except KubeonError as caught:
             error = caught
             error.host = error.host or host.name
+        halts = phase.halts_on_failure if error else phase.halts_after(self.ctx, host)
         status = Status.FAILED if error else Status.CHANGED if changes else Status.OK
         seconds = self.clock.monotonic() - began
         self._tell(Event(host.name, phase.name, phase.title, status, seconds, changes, str(error or "")))
@@ -171,7 +175,23 @@ class Runner(Generic[C, H]):
             elif changes:
                 self._outcome.changes.setdefault(host.name, {})[phase.name] = changes
             self._turns[phase.name].notify_all()
+            if halts:
+                self._halt()
         return error is None
+
+    @property
+    def _is_stopping(self) -> bool:
+        """Does nothing begin any more?"""
+        return self.interrupt.requested or self._outcome.halted
+
+    def _halt(self) -> None:
+        """The lock is held."""
+        self._outcome.halted = True
+        self._notify()
+
+    def _notify(self) -> None:
+        for turn in self._turns.values():
+            turn.notify_all()
 
     def _tell(self, event: Event) -> None:
         with self._report:
@@ -179,5 +199,4 @@ class Runner(Generic[C, H]):
 
     def _wake(self) -> None:
         with self._lock:
-            for turn in self._turns.values():
-                turn.notify_all()
+            self._notify()

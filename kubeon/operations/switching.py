@@ -73,7 +73,6 @@ def switch(
     The old way goes when all nodes have taken the new one. Until then the record says the old one.
     """
     began, name = SYSTEM_CLOCK.monotonic(), spec.name
-    interrupt = interrupt or Interrupt()
     with begun(home, name, "lb-switch", reporter, options) as run:
         stored, proposed = committed(run.state), run.state.read_proposed()
         spec = stored.model_copy(update={"load_balancer": spec.load_balancer})
@@ -89,7 +88,6 @@ def switch(
             return SwitchResult(name, mode, endpoint, changed=False)
         if spec.load_balancer != stored.load_balancer:  # on the way back the record says what was begun, to the end
             run.state.write_proposed(spec)
-        ctx.stop = interrupt.stop
         changed = _certificates(run, ctx, due, options, interrupt)
         place, remove = switch_steps(old)
         changed |= _walk(run, place, ctx, options, interrupt, title=f"Taking the new way in {name}")
@@ -147,7 +145,9 @@ def _due(ctx: Cluster, old: ClusterSpec) -> Mapping[str, Due]:
     return {host.name: due for host, due in found.items() if isinstance(due, Due)}
 
 
-def _certificates(run: Run, ctx: Cluster, due: Mapping[str, Due], options: Options, interrupt: Interrupt) -> bool:
+def _certificates(
+    run: Run, ctx: Cluster, due: Mapping[str, Due], options: Options, interrupt: Interrupt | None
+) -> bool:
     """New names first: nobody is led to a server by a name that it does not bear."""
     part = replace(ctx, hosts=tuple(host for host in ctx.hosts if ctx.is_control_plane(host)))
     steps = (PlaceRenewed(lambda ctx, host: due[host.name]), *one_after_the_other(part))
@@ -155,11 +155,9 @@ def _certificates(run: Run, ctx: Cluster, due: Mapping[str, Due], options: Optio
 
 
 def _walk(
-    run: Run, steps: tuple[Step, ...], ctx: Cluster, options: Options, interrupt: Interrupt, *, title: str
+    run: Run, steps: tuple[Step, ...], ctx: Cluster, options: Options, interrupt: Interrupt | None, *, title: str
 ) -> bool:
     outcome = run.walk(steps, ctx, options, interrupt, title)
-    if outcome.errors:  # it was this operation itself that stopped
-        outcome.interrupted = False
     outcome.raise_if_failed(AGAIN)
     return outcome.changed
 

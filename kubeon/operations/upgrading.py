@@ -66,7 +66,6 @@ def upgrade(
     until every node has the new one.
     """
     began, name = SYSTEM_CLOCK.monotonic(), spec.name
-    interrupt = interrupt or Interrupt()
     with begun(home, name, "upgrade", reporter, options) as run:
         stored, proposed = committed(run.state), run.state.read_proposed()
         check_plugins(spec)
@@ -98,7 +97,7 @@ def upgrade(
                 if _is_upgraded(host, spec, nodes) and (host.name in through or host not in control_planes)
             )
             ctx.half_way = spec.kubernetes in api.values()
-        ctx.drain_timeout, ctx.pause_after, ctx.stop = options.drain_timeout, options.pause_after, interrupt.stop
+        ctx.drain_timeout, ctx.pause_after = options.drain_timeout, options.pause_after
         findings = [
             *absent,
             *ill_nodes(ctx, nodes, through, goes_on=proposed is not None),
@@ -125,7 +124,7 @@ def upgrade(
         outcome = run.walk(steps, ctx, options, interrupt, f"Upgrading {name} to {spec.version}")
         _raise_if_failed(outcome, ctx)
         left = tuple(one.host for one in absent)
-        if ctx.paused:
+        if outcome.halted:  # on purpose: what failed has been raised
             left += tuple(host.name for host in ctx.hosts if host.name not in ctx.registered)
         if not left:
             remember_settings(ctx)  # releases since v1.31 have fields for it
@@ -136,7 +135,7 @@ def upgrade(
             outcome.changed,
             node_results(ctx, ctx.hosts),
             left,
-            options.pause_after if ctx.paused else "",
+            options.pause_after if outcome.halted else "",
             ctx.snapshot,
             since(began),
             run.log,
@@ -213,8 +212,6 @@ def _header(ctx: Cluster, api: Mapping[str, Version], at_once: int) -> tuple[str
 
 def _raise_if_failed(outcome: Outcome, ctx: Cluster) -> None:
     """What failed also says where the way back is."""
-    if outcome.errors or ctx.paused:  # it was this operation itself that stopped
-        outcome.interrupted = False
     back = f"\netcd as it was before: {ctx.snapshot}" if ctx.snapshot else ""
     for error in outcome.errors.values():
         error.hint = f"{error.hint or AGAIN}{back}"

@@ -66,8 +66,6 @@ class Cluster:
     left: set[str] = field(default_factory=set)  # nodes that have left the cluster, to the end
     answered: set[str] = field(default_factory=set)  # control planes that have joined, and that were waited for
     registered: set[str] = field(default_factory=set)  # nodes whose Node object is as wanted
-    stop: Callable[[], None] = lambda: None  # what is under way comes to its end, and nothing new begins
-    paused: bool = False
     snapshot: Path | None = None  # of etcd, from before an upgrade
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

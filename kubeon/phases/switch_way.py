@@ -23,7 +23,6 @@ from kubeon.phases.import_images import ImportImages
 from kubeon.phases.load_balancer import ANSWERS_WITHIN, PlaceLoadBalancer, wait_for_answer
 from kubeon.phases.prepare_hosts import preparation_of
 from kubeon.phases.proxy_hosts import ensure_proxy_follows
-from kubeon.phases.upgrade_files import careful
 from kubeon.spec.model import ClusterSpec, NodeSpec
 from kubeon.waiting import expect, wait_until
 
@@ -96,6 +95,7 @@ class BringWay(ImportImages):
 
     name = "bring-way"
     title = "Bring the images of the new way"
+    halts_on_failure = True
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """It goes without saying."""
@@ -105,8 +105,7 @@ class BringWay(ImportImages):
         """Where there are any."""
         if not ctx.material(host).images_for(host.node.role):
             return ()
-        with careful(ctx):
-            return super().run_on(ctx, host)
+        return super().run_on(ctx, host)
 
 
 class PlaceWay(PlaceLoadBalancer):
@@ -114,15 +113,11 @@ class PlaceWay(PlaceLoadBalancer):
 
     name = "place-way"
     title = "Place the new way"
+    halts_on_failure = True
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """What kind of thing."""
         return (f"place what mode {ctx.lb.name} has on a node",)
-
-    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """As for a new node."""
-        with careful(ctx):
-            return super().run_on(ctx, host)
 
 
 class ApplyWay(ApplyLoadBalancer):
@@ -131,6 +126,7 @@ class ApplyWay(ApplyLoadBalancer):
     name = "apply-way"
     title = "Apply the new way"
     needs: ClassVar[tuple[type[Step], ...]] = (BringWay,)
+    halts_on_failure = True
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """By the one that people know."""
@@ -139,10 +135,9 @@ class ApplyWay(ApplyLoadBalancer):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """As `create` does."""
-        with careful(ctx):
-            changes = super().run_on(ctx, host)
-            wait_for_workload(ctx)
-            return changes
+        changes = super().run_on(ctx, host)
+        wait_for_workload(ctx)
+        return changes
 
 
 class TryWay(Step):
@@ -151,19 +146,19 @@ class TryWay(Step):
     name = "try-way"
     title = "Try the new way"
     needs = (BringWay, PlaceWay, ApplyWay)
+    halts_on_failure = True
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """A static pod takes a while, and so do rules of kube-proxy."""
         name = ctx.lb.endpoint(ctx.spec).host
-        with careful(ctx):
-            expect(
-                lambda: problem_of(host, ctx.spec, name),
-                f"the new way to the API ({leads_to(ctx.spec, host.node)}) did not work",
-                within=ANSWERS_WITHIN,
-                hint=ctx.lb.where_to_look,
-                host=host.name,
-                longest=2.0,
-            )
+        expect(
+            lambda: problem_of(host, ctx.spec, name),
+            f"the new way to the API ({leads_to(ctx.spec, host.node)}) did not work",
+            within=ANSWERS_WITHIN,
+            hint=ctx.lb.where_to_look,
+            host=host.name,
+            longest=2.0,
+        )
         return ()
 
 
@@ -177,6 +172,7 @@ class TakeWay(Step):
     title = "Take the new way"
     needs = (TryWay,)
     at_once = 5
+    halts_on_failure = True
 
     def __init__(self, old: ClusterSpec) -> None:
         self.old = old
@@ -196,18 +192,17 @@ class TakeWay(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """What a unit of the old way writes into /etc/hosts it writes before it is stopped: so the line comes twice."""
-        with careful(ctx):
-            entries = preparation_of(ctx, host).entries
-            lines = hosts_script(ctx.spec.name, entries)
-            changes = host.change(lines, what="write /etc/hosts").splitlines()
-            if units := self._units(host):
-                script = _STOP.format(units=shlex.join(units))
-                changes += host.change(script, what="stop the old way's units").splitlines()
-                changes += host.change(lines, what="write /etc/hosts").splitlines()
-            wait_for_answer(ctx, host)
-            changes += ensure_proxy_follows(ctx.api, host, ctx.spec.name, entries)
-            ctx.api.wait_ready([host.name], seconds=READY_WITHIN)
-            return changes
+        entries = preparation_of(ctx, host).entries
+        lines = hosts_script(ctx.spec.name, entries)
+        changes = host.change(lines, what="write /etc/hosts").splitlines()
+        if units := self._units(host):
+            script = _STOP.format(units=shlex.join(units))
+            changes += host.change(script, what="stop the old way's units").splitlines()
+            changes += host.change(lines, what="write /etc/hosts").splitlines()
+        wait_for_answer(ctx, host)
+        changes += ensure_proxy_follows(ctx.api, host, ctx.spec.name, entries)
+        ctx.api.wait_ready([host.name], seconds=READY_WITHIN)
+        return changes
 
     def _units(self, host: Host) -> tuple[str, ...]:
         """All that the old way may have running on this node."""

@@ -24,7 +24,7 @@ from kubeon.phases.init_control_plane import machine_checks
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.kubelet_settings import allow_cgroup_v1
 from kubeon.phases.membership import with_pressures
-from kubeon.phases.upgrade_files import SnapshotBefore, careful
+from kubeon.phases.upgrade_files import SnapshotBefore
 from kubeon.waiting import expect, wait_until
 
 TIMEOUT = 1500  # seconds; kubeadm gives each of four static pods five minutes
@@ -88,6 +88,7 @@ class UpgradeControlPlane(Step):
     title = "Upgrade the control plane"
     needs = (SnapshotBefore,)
     at_once = 1
+    halts_on_failure = True
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Control planes."""
@@ -105,20 +106,19 @@ class UpgradeControlPlane(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing where kubeadm came to its end; else kubeadm, and its API server and etcd have to answer after."""
-        with careful(ctx):
-            # kubeadm hands this on to each node that it upgrades, also where a run before has upgraded this one
-            changes = allow_cgroup_v1(ctx) if host is ctx.bootstrap else []
-            if self._is_done(ctx, host):
-                return changes
-            kubeadm = {a: ctx.store.members(a) for a in ctx.material(host).files if a.name == "kubeadm"}
-            script = activate_script({path: m for members in kubeadm.values() for path, m in members.items()})
-            script += ensure_files_script(patch_files(ctx.spec.kubernetes))
-            apart, back = apart_scripts(ctx, host, longest=TIMEOUT, log=f"{_LOG}.log")
-            note = f"echo {ctx.spec.version} >{UPGRADED}\n"
-            words = _words(ctx, host, KUBECONFIG if apart else "")
-            kubeadm_upgrade(ctx, host, words, before=script + apart, after=back + note)
-            _expect_answer(ctx, host)
-            return (*changes, f"static pods {ctx.spec.version}")
+        # kubeadm hands this on to each node that it upgrades, also where a run before has upgraded this one
+        changes = allow_cgroup_v1(ctx) if host is ctx.bootstrap else []
+        if self._is_done(ctx, host):
+            return changes
+        kubeadm = {a: ctx.store.members(a) for a in ctx.material(host).files if a.name == "kubeadm"}
+        script = activate_script({path: m for members in kubeadm.values() for path, m in members.items()})
+        script += ensure_files_script(patch_files(ctx.spec.kubernetes))
+        apart, back = apart_scripts(ctx, host, longest=TIMEOUT, log=f"{_LOG}.log")
+        note = f"echo {ctx.spec.version} >{UPGRADED}\n"
+        words = _words(ctx, host, KUBECONFIG if apart else "")
+        kubeadm_upgrade(ctx, host, words, before=script + apart, after=back + note)
+        _expect_answer(ctx, host)
+        return (*changes, f"static pods {ctx.spec.version}")
 
     def _is_done(self, ctx: Cluster, host: Host) -> bool:
         remembered = host.read_files([UPGRADED]).get(UPGRADED, b"").decode().strip()

@@ -1,25 +1,13 @@
 """What an upgrade needs is on every node before the first one is touched; what runs goes on with what it has."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from kubeon.bundle.install import WAITING, install_script, lacking_script
-from kubeon.errors import KubeonError
 from kubeon.hosts.host import Host
 from kubeon.phases.context import UPLOADS, Cluster, Step
 from kubeon.phases.import_images import ImportImages
 from kubeon.phases.install_files import TIMEOUT, blocks
 from kubeon.phases.snapshot import remember_before, save_snapshot, snapshot_before
-
-
-@contextmanager
-def careful(ctx: Cluster) -> Iterator[None]:
-    """Where one node fails, no other one is begun."""
-    try:
-        yield
-    except KubeonError:
-        ctx.stop()
-        raise
 
 
 class BringFiles(Step):
@@ -28,6 +16,7 @@ class BringFiles(Step):
     name = "bring-files"
     title = "Bring the new version"
     limit = UPLOADS
+    halts_on_failure = True
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Where something is to be done at all."""
@@ -38,18 +27,17 @@ class BringFiles(Step):
         artifacts = {artifact: ctx.store.members(artifact) for artifact in ctx.material(host).files}
         wanted = {path: member for members in artifacts.values() for path, member in members.items()}
         waiting = {f"{WAITING}{path}": member for path, member in wanted.items()}
-        with careful(ctx):
-            script = lacking_script(wanted) + lacking_script(waiting)
-            lacking = set(host.ask(script, timeout=300, what="look at installed files").splitlines())
-            changes = []
-            for artifact, members in artifacts.items():
-                missing = {p: m for p, m in members.items() if p in lacking and f"{WAITING}{p}" in lacking}
-                if missing:
-                    ctx.reporter.note(f"sending {artifact.name} {artifact.version}", host=host.name)
-                    stdin = blocks(ctx.store.packed(artifact))
-                    install = install_script(artifact, missing, root=WAITING)
-                    host.change(install, stdin=stdin, timeout=TIMEOUT, what=f"bring {artifact.name}")
-                    changes.append(f"{artifact.name} {artifact.version}")
+        script = lacking_script(wanted) + lacking_script(waiting)
+        lacking = set(host.ask(script, timeout=300, what="look at installed files").splitlines())
+        changes = []
+        for artifact, members in artifacts.items():
+            missing = {p: m for p, m in members.items() if p in lacking and f"{WAITING}{p}" in lacking}
+            if missing:
+                ctx.reporter.note(f"sending {artifact.name} {artifact.version}", host=host.name)
+                stdin = blocks(ctx.store.packed(artifact))
+                install = install_script(artifact, missing, root=WAITING)
+                host.change(install, stdin=stdin, timeout=TIMEOUT, what=f"bring {artifact.name}")
+                changes.append(f"{artifact.name} {artifact.version}")
         return changes
 
 
@@ -58,15 +46,11 @@ class BringImages(ImportImages):
 
     name = "bring-images"
     title = "Bring the new images"
+    halts_on_failure = True
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """It goes without saying."""
         return ()
-
-    def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """As for a new node."""
-        with careful(ctx):
-            return super().run_on(ctx, host)
 
 
 class SnapshotBefore(Step):
@@ -75,6 +59,7 @@ class SnapshotBefore(Step):
     name = "snapshot-before"
     title = "Save etcd's data"
     needs = (BringFiles, BringImages)
+    halts_on_failure = True
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Of one member, which has what all have."""
@@ -94,8 +79,7 @@ class SnapshotBefore(Step):
                 ctx.snapshot = snapshot_before(ctx.state, before.version, ctx.spec.version)
             return ()
         members = [each for each in ctx.hosts if ctx.is_control_plane(each)]
-        with careful(ctx):
-            saved = save_snapshot(before, ctx.state, members, ctx.cri, ctx.reporter, store=ctx.store)
+        saved = save_snapshot(before, ctx.state, members, ctx.cri, ctx.reporter, store=ctx.store)
         ctx.snapshot = saved.path
         remember_before(ctx.state, before.version, ctx.spec.version, saved.path)
         return (f"revision {saved.revision}, {saved.keys} keys: {saved.path}",)

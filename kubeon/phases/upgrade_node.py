@@ -22,7 +22,6 @@ from kubeon.phases.load_balancer import place, wait_for_answer
 from kubeon.phases.restart_components import control_plane_problem
 from kubeon.phases.start_runtime import StartRuntime
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade
-from kubeon.phases.upgrade_files import careful
 from kubeon.phases.verify_cluster import VerifyCluster
 from kubeon.spec.releases import components
 from kubeon.waiting import SYSTEM_CLOCK, expect, wait_until
@@ -38,6 +37,7 @@ _WAITS = f"if [ -e {WAITING} ]; then echo {WAITING}; fi\n"
 
 class _UpgradeNode(Step):
     title = "Upgrade the node"
+    halts_on_failure = True
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """From which version to which."""
@@ -52,18 +52,18 @@ class _UpgradeNode(Step):
         """The one after which the user wants to have a look; and where a run before has failed, no other is begun."""
         return host.name == ctx.pause_after or host.name in ctx.upgraded | ctx.not_ready
 
+    def halts_after(self, ctx: Cluster, host: Host) -> bool:
+        """Where the user wants to have a look."""
+        return host.name == ctx.pause_after
+
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing for a node that is through; one that fails may take pods again, and no other one is begun."""
-        with careful(ctx):
-            changes: Sequence[str] = ()
-            with _explained(ctx, host):
-                if not self._is_well(ctx, host):
-                    changes = self._exchange(ctx, host)
-                    ctx.registered.add(host.name)
-        if ctx.pause_after == host.name:
-            ctx.paused = True
-            ctx.stop()
-        return changes
+        with _explained(ctx, host):
+            if self._is_well(ctx, host):
+                return ()
+            changes = self._exchange(ctx, host)
+            ctx.registered.add(host.name)
+            return changes
 
     def _is_well(self, ctx: Cluster, host: Host) -> bool:
         """Is it through? Then it has to be well, too: it may be the very one at which the upgrade has stopped."""
@@ -215,17 +215,17 @@ class UpgradeLoadBalancer(ApplyLoadBalancer):
     name = "upgrade-load-balancer"
     title = "Upgrade the way to the API"
     needs: ClassVar[tuple[type[Step], ...]] = (UpgradeControlPlane,)
+    halts_on_failure = True
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """As `create` does, and kube-proxy, which starts anew for it, is waited for a while.
 
         Until it runs again a node's rules lead to pods that a drain has moved. Of 300 nodes it takes too long.
         """
-        with careful(ctx):
-            changes = super().run_on(ctx, host)
-            with suppress(CommandError):
-                wait_for_rollout(ctx.api, seconds=PROXIES_WITHIN)
-            return changes
+        changes = super().run_on(ctx, host)
+        with suppress(CommandError):
+            wait_for_rollout(ctx.api, seconds=PROXIES_WITHIN)
+        return changes
 
 
 class CheckUpgraded(_UpgradeNode):
@@ -239,9 +239,13 @@ class CheckUpgraded(_UpgradeNode):
         """Going by what the node reported before."""
         return host.name in ctx.upgraded
 
+    def halts_after(self, ctx: Cluster, host: Host) -> bool:
+        """No: it has its turn among the others."""
+        return False
+
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """One that lacks something has its turn later."""
-        with careful(ctx), _explained(ctx, host):
+        with _explained(ctx, host):
             self._is_well(ctx, host)
         return ()
 

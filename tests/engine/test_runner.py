@@ -247,8 +247,14 @@ def test_ctrl_c_finishes_what_runs_and_starts_nothing_new() -> None:
     """After the first Ctrl-C no phase begins."""
     interrupt = Interrupt()
 
+    failing = threading.Event()
+
     def work(what: str) -> Sequence[str]:
+        if what == "prepare c":
+            failing.set()
+            raise HostError("the disk is full")
         if what == "init a":
+            assert failing.wait(5)
             interrupt.request()
         return ()
 
@@ -256,18 +262,55 @@ def test_ctrl_c_finishes_what_runs_and_starts_nothing_new() -> None:
 
     assert ("a", "init", Status.OK) in watcher.ended()
     assert not [one for one in watcher.ended() if one[1] in {"join", "verify"}]
-    with pytest.raises(Interrupted, match="what was begun is finished"):
+    with pytest.raises(Interrupted, match="what was begun is finished") as interrupted:
         outcome.raise_if_failed("again")
+    assert interrupted.value.why == "c: the disk is full"
 
 
-def test_the_first_ctrl_c_after_the_operation_has_stopped_itself() -> None:
-    """It is no second one: what runs comes to its end."""
-    interrupt = Interrupt()
-    interrupt.stop()
-    interrupt.request()
-    assert not interrupt.now
-    interrupt.request()
-    assert interrupt.now
+class Careful(Join):
+    """One at a time; where it fails, or after c, nothing begins any more."""
+
+    halts_on_failure, at_once = True, 1
+
+    def halts_after(self, ctx: Work, host: Machine) -> bool:
+        """After c."""
+        return host.name == "c"
+
+    def goes_first(self, ctx: Work, host: Machine) -> bool:
+        """Host c."""
+        return host.name == "c"
+
+
+def halted(work: Work) -> tuple[Outcome, Watcher]:
+    """Prepare, initialise, and then with care."""
+    watcher, hosts = Watcher(), [Machine(name) for name in "abcd"]
+    runner = Runner((Prepare(), Init(), Careful()), hosts, work, reporter=watcher, interrupt=Interrupt())
+    return runner.run("test"), watcher
+
+
+def test_a_phase_that_wants_to_pause_halts_all() -> None:
+    """It went well, and nobody was interrupted; the others are left as they are."""
+    outcome, watcher = halted(lambda what: ())
+
+    assert [host for host, phase, _ in watcher.ended() if phase == "join"] == ["c"]
+    assert (outcome.halted, outcome.interrupted, outcome.errors) == (True, False, {})
+    outcome.raise_if_failed("again")
+
+
+def test_a_failure_in_a_careful_phase_halts_all() -> None:
+    """What is told is the failure, not an interruption."""
+
+    def work(what: str) -> Sequence[str]:
+        if what == "join c":
+            raise HostError("the disk is full")
+        return ()
+
+    outcome, watcher = halted(work)
+
+    assert [host for host, phase, _ in watcher.ended() if phase == "join"] == ["c"]
+    assert outcome.halted
+    with pytest.raises(HostError, match="the disk is full"):
+        outcome.raise_if_failed("again")
 
 
 def test_a_second_ctrl_c_cuts_what_runs() -> None:
