@@ -16,8 +16,10 @@ import tasks
 from kubeon.cli import cli
 from kubeon.cni import CNIS
 from kubeon.lb import LBS
-from kubeon.operations.steps import ADD, CREATE, REMOVE, RENEW, switch_steps, upgrade_steps
+from kubeon.operations.steps import ADD, CREATE, RENEW, removal_steps, switch_steps, upgrade_steps
 from kubeon.operations.views import State, supported
+from kubeon.phases.removal import Removal
+from kubeon.phases.upgrade import Upgrade
 from kubeon.spec.loading import json_schema
 from kubeon.spec.tried import tried
 from tests.commands import commands_of
@@ -26,7 +28,11 @@ from tests.lab import cache
 from tests.specs import a_spec
 
 ROOT = Path(__file__).parent.parent
-SWITCH = [step for steps in switch_steps(a_spec()) for step in steps]
+OTHERS = [
+    *removal_steps(Removal()),
+    *upgrade_steps(Upgrade()),
+    *(step for each in switch_steps(a_spec()) for step in each),
+]
 DOCS = ROOT / "docs"
 README, COMMANDS_PAGE = ROOT / "README.md", DOCS / "commands.md"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -248,7 +254,7 @@ def test_every_plugin_is_written_down(page: str, names: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "phase",
-    {phase.name: phase for phase in (*CREATE, *ADD, *REMOVE, *RENEW, *upgrade_steps(1), *SWITCH)}.values(),
+    {phase.name: phase for phase in (*CREATE, *ADD, *RENEW, *OTHERS)}.values(),
     ids=lambda phase: phase.name,
 )
 def test_every_phase_is_written_down(phase: Any) -> None:

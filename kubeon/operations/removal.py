@@ -25,6 +25,7 @@ from kubeon.operations.pending import committed
 from kubeon.operations.steps import removal_steps
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes, answering_member, joined_hosts, silent_members, split_marked
+from kubeon.phases.removal import Removal
 from kubeon.phases.resolve import authorities_of, context_of
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.endpoints import Endpoint
@@ -79,8 +80,7 @@ def remove(
         ctx = context_of(spec, [first, *going, *dead, *workers], run.state, run.reporter, first=first)
         ctx.authorities = authorities_of(ctx)
         ctx.members = frozenset(host.name for host in (first, *workers))
-        ctx.gone = frozenset(host.name for host in dead)
-        ctx.drain_timeout = options.drain_timeout
+        work = Removal(frozenset(host.name for host in dead), options.drain_timeout, options.remove_packages)
         members = ctx.etcd.members() if shrinks else []
         header = _arithmetic(members, [host for host in (*going, *dead) if ctx.is_control_plane(host)])
         warnings = [
@@ -89,12 +89,12 @@ def remove(
             *strangers,
             *silent_members(staying, missed, "its list of control planes stays as it is"),
         ]
-        steps = removal_steps(remove_packages=options.remove_packages)
+        steps = removal_steps(work)
         count = f"{len(leaving)} node{'' if len(leaving) == 1 else 's'}"
         if not confirm(make_plan(f"remove {count} from cluster {name}", ctx, steps, tuple(warnings), header)):
             return RemoveResult(name)
         outcome = run.walk(steps, ctx, options, interrupt, f"Removing from {name}")
-        left = [node for node in leaving if any(host.node is node and host.name in ctx.left for host in ctx.hosts)]
+        left = [node for node in leaving if any(host.node is node and host.name in work.left for host in ctx.hosts)]
         for node in left:
             forget_host(run.state.known_hosts, str(node.address))
         if left:

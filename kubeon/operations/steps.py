@@ -20,6 +20,7 @@ from kubeon.phases.place_certificates import PlaceCertificates
 from kubeon.phases.pod_ranges import RecordPodRanges
 from kubeon.phases.prepare_hosts import PrepareHost
 from kubeon.phases.register_nodes import RegisterNode
+from kubeon.phases.removal import Removal
 from kubeon.phases.remove_other_ways import RemoveOtherWays
 from kubeon.phases.renew_certificates import PlaceRenewed, RestartControlPlane, RestartKubelet, VerifyCertificates
 from kubeon.phases.restart_api_server import RestartApiServer
@@ -34,6 +35,7 @@ from kubeon.phases.switch_way import (
     TryWay,
     VerifyWay,
 )
+from kubeon.phases.upgrade import Upgrade
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane
 from kubeon.phases.upgrade_files import BringFiles, BringImages, SnapshotBefore
 from kubeon.phases.upgrade_node import (
@@ -73,35 +75,34 @@ _JOIN: tuple[Step, ...] = (
 CREATE: tuple[Step, ...] = (*_PREPARE, InitControlPlane(), ApplyNetwork(), *_JOIN)
 ADD: tuple[Step, ...] = (*_PREPARE, *_JOIN)
 ADOPT: tuple[Step, ...] = (AuthorizeKey(), MarkAdopted())
-REMOVE: tuple[Step, ...] = (
-    ApplyLoadBalancer(),
-    DrainNode(),
-    UpdateLoadBalancer(),
-    LeaveEtcd(),
-    CleanHost(),
-    DeleteNode(),
-)
 # each time that certificates are made anew: once to renew them, once for each stage of a rotation of CAs
 RENEW: tuple[Step, ...] = (PlaceRenewed(), RestartControlPlane(), RestartKubelet(), VerifyCertificates())
 
 
-def removal_steps(*, remove_packages: bool) -> tuple[Step, ...]:
-    """REMOVE, with or without the OS packages that kubeon installed."""
-    return tuple(CleanHost(remove_packages=remove_packages) if isinstance(step, CleanHost) else step for step in REMOVE)
+def removal_steps(work: Removal) -> tuple[Step, ...]:
+    """Nobody is sent to a node that leaves, then it loses its pods, its voice in etcd, and its name."""
+    return (
+        ApplyLoadBalancer(),
+        DrainNode(work),
+        UpdateLoadBalancer(),
+        LeaveEtcd(),
+        CleanHost(remove_packages=work.remove_packages),
+        DeleteNode(work),
+    )
 
 
-def upgrade_steps(workers_at_once: int) -> tuple[Step, ...]:
+def upgrade_steps(work: Upgrade) -> tuple[Step, ...]:
     """Bring everything, then all API servers, then all kubelets."""
     return (
-        BringFiles(),
+        BringFiles(work),
         BringImages(),
-        SnapshotBefore(),
+        SnapshotBefore(work),
         MendObjects(),
-        UpgradeControlPlane(),
+        UpgradeControlPlane(work),
         UpgradeLoadBalancer(),
-        CheckUpgraded(),
-        UpgradeControlPlaneNodes(),
-        UpgradeWorkers(workers_at_once),
+        CheckUpgraded(work),
+        UpgradeControlPlaneNodes(work),
+        UpgradeWorkers(work),
         VerifyUpgrade(),
     )
 

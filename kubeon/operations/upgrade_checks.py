@@ -16,6 +16,7 @@ from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.kubelet_settings import kubelet_settings
 from kubeon.phases.look import missing_material
 from kubeon.phases.membership import Nodes
+from kubeon.phases.upgrade import Upgrade
 from kubeon.phases.verify_cluster import NAME as VERIFY
 from kubeon.preflight import UPGRADE_CHECKS, Finding, Severity, run_checks
 from kubeon.spec.model import ClusterSpec, Role
@@ -61,7 +62,7 @@ def adopted_nodes(name: str, hosts: Sequence[Host]) -> list[Finding]:
     return [Finding("Adopted", host.name, Severity.ERROR, what, hint) for host in hosts if is_adopted(host)]
 
 
-def ill_nodes(ctx: Cluster, nodes: Nodes, through: set[str], *, goes_on: bool) -> list[Finding]:
+def ill_nodes(ctx: Cluster, work: Upgrade, nodes: Nodes, through: set[str], *, goes_on: bool) -> list[Finding]:
     """Nodes that are not Ready, and members of etcd that do not answer; where an upgrade `goes_on`, after a while."""
     findings = []
     begins = {host.name for host in ctx.hosts if ctx.is_control_plane(host)} - through
@@ -75,7 +76,7 @@ def ill_nodes(ctx: Cluster, nodes: Nodes, through: set[str], *, goes_on: bool) -
         elif why and ctx.is_control_plane(host) and begins:
             hint = "kubeadm upgrades only while all control planes are Ready; look at: journalctl -u kubelet there"
             findings.append(Finding("NodeReady", host.name, Severity.ERROR, f"not Ready: {why}", hint))
-        elif why and host.name in ctx.upgraded:
+        elif why and host.name in work.upgraded:
             what = f"not Ready ({why}): it has the new version, and no other node is begun until it is well"
             findings.append(Finding("NodeReady", host.name, Severity.WARNING, what))
         elif why:
@@ -99,7 +100,7 @@ def unfit_machines(ctx: Cluster, version: Version) -> list[Finding]:
     )
 
 
-def etcd_crossing(ctx: Cluster) -> list[Finding]:
+def etcd_crossing(ctx: Cluster, work: Upgrade) -> list[Finding]:
     """What the next release of etcd asks of the members as they run, and of the flags that they are given."""
     images = ctx.material(ctx.bootstrap).references
     target = next((tag for name, _, tag in (each.rpartition(":") for each in images) if name.endswith("/etcd")), "")
@@ -113,7 +114,7 @@ def etcd_crossing(ctx: Cluster) -> list[Finding]:
     if wrong or doubtful:
         hint = f"the newest patch release of what runs now may bring it: kubeon upgrade {ctx.spec.name} VERSION"
         # half-way it is safest to come to the end
-        severity = Severity.ERROR if wrong and not ctx.half_way else Severity.WARNING
+        severity = Severity.ERROR if wrong and not work.half_way else Severity.WARNING
         findings.append(Finding("EtcdVersion", "", severity, wrong or doubtful, hint))
     if gone := removed_etcd_flags(target, configured_etcd_flags(ctx.api)):
         what = f"etcd {target} has no {', '.join(f'--{flag}' for flag in gone)}, and would end at once"
@@ -123,9 +124,9 @@ def etcd_crossing(ctx: Cluster) -> list[Finding]:
     return findings
 
 
-def lacking_material(ctx: Cluster) -> list[Finding]:
+def lacking_material(ctx: Cluster, work: Upgrade) -> list[Finding]:
     """Material that cannot be had, and disks without room for it."""
-    wanting = [host for host in ctx.hosts if host.name not in ctx.upgraded]
+    wanting = [host for host in ctx.hosts if host.name not in work.upgraded]
     problems = missing_material(ctx.spec, wanting, ctx.store, ctx.registry)
     full = [host for host in wanting if host.facts.disk_free_mib.get("/var/lib", ROOM) < ROOM]
     return [
@@ -137,11 +138,11 @@ def lacking_material(ctx: Cluster) -> list[Finding]:
     ]
 
 
-def held_by_pods(ctx: Cluster, options: Options, version: Version) -> list[Finding]:
+def held_by_pods(ctx: Cluster, work: Upgrade, version: Version) -> list[Finding]:
     """What a drain would come up against."""
-    if not options.drain_timeout:
+    if not work.drain_timeout:
         return []
-    todo = {host.name for host in ctx.hosts} - ctx.upgraded
+    todo = {host.name for host in ctx.hosts} - work.upgraded
     ours = f"{VERIFY}-"  # left by a run that was cut off while it looked whether pods reach each other
     pods = [pod for pod in movable_pods(ctx.api) if pod.node in todo and not pod.name.startswith(ours)]
     findings = []
@@ -163,6 +164,6 @@ def held_by_pods(ctx: Cluster, options: Options, version: Version) -> list[Findi
             hint += ", or --drain-timeout 0"
             findings.append(Finding("PodDisruptionBudget", held.node, Severity.ERROR, what, hint))
         else:
-            hint = f"just now; the drain waits for {options.drain_timeout:.0f} s. Budget: {budgets}"
+            hint = f"just now; the drain waits for {work.drain_timeout:.0f} s. Budget: {budgets}"
             findings.append(Finding("PodDisruptionBudget", held.node, Severity.WARNING, what, hint))
     return findings

@@ -40,6 +40,7 @@ from kubeon.operations.upgrade_checks import (
 from kubeon.phases.context import Cluster
 from kubeon.phases.membership import Nodes, answering_member, pressed_nodes, split_marked
 from kubeon.phases.resolve import check_plugins, resolve
+from kubeon.phases.upgrade import Upgrade
 from kubeon.preflight import Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.releases import same_programs
@@ -88,30 +89,34 @@ def upgrade(
         ctx = resolve(
             spec, hosts, run.state, run.reporter, ignored=options.ignore_preflight_errors, first=first, nodes=nodes
         )
-        ctx.kubelets = kubelets
-        ctx.not_ready = frozenset(host.name for host in hosts if why_not_ready(nodes.get(host.name)))
+        work = Upgrade(
+            kubelets,
+            not_ready=frozenset(host.name for host in hosts if why_not_ready(nodes.get(host.name))),
+            at_once=at_once,
+            drain_timeout=options.drain_timeout,
+            pause_after=options.pause_after,
+        )
         if not _other_components(spec, stored, proposed):  # which of them a node has is not asked before its turn
-            ctx.upgraded = frozenset(
+            work.upgraded = frozenset(
                 host.name
                 for host in hosts
                 if _is_upgraded(host, spec, nodes) and (host.name in through or host not in control_planes)
             )
-            ctx.half_way = spec.kubernetes in api.values()
-        ctx.drain_timeout, ctx.pause_after = options.drain_timeout, options.pause_after
+            work.half_way = spec.kubernetes in api.values()
         findings = [
             *absent,
-            *ill_nodes(ctx, nodes, through, goes_on=proposed is not None),
+            *ill_nodes(ctx, work, nodes, through, goes_on=proposed is not None),
             *pressed_nodes(nodes, Severity.ERROR),
             *unfit_machines(ctx, api[first.name]),
-            *etcd_crossing(ctx),
-            *lacking_material(ctx),
-            *held_by_pods(ctx, options, api[first.name]),
+            *etcd_crossing(ctx, work),
+            *lacking_material(ctx, work),
+            *held_by_pods(ctx, work, api[first.name]),
             *unknown_nodes(nodes, {host.name for host in ctx.hosts} | {one.host for one in absent}),
         ]
         findings = soften(findings, options.ignore_preflight_errors)
         raise_on_errors(findings)
         warnings = tuple(one for one in findings if one.severity is Severity.WARNING)
-        steps = upgrade_steps(at_once)
+        steps = upgrade_steps(work)
         plan = make_plan(f"upgrade cluster {name} to {spec.version}", ctx, steps, warnings, _header(ctx, api, at_once))
         if not confirm(plan):
             return UpgradeResult(name, spec.version, changed=False)
@@ -122,7 +127,7 @@ def upgrade(
             if MARK in nodes[each]["metadata"].get("annotations", {}):
                 uncordon(ctx.api, each)
         outcome = run.walk(steps, ctx, options, interrupt, f"Upgrading {name} to {spec.version}")
-        _raise_if_failed(outcome, ctx)
+        _raise_if_failed(outcome, work)
         left = tuple(one.host for one in absent)
         if outcome.halted:  # on purpose: what failed has been raised
             left += tuple(host.name for host in ctx.hosts if host.name not in ctx.registered)
@@ -136,7 +141,7 @@ def upgrade(
             node_results(ctx, ctx.hosts),
             left,
             options.pause_after if outcome.halted else "",
-            ctx.snapshot,
+            work.snapshot,
             since(began),
             run.log,
         )
@@ -210,9 +215,9 @@ def _header(ctx: Cluster, api: Mapping[str, Version], at_once: int) -> tuple[str
     )
 
 
-def _raise_if_failed(outcome: Outcome, ctx: Cluster) -> None:
+def _raise_if_failed(outcome: Outcome, work: Upgrade) -> None:
     """What failed also says where the way back is."""
-    back = f"\netcd as it was before: {ctx.snapshot}" if ctx.snapshot else ""
+    back = f"\netcd as it was before: {work.snapshot}" if work.snapshot else ""
     for error in outcome.errors.values():
         error.hint = f"{error.hint or AGAIN}{back}"
     outcome.raise_if_failed(f"{AGAIN}{back}")

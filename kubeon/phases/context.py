@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from pathlib import Path
 from typing import Any, ClassVar
 
 from kubeon.bundle.catalogue import Material
@@ -22,7 +21,6 @@ from kubeon.lb.base import LoadBalancerMode
 from kubeon.pki.authorities import Authorities
 from kubeon.spec.endpoints import api_server
 from kubeon.spec.model import ClusterSpec, Role
-from kubeon.spec.versions import Version
 from kubeon.state.cluster import ClusterState
 
 
@@ -51,22 +49,13 @@ class Cluster:
     ignored: frozenset[str] = frozenset()  # preflight checks that may fail
     verified: bool = False  # this very spec was verified before
     members: frozenset[str] = frozenset()  # hosts that are members already, and that the operation is not about
-    gone: frozenset[str] = frozenset()  # nodes whose machine is gone for good: nobody tries to reach it
-    drain_timeout: float = 300  # seconds that pods get to leave a node
-    kubelets: Mapping[str, Version] = field(default_factory=dict)  # what nodes run before an upgrade
-    upgraded: frozenset[str] = frozenset()  # nodes that an upgrade has behind them
-    not_ready: frozenset[str] = frozenset()  # nodes that were not Ready when an upgrade began
-    half_way: bool = False  # an upgrade has begun before: an API server has its version
-    pause_after: str = ""  # the node after which an upgrade stops for a while
 
     # handoff
     join_token: str = ""
     joined: bool = False  # a node has joined in this operation
     grew_from_one: bool = False  # etcd had one member before, and has more now
-    left: set[str] = field(default_factory=set)  # nodes that have left the cluster, to the end
     answered: set[str] = field(default_factory=set)  # control planes that have joined, and that were waited for
     registered: set[str] = field(default_factory=set)  # nodes whose Node object is as wanted
-    snapshot: Path | None = None  # of etcd, from before an upgrade
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kubeon.hosts.host import Host
 from kubeon.kube.drain import drain, pods_on
 from kubeon.phases.context import Cluster, Step
+from kubeon.phases.removal import Removal
 
 
 class DrainNode(Step):
@@ -13,18 +14,22 @@ class DrainNode(Step):
     name = "drain-node"
     title = "Drain the node"
 
+    def __init__(self, work: Removal) -> None:
+        self.work = work
+
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """A machine that is gone runs nothing."""
-        return host.name not in ctx.gone
+        return host.name not in self.work.gone
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """For how long at most."""
-        return (f"drain: evict its pods within {ctx.drain_timeout:.0f} s",) if ctx.drain_timeout else ()
+        seconds = self.work.drain_timeout
+        return (f"drain: evict its pods within {seconds:.0f} s",) if seconds else ()
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing where it has left already, or is not to be drained."""
-        if not ctx.drain_timeout or not ctx.api.get("node", host.name):
+        if not self.work.drain_timeout or not ctx.api.get("node", host.name):
             return ()
         count = len(pods_on(ctx.api, host.name))
-        drain(ctx.api, host.name, seconds=ctx.drain_timeout)
+        drain(ctx.api, host.name, seconds=self.work.drain_timeout)
         return (f"{count} pod{'' if count == 1 else 's'} moved away",)

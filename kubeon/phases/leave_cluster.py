@@ -16,6 +16,7 @@ from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import UpdateLoadBalancer
 from kubeon.phases.pod_ranges import forget_range
 from kubeon.phases.prepare_hosts import is_marked
+from kubeon.phases.removal import Removal
 from kubeon.spec.versions import has_cluster_status
 
 # The API server ends what it has begun before it goes; then its port is closed. etcd goes on.
@@ -73,6 +74,9 @@ class DeleteNode(Step):
     name = "delete-node"
     title = "Forget the node"
 
+    def __init__(self, work: Removal) -> None:
+        self.work = work
+
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """With what is bound to it."""
         return ("delete the Node object",)
@@ -83,5 +87,5 @@ class DeleteNode(Step):
         forget_range(ctx, host.name)
         if ctx.is_control_plane(host) and has_cluster_status(ctx.spec.kubernetes):
             forget_control_plane(ctx.api, host.name)
-        ctx.left.add(host.name)
+        self.work.left.add(host.name)
         return changes

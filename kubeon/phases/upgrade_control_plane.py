@@ -18,12 +18,13 @@ from kubeon.kube.versions import api_version
 from kubeon.kubeadm.commands import upgrade_apply_words, upgrade_node_words
 from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.phases.apart import KUBECONFIG, apart_scripts
-from kubeon.phases.context import Cluster, Step
+from kubeon.phases.context import Cluster
 from kubeon.phases.explain import explained
 from kubeon.phases.init_control_plane import machine_checks
 from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.kubelet_settings import allow_cgroup_v1
 from kubeon.phases.membership import with_pressures
+from kubeon.phases.upgrade import UpgradeStep
 from kubeon.phases.upgrade_files import SnapshotBefore
 from kubeon.waiting import expect, wait_until
 
@@ -81,7 +82,7 @@ def kubeadm_upgrade(ctx: Cluster, host: Host, words: Sequence[str], *, before: s
         raise
 
 
-class UpgradeControlPlane(Step):
+class UpgradeControlPlane(UpgradeStep):
     """`kubeadm upgrade apply` on the first one, `kubeadm upgrade node` on the others."""
 
     name = "upgrade-control-plane"
@@ -100,7 +101,7 @@ class UpgradeControlPlane(Step):
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Which of the two it will be."""
-        if host.name in ctx.upgraded:
+        if host.name in self.work.upgraded:
             return ()
         return (f"kubeadm upgrade {_words(ctx, host)[2]}: static pods {ctx.spec.version}",)
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from kubeon.bundle.install import WAITING, install_script, lacking_script
 from kubeon.hosts.host import Host
-from kubeon.phases.context import UPLOADS, Cluster, Step
+from kubeon.phases.context import UPLOADS, Cluster
 from kubeon.phases.import_images import ImportImages
 from kubeon.phases.install_files import TIMEOUT, blocks
 from kubeon.phases.snapshot import remember_before, save_snapshot, snapshot_before
+from kubeon.phases.upgrade import UpgradeStep
 
 
-class BringFiles(Step):
+class BringFiles(UpgradeStep):
     """Programs of the new version, each whole and checked, beside those in use."""
 
     name = "bring-files"
@@ -20,7 +21,7 @@ class BringFiles(Step):
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Where something is to be done at all."""
-        return () if host.name in ctx.upgraded else ("bring files and images",)
+        return () if host.name in self.work.upgraded else ("bring files and images",)
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Send what is neither in use nor waiting."""
@@ -53,7 +54,7 @@ class BringImages(ImportImages):
         return ()
 
 
-class SnapshotBefore(Step):
+class SnapshotBefore(UpgradeStep):
     """A way back, on the control machine, before anything is touched."""
 
     name = "snapshot-before"
@@ -67,19 +68,19 @@ class SnapshotBefore(Step):
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Where an upgrade begins."""
-        return () if ctx.half_way else ("take a snapshot of etcd, and bring it to this machine",)
+        return () if self.work.half_way else ("take a snapshot of etcd, and bring it to this machine",)
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Not where an upgrade goes on: what was before it is saved already, or past."""
         before = ctx.state.read_spec()
         if before is None:
             return ()
-        if ctx.half_way:
+        if self.work.half_way:
             if before.version != ctx.spec.version:
-                ctx.snapshot = snapshot_before(ctx.state, before.version, ctx.spec.version)
+                self.work.snapshot = snapshot_before(ctx.state, before.version, ctx.spec.version)
             return ()
         members = [each for each in ctx.hosts if ctx.is_control_plane(each)]
         saved = save_snapshot(before, ctx.state, members, ctx.cri, ctx.reporter, store=ctx.store)
-        ctx.snapshot = saved.path
+        self.work.snapshot = saved.path
         remember_before(ctx.state, before.version, ctx.spec.version, saved.path)
         return (f"revision {saved.revision}, {saved.keys} keys: {saved.path}",)

@@ -21,6 +21,7 @@ from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import place, wait_for_answer
 from kubeon.phases.restart_components import control_plane_problem
 from kubeon.phases.start_runtime import StartRuntime
+from kubeon.phases.upgrade import Upgrade, UpgradeStep
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade
 from kubeon.phases.verify_cluster import VerifyCluster
 from kubeon.spec.releases import components
@@ -35,26 +36,26 @@ _RUNTIME = ("containerd", "runc")
 _WAITS = f"if [ -e {WAITING} ]; then echo {WAITING}; fi\n"
 
 
-class _UpgradeNode(Step):
+class _UpgradeNode(UpgradeStep):
     title = "Upgrade the node"
     halts_on_failure = True
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """From which version to which."""
-        if host.name in ctx.upgraded:
+        if host.name in self.work.upgraded:
             return ()
-        was, wanted = ctx.kubelets.get(host.name), ctx.spec.kubernetes
+        was, wanted = self.work.kubelets.get(host.name), ctx.spec.kubernetes
         chosen = components(ctx.spec)
-        drained = f"drain within {ctx.drain_timeout:.0f} s, " if ctx.drain_timeout else ""
+        drained = f"drain within {self.work.drain_timeout:.0f} s, " if self.work.drain_timeout else ""
         return (f"{drained}kubelet {was} -> {wanted}, {ctx.cri.name} {chosen.containerd}, uncordon",)
 
     def goes_first(self, ctx: Cluster, host: Host) -> bool:
         """The one after which the user wants to have a look; and where a run before has failed, no other is begun."""
-        return host.name == ctx.pause_after or host.name in ctx.upgraded | ctx.not_ready
+        return host.name == self.work.pause_after or host.name in self.work.upgraded | self.work.not_ready
 
     def halts_after(self, ctx: Cluster, host: Host) -> bool:
         """Where the user wants to have a look."""
-        return host.name == ctx.pause_after
+        return host.name == self.work.pause_after
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing for a node that is through; one that fails may take pods again, and no other one is begun."""
@@ -97,10 +98,10 @@ class _UpgradeNode(Step):
     def _upgrade(self, ctx: Cluster, host: Host) -> Sequence[str]:
         changes = []
         ready = not why_not_ready(ctx.api.get("node", host.name))
-        if ctx.drain_timeout and ready:  # without its kubelet no pod leaves it
+        if self.work.drain_timeout and ready:  # without its kubelet no pod leaves it
             count = len(pods_on(ctx.api, host.name))
             try:
-                drain(ctx.api, host.name, seconds=ctx.drain_timeout)
+                drain(ctx.api, host.name, seconds=self.work.drain_timeout)
             except OperationError as error:
                 error.hint = "a longer --drain-timeout, 0 for none, or find out what holds them: kubectl get pdb -A"
                 raise
@@ -237,7 +238,7 @@ class CheckUpgraded(_UpgradeNode):
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Going by what the node reported before."""
-        return host.name in ctx.upgraded
+        return host.name in self.work.upgraded
 
     def halts_after(self, ctx: Cluster, host: Host) -> bool:
         """No: it has its turn among the others."""
@@ -272,8 +273,9 @@ class UpgradeWorkers(_UpgradeNode):
     name = "upgrade-workers"
     needs = (UpgradeControlPlaneNodes,)
 
-    def __init__(self, at_once: int = 1) -> None:
-        self.at_once = at_once
+    def __init__(self, work: Upgrade) -> None:
+        super().__init__(work)
+        self.at_once = work.at_once
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Workers."""
