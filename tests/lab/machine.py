@@ -39,6 +39,8 @@ def sysctls(cores: int) -> dict[str, str | None]:
         # every host's systemd, kubelet and containerd hold inotify instances of one user, root
         "fs.inotify.max_user_instances": "8192",
         "fs.inotify.max_user_watches": "1048576",
+        # what a `destroy` puts back on one host would change under all others
+        "vm.max_map_count": "262144",
         # one neighbour table for all network namespaces
         "net.ipv4.neigh.default.gc_thresh1": "2048",
         "net.ipv4.neigh.default.gc_thresh2": "8192",
@@ -57,7 +59,6 @@ def sysctls(cores: int) -> dict[str, str | None]:
         "kernel.keys.root_maxbytes": None,
         "vm.overcommit_memory": None,
         "vm.panic_on_oom": None,
-        "vm.max_map_count": None,
         "vm.swappiness": None,
     }
 

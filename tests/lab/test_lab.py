@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from kubeon.hosts.kernel import SYSCTLS
 from tests.lab import base, demo, faults, hosts, machine, mirror, network
 from tests.lab.command import LabError, run
 from tests.lab.hosts import LabHost
@@ -52,6 +53,14 @@ def test_what_cannot_be_is_refused(wanted: list[str]) -> None:
 
 def test_a_mac_address_follows_from_the_address() -> None:
     assert network.mac("10.77.0.11") == "02:4b:0a:4d:00:0b"
+
+
+def test_hosts_change_nothing_that_all_share() -> None:
+    """Kernel settings outside of network namespaces are as kubeon wants them before the first host is prepared."""
+    ours = machine.sysctls(2)
+    shared = [each for each in SYSCTLS if not each.key.startswith("net.")]
+
+    assert [each.key for each in shared if int(ours[each.key] or 0) < int(each.value)] == []
 
 
 def test_the_archive_is_the_machines_own() -> None:
