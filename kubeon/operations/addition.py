@@ -27,6 +27,7 @@ from kubeon.phases.membership import (
     check_newcomers,
     joined_hosts,
     pressed_nodes,
+    room_in_etcd,
     silent_members,
     split_marked,
 )
@@ -82,7 +83,6 @@ def add(
             *silent_members(old, missed, "it does not learn of new control planes; kubeon create brings it up to date"),
         ]
         raise_on_errors(findings)
-        warnings = tuple(one for one in findings if one.severity is Severity.WARNING)
         spec = named(spec, {host.address: host.name for host in new_hosts})
         workers = [host for host in old_hosts if host.node.role is Role.WORKER]  # asked only when they are concerned
         ctx = resolve(
@@ -98,6 +98,9 @@ def add(
         ctx.members = members | adopted_members(ctx, new_hosts)
         ctx.registered |= adopted_members(ctx, new_hosts)
         ctx.verified = begun_before is None
+        doubts = soften(room_in_etcd(ctx, new_hosts), options.ignore_preflight_errors)
+        raise_on_errors(doubts)
+        warnings = tuple(one for one in (*findings, *doubts) if one.severity is Severity.WARNING)
         plan = make_plan(f"add {_count(len(new))} to cluster {spec.name}", ctx, ADD, warnings)
         if not confirm(plan):
             return CreateResult(spec.name, changed=False)

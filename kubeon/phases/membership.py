@@ -5,18 +5,23 @@ from contextlib import suppress
 from typing import Any
 
 from kubeon.errors import CommandError, HostError, KubeonError, OperationError, StateError
+from kubeon.etcd.members import member_at
+from kubeon.etcd.quorum import addition_problem
 from kubeon.hosts.fleet import within
 from kubeon.hosts.host import Host
 from kubeon.hosts.marks import JOINED
 from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.objects import pressures
+from kubeon.phases.context import Cluster
 from kubeon.phases.prepare_hosts import marks_of
 from kubeon.preflight import Finding, Severity
 from kubeon.spec.model import NodeSpec, Role
 from kubeon.state.cluster import ClusterState
+from kubeon.waiting import wait_until
 
 Nodes = Mapping[str, Mapping[str, Any]]
 ANSWERS_WITHIN = 60.0  # seconds for a control plane to say whether it is ready; kubectl there gives up after fifteen
+SETTLES_WITHIN = 12.0  # seconds for all members of etcd to answer; it may be electing its leader
 PREFERRED_FOR = 2.0  # seconds that others are waited for after the first that is ready
 
 
@@ -106,6 +111,28 @@ def check_newcomers(hosts: Sequence[Host], nodes: Nodes) -> list[Finding]:
                 hint = "on clones: `rm /etc/machine-id && systemd-machine-id-setup`, then reboot"
                 findings.append(Finding("DuplicateMachineID", host.name, Severity.ERROR, what, hint))
     return findings
+
+
+def room_in_etcd(ctx: Cluster, newcomers: Sequence[Host]) -> list[Finding]:
+    """Can etcd bear one more voter before it answers? Asked for a while, since a member may just be busy.
+
+    What a join that was cut off has left of a newcomer does not count: it is taken away before the next one.
+    """
+    joining = [host for host in newcomers if ctx.is_control_plane(host) and not host.facts.kubelet_config]
+    problem = ""
+
+    def bears_one_more() -> bool:
+        nonlocal problem
+        with suppress(OperationError):  # in the middle of an election
+            members = ctx.etcd.members()
+            left = [member for host in joining if (member := member_at(members, host.address))]
+            problem = addition_problem([member for member in members if member not in left])
+        return not problem
+
+    if joining and not wait_until(bears_one_more, seconds=SETTLES_WITHIN, longest=2.0):
+        hint = f"bring it back, or remove it: kubeon del {ctx.spec.name} @NAME --dead"
+        return [Finding("Etcd", "", Severity.ERROR, problem, hint)]
+    return []
 
 
 def pressed_nodes(nodes: Nodes, severity: Severity) -> list[Finding]:

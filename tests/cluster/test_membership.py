@@ -176,7 +176,7 @@ def test_a_removal_that_would_break_the_quorum_is_refused(mu: Mu) -> None:
     assert refused.exit_code == 4, refused.text
     assert "without n1000 etcd would have 2 voters of which 1 answers, and 2 are needed" in refused.text
     assert "now: 3 voters, 2 answer, 2 needed: none may fail" in refused.text
-    assert grown.exit_code != 0
+    assert grown.exit_code == 4, grown.text
     assert "4 voters and needs 3, but n10 does not answer" in grown.text
     assert whole.exit_code == 2, whole.text
     assert "kubeon destroy mu" in whole.text
