@@ -161,7 +161,7 @@ def test_cut_off_other_commands_say_what_finishes_it(world: MakeWorld) -> None:
     with pytest.raises(StateError, match="cluster demo is not finished") as caught:
         here.upgrade("v1.35.0")
 
-    assert caught.value.hint == "the same kubeon adopt again finishes it"
+    assert caught.value.hint == "finish it: the same kubeon adopt again"
 
 
 def test_create_changes_nothing_on_what_was_adopted(world: MakeWorld) -> None:

@@ -447,7 +447,7 @@ def test_create_and_add_wait_for_a_rotation_to_end(world: MakeWorld) -> None:
 
     with pytest.raises(StateError, match="the CAs of cluster demo are being rotated") as caught:
         here.create(here.state.read_spec())
-    assert "kubeon certs rotate-ca demo goes on" in caught.value.hint
+    assert "resume it: kubeon certs rotate-ca demo" in caught.value.hint
     with pytest.raises(StateError, match="being rotated"):
         here.add({"address": "10.0.1.9", "role": "worker"})
     with pytest.raises(StateError, match="being rotated"):

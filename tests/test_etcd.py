@@ -72,7 +72,7 @@ def test_the_quorum_is_lost(serves: bool, world: MakeWorld) -> None:
     first = report.members[0]
     assert (first.status is not None) == serves
     assert first.problem == (
-        "etcdserver: no leader" if serves else "its etcd runs, but serves nobody: it waits for the others"
+        "etcdserver: no leader" if serves else "its etcd runs, but does not serve: it waits for the others"
     )
 
 

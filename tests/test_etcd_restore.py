@@ -250,7 +250,7 @@ def test_members_do_not_come_and_go_in_the_middle_of_a_restore(command: str, wor
     with pytest.raises(StateError, match=r"a restore of etcd .* is not finished") as caught:
         commands[command]()
 
-    assert "kubeon etcd snapshot restore demo goes on with it" in caught.value.hint
+    assert "resume it: kubeon etcd snapshot restore demo" in caught.value.hint
     assert not [machine.name for machine in here.machines.values() if machine.changed]
 
 
@@ -369,9 +369,9 @@ def test_what_is_meant_has_to_be_said(world: MakeWorld) -> None:
     """One source, that is there."""
     here, path = created(world)
 
-    with pytest.raises(UsageError, match="restore what"):
+    with pytest.raises(UsageError, match="nothing to restore from"):
         here.restore()
-    with pytest.raises(UsageError, match="restore what"):
+    with pytest.raises(UsageError, match="nothing to restore from"):
         here.restore(path, member="@ip=10.0.0.1")
     with pytest.raises(UsageError, match="there is no file"):
         here.restore(path.with_name("none.db"))

@@ -235,7 +235,7 @@ def test_in_the_middle_everything_else_is_refused(world: MakeWorld) -> None:
     for other in others:
         with pytest.raises(StateError, match="the switch of cluster demo to mode external is not finished") as caught:
             other()
-        assert caught.value.hint == f"{there} goes on with it, {back} goes back"
+        assert caught.value.hint == f"resume it: {there}; or go back: {back}"
     with pytest.raises(StateError, match="the switch of cluster demo to mode external is not finished") as caught:
         here.switch("direct")
     assert there in caught.value.hint

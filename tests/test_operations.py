@@ -122,7 +122,7 @@ def test_a_worker_that_fails_stops_nobody_and_is_named(world: MakeWorld) -> None
     with pytest.raises(CommandError, match=r"w1: import images failed .*: no space left on device") as caught:
         here.create()
 
-    assert caught.value.hint == "the same command again continues where this one stopped"
+    assert caught.value.hint == "run the same command again to resume"
     assert sorted(here.api.nodes) == ["cp1", "w2"]
     assert here.ended("verify-cluster") == {"cp1": "ok"}
     assert not here.state.exists

@@ -103,7 +103,7 @@ def test_cut_off_on_a_host_it_is_finished_by_the_same_command(token: str, name: 
     with pytest.raises(StateError, match="is not finished") as refused:
         here.destroy()
 
-    assert refused.value.hint == "kubeon rename demo prod finishes it"
+    assert refused.value.hint == "finish it: kubeon rename demo prod"
     rename(here)
     check(here)
 

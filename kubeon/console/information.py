@@ -121,7 +121,7 @@ def _api(api: Value) -> str:
     text = f"{api['endpoint']} by {api['loadBalancer']}; {ready} of {len(servers)} API servers ready"
     if api["ways"]:
         works = sum(bool(way["works"]) for way in ways)
-        text += f"; {works} of {len(api['ways'])} workers find their way"
+        text += f"; {works} of {len(api['ways'])} workers reach it"
     return text
 
 

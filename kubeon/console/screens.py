@@ -83,7 +83,7 @@ def error_object(error: KubeonError, after: Aftermath) -> dict[str, Any]:
 def findings_text(findings: Sequence[FindingLike]) -> str:
     """Findings, errors first; the same finding on many hosts is one."""
     if not findings:
-        return "Preflight: nothing to complain about\n"
+        return "Preflight checks passed\n"
     groups: dict[tuple[str, str, str, str], list[str]] = {}
     for finding in findings:
         key = (str(finding.severity), finding.check, finding.what, finding.hint)

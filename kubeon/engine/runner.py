@@ -35,10 +35,10 @@ class Outcome:
     def raise_if_failed(self, hint: str) -> None:
         """Raise the one error, HostErrors when there are several, Interrupted after Ctrl-C."""
         if self.cut_off:
-            raise Interrupted("interrupted; what was under way is cut off, the rest is not done", hint=hint)
+            raise Interrupted("interrupted: running steps were cut off, the rest was not started", hint=hint)
         if self.interrupted:
             why = "\n".join(str(error) for error in self.errors.values())  # of before, or of what was finished
-            raise Interrupted("interrupted; what was begun is finished, the rest is not done", why=why, hint=hint)
+            raise Interrupted("interrupted: running steps were finished, the rest was not started", why=why, hint=hint)
         if len(self.errors) == 1 and not self.blocked:
             error = next(iter(self.errors.values()))
             error.hint = error.hint or hint

@@ -88,7 +88,7 @@ class Etcd:
         found = self.statuses([_LOCAL])
         if not found:  # etcd up to 3.5 opens its port for clients only when there is a leader
             raise OperationError(
-                "its etcd runs, but serves nobody: it waits for the others",
+                "its etcd runs, but does not serve: it waits for the others",
                 hint=f"look at: crictl logs of etcd on {self.host.name}",
                 host=self.host.name,
             )

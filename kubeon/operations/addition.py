@@ -83,6 +83,7 @@ def add(
             *silent_members(old, missed, "it does not learn of new control planes; kubeon create brings it up to date"),
         ]
         raise_on_errors(findings)
+        warnings = tuple(one for one in findings if one.severity is Severity.WARNING)
         spec = named(spec, {host.address: host.name for host in new_hosts})
         workers = [host for host in old_hosts if host.node.role is Role.WORKER]  # asked only when they are concerned
         ctx = resolve(
@@ -98,9 +99,7 @@ def add(
         ctx.members = members | adopted_members(ctx, new_hosts)
         ctx.registered |= adopted_members(ctx, new_hosts)
         ctx.verified = begun_before is None
-        doubts = soften(room_in_etcd(ctx, new_hosts), options.ignore_preflight_errors)
-        raise_on_errors(doubts)
-        warnings = tuple(one for one in (*findings, *doubts) if one.severity is Severity.WARNING)
+        raise_on_errors(room_in_etcd(ctx, new_hosts))
         plan = make_plan(f"add {_count(len(new))} to cluster {spec.name}", ctx, ADD, warnings)
         if not confirm(plan):
             return CreateResult(spec.name, changed=False)

@@ -24,7 +24,7 @@ from kubeon.state.home import Home
 from kubeon.transport.secrets import Secrets
 from kubeon.waiting import SYSTEM_CLOCK
 
-AGAIN = "the same command again continues where this one stopped"
+AGAIN = "run the same command again to resume"
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ def restore_snapshot(
     began = SYSTEM_CLOCK.monotonic()
     spec, state = home.known(name), home.cluster(name)
     if (file is None) == (not member):
-        raise UsageError("restore what?", hint=f"kubeon etcd snapshot restore {name} FILE, or --from-member NODE")
+        raise UsageError(
+            "nothing to restore from", hint=f"kubeon etcd snapshot restore {name} FILE, or --from-member NODE"
+        )
     gone = select(spec, dead) if dead else []
     source = _checked(file, state, force=force) if file else _Source(f"member {_member(spec, member)}")
     with begun(home, name, "etcd-restore", reporter, options) as run:

@@ -4,7 +4,7 @@ Each kind has its own record (`kubeon/state`); whoever wants to know of any of t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kubeon.errors import StateError
@@ -93,17 +93,17 @@ def committed(state: ClusterState) -> ClusterSpec:
 
 
 def unfinished(state: ClusterState, past: Sequence[PastOperation] = ()) -> Pending | None:
-    """What people are told of: by the record, else by what was done, oldest first. It decides nothing.
+    """What people are told of, in a line each: by the record, else by what was done, oldest first. It decides nothing.
 
     Raises StateError where the record is damaged.
     """
     if found := pending(state):
-        return found[0]
+        return replace(found[0], hint=found[0].hint.partition("\n")[0])
     last = next((each for each in reversed(past) if each.operation in _ENDED_BY_THE_SAME), None)
     if last is None or not last.changed or last.result in ("ok", RUNNING):
         return None
     what = f"an operation is not finished: {last.operation} by {last.who}, {last.result}"
-    return Pending(Kind.SETTINGS, what, f"the same command again finishes it; kubeon history {state.name} shows it")
+    return Pending(Kind.SETTINGS, what, f"finish it: the same command again; kubeon history {state.name} shows it")
 
 
 def switch_command(name: str, spec: ClusterSpec) -> str:
@@ -116,7 +116,7 @@ def _rename(state: ClusterState) -> Pending | None:
     if not state.renaming:
         return None
     old, new = state.renaming
-    return Pending(Kind.RENAME, f"renaming {old} to {new} is not finished", f"kubeon rename {old} {new} finishes it")
+    return Pending(Kind.RENAME, f"renaming {old} to {new} is not finished", f"finish it: kubeon rename {old} {new}")
 
 
 def _restore(state: ClusterState) -> Pending | None:
@@ -127,7 +127,7 @@ def _restore(state: ClusterState) -> Pending | None:
     return Pending(
         Kind.RESTORE,
         f"a restore of etcd of cluster {state.name}, begun {attempt.begun}, is not finished",
-        f"kubeon etcd snapshot restore {state.name} goes on with it, out of {source}\n"
+        f"resume it: kubeon etcd snapshot restore {state.name}, from {source}\n"
         f"or, if it is not wanted any more and no host has its data yet: remove {attempt_path(state)}",
     )
 
@@ -135,14 +135,14 @@ def _restore(state: ClusterState) -> Pending | None:
 def _rotation(state: ClusterState) -> Pending | None:
     if not state.rotation.read():
         return None
-    hint = f"kubeon certs rotate-ca {state.name} goes on with it"
+    hint = f"resume it: kubeon certs rotate-ca {state.name}"
     return Pending(Kind.ROTATION, f"the CAs of cluster {state.name} are being rotated", hint)
 
 
 def _creation(state: ClusterState) -> Pending:
     makers = [entry.operation for entry in state.journal.entries() if entry.operation in ("create", "adopt")]
     again = "the same kubeon adopt again" if makers[-1:] == ["adopt"] else f"kubeon create {state.name}"
-    return Pending(Kind.CREATION, f"cluster {state.name} is not finished", f"{again} finishes it")
+    return Pending(Kind.CREATION, f"cluster {state.name} is not finished", f"finish it: {again}")
 
 
 def _described(state: ClusterState) -> Pending | None:
@@ -153,17 +153,17 @@ def _described(state: ClusterState) -> Pending | None:
     if proposed is None:
         return None
     if not same_programs(stored, proposed):
-        hint = f"kubeon upgrade {name} {proposed.version} goes on with it"
+        hint = f"resume it: kubeon upgrade {name} {proposed.version}"
         return Pending(Kind.UPGRADE, f"the upgrade of cluster {name} to {proposed.version} is not finished", hint)
     if stored.load_balancer != proposed.load_balancer:
         there, back = (switch_command(name, each) for each in (proposed, stored))
         what = f"the switch of cluster {name} to mode {proposed.load_balancer.mode} is not finished"
-        return Pending(Kind.SWITCH, what, f"{there} goes on with it, {back} goes back")
-    hint = f"kubeon create {name} finishes it"
+        return Pending(Kind.SWITCH, what, f"resume it: {there}; or go back: {back}")
+    hint = f"finish it: kubeon create {name}"
     if proposed != stored.with_nodes_of(proposed):  # settings, which `create` would not take over
-        hint = f"the same command again finishes it; kubeon history {name} shows it"
+        hint = f"finish it: the same command again; kubeon history {name} shows it"
     if {node.address for node in proposed.nodes} != {node.address for node in stored.nodes}:
-        hint += "; kubeon del takes a node out"
+        hint += "; or take a node out: kubeon del"
         return Pending(Kind.NODES, f"nodes are being added to cluster {name}, and that is not finished", hint)
     return Pending(Kind.SETTINGS, f"the last operation on cluster {name} is not finished", hint)
 

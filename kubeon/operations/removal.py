@@ -157,7 +157,12 @@ def _arithmetic(members: Sequence[Member], hosts: Sequence[Host]) -> tuple[str, 
 def _lost_pods(ctx: Cluster, going: Sequence[Host], nodes: Nodes) -> list[Finding]:
     lost = {host.name: unmanaged(pods_on(ctx.api, host.name)) for host in going if host.name in nodes}
     return [
-        Finding("Pods", name, Severity.WARNING, f"nobody makes these pods again elsewhere: {', '.join(pods[:10])}")
+        Finding(
+            "Pods",
+            name,
+            Severity.WARNING,
+            f"these pods have no controller and will not be recreated: {', '.join(pods[:10])}",
+        )
         for name, pods in lost.items()
         if pods
     ]

@@ -138,7 +138,7 @@ def _begun_or_new(run: Run, what: Sequence[str], validity: timedelta) -> Rotatio
     if what and names != begun_before.names:
         raise UsageError(
             f"a rotation of {', '.join(begun_before.names)} is under way",
-            hint=f"kubeon certs rotate-ca {run.state.name} goes on with it; another one can follow",
+            hint=f"resume it: kubeon certs rotate-ca {run.state.name}; another one can follow",
         )
     return begun_before
 

@@ -27,7 +27,7 @@ def way_before(stored: ClusterSpec, proposed: ClusterSpec | None, spec: ClusterS
         there, back = switch_command(stored.name, proposed), switch_command(stored.name, stored)
         raise StateError(
             f"the switch of cluster {stored.name} to mode {proposed.load_balancer.mode} is not finished",
-            hint=f"{there} goes on with it, {back} goes back; then to another one",
+            hint=f"resume it: {there}; or go back: {back}; then switch to another one",
         )
     return proposed if spec.load_balancer == stored.load_balancer else stored
 

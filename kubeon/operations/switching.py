@@ -90,9 +90,9 @@ def switch(
             run.state.write_proposed(spec)
         changed = _certificates(run, ctx, due, options, interrupt)
         place, remove = switch_steps(old)
-        changed |= _walk(run, place, ctx, options, interrupt, title=f"Taking the new way in {name}")
+        changed |= _walk(run, place, ctx, options, interrupt, title=f"Switching over {name}")
         remember_settings(ctx, without=mode_of(old).sans(old))
-        changed |= _walk(run, remove, ctx, options, interrupt, title=f"Removing the old way from {name}")
+        changed |= _walk(run, remove, ctx, options, interrupt, title=f"Removing the old load balancer from {name}")
         kubeconfig = commit(ctx, spec, options)
         nodes = node_results(ctx, ctx.hosts)
         return SwitchResult(name, mode, endpoint, changed, nodes, left, since(began), kubeconfig, run.log)
@@ -120,7 +120,7 @@ def _look(
     due = _due(ctx, old)
     place, remove = switch_steps(old)
     steps = (PlaceRenewed(lambda ctx, host: due.get(host.name, Due())), *place, *remove)
-    header = [f"from {old.load_balancer.mode} to {spec.load_balancer.mode}, node by node; the old way stays until then"]
+    header = [f"from {old.load_balancer.mode} to {spec.load_balancer.mode}, node by node; the old one stays until then"]
     if any(each.files for each in due.values()):
         header.append("API servers' certificates need more names: they serve new ones within a minute, no restart")
     warnings = tuple(one for one in findings if one.severity is Severity.WARNING)

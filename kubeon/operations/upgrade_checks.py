@@ -28,7 +28,7 @@ ROOM = 1500  # MiB below /var/lib for what is brought
 
 def unknown_nodes(nodes: Nodes, known: set[str]) -> list[Finding]:
     """Nodes that are not in the description."""
-    what = "kubeon does not know this node: it stays as it is"
+    what = "it is not managed by kubeon, and left as it is"
     return [Finding("Node", each, Severity.WARNING, what) for each in sorted(set(nodes) - known)]
 
 
@@ -57,7 +57,7 @@ def as_errors(strangers: Sequence[Finding]) -> list[Finding]:
 
 def adopted_nodes(name: str, hosts: Sequence[Host]) -> list[Finding]:
     """Nodes whose programs are not kubeon's to exchange."""
-    what = "plain kubeadm made it (kubeon adopt), and kubeon does not exchange what others have installed"
+    what = "it was adopted (kubeon adopt): kubeon does not replace programs that it did not install"
     hint = f"upgrade it as it was made; or put a new node in its place: kubeon add {name}, kubeon del {name}"
     return [Finding("Adopted", host.name, Severity.ERROR, what, hint) for host in hosts if is_adopted(host)]
 
@@ -148,7 +148,7 @@ def held_by_pods(ctx: Cluster, work: Upgrade, version: Version) -> list[Finding]
     findings = []
     for node in sorted(todo):
         if alone := [pod.title for pod in pods if pod.node == node and not pod.managed]:
-            what = f"nobody makes these pods again, and a drain deletes them: {', '.join(alone[:10])}"
+            what = f"these pods have no controller, and a drain deletes them for good: {', '.join(alone[:10])}"
             hint = (
                 "--drain-timeout 0 leaves all pods where they are; --ignore-preflight-errors UnmanagedPods deletes them"
             )
@@ -160,7 +160,7 @@ def held_by_pods(ctx: Cluster, work: Upgrade, version: Version) -> list[Finding]
             if len(held.budgets) > 1:
                 hint = f"the API never evicts a pod that several budgets cover: {budgets}. Leave it one"
             else:
-                hint = f"its budget allows that never: {budgets}. Have more replicas"
+                hint = f"its PodDisruptionBudget can never be satisfied: {budgets}. Add replicas"
             hint += ", or --drain-timeout 0"
             findings.append(Finding("PodDisruptionBudget", held.node, Severity.ERROR, what, hint))
         else:

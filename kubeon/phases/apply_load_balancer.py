@@ -21,7 +21,7 @@ class ApplyLoadBalancer(Step):
     """`kubectl apply`, and `kubectl create` of what is the workload's own from then on."""
 
     name = "apply-load-balancer"
-    title = "Apply the way to the API"
+    title = "Apply the API load balancer"
     # its pods may be started on any node, and nobody pulls their image
     needs: ClassVar[tuple[type[Step], ...]] = (InitControlPlane, ImportImages)
     reaches_members = True
@@ -62,7 +62,7 @@ def wait_for_workload(ctx: Cluster) -> None:
     if not wait_until(available, seconds=AVAILABLE_WITHIN, pause=0.3, longest=1.0):
         raise OperationError(
             f"no pod of {workload.namespace}/{name} was available within {AVAILABLE_WITHIN} s",
-            why="without it the way to the API does not follow control planes that come and go",
+            why="without it the load balancer does not follow control planes that come and go",
             hint=f"kubectl describe pods -n {workload.namespace} -l app.kubernetes.io/name={name}",
         )
 

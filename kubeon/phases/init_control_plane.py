@@ -168,7 +168,7 @@ def _expect_way(ctx: Cluster, host: Host, failure: CommandError) -> None:
         raise OperationError(
             f"the API server runs, but the load balancer ({ctx.lb.endpoint(ctx.spec)}) does not lead to it",
             why=error.why,
-            hint=f"{ctx.lb.where_to_look}; the same command again goes on from here",
+            hint=f"{ctx.lb.where_to_look}; the same command again resumes here",
             host=host.name,
         ) from failure
 

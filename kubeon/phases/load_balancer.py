@@ -23,7 +23,7 @@ class PlaceLoadBalancer(Step):
     """Before the kubelet starts, so that it finds its way to the API without help."""
 
     name = "place-load-balancer"
-    title = "Place the way to the API"
+    title = "Install the API load balancer"
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Nodes that hold something for it."""
@@ -38,7 +38,7 @@ class CheckLoadBalancer(Step):
     """A load balancer of somebody else's, before the first kubelet depends on it."""
 
     name = "check-load-balancer"
-    title = "Check the load balancer"
+    title = "Check the external load balancer"
     needs = (InitControlPlane,)
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
@@ -55,7 +55,7 @@ class UpdateLoadBalancer(Step):
     """The list of control planes as it is now, on members too, and each of them asked whether it serves that list."""
 
     name = "update-load-balancer"
-    title = "Check the way to the API"
+    title = "Update the API load balancer"
     # a list names control planes that are there, and that stay
     needs = (ApplyLoadBalancer, JoinControlPlanes, DrainNode)
     reaches_members = True
@@ -81,8 +81,8 @@ class UpdateLoadBalancer(Step):
             changes = [*moved, *place(ctx, host)]
         # where a new node's line leads is being looked after, since it joined
         if start and host.facts.kubelet_config and _why_not(ctx, host):
-            host.change(start, what="look for a way to the API")
-            changes.append("the way to the API looked for again")
+            host.change(start, what="find an API server")
+            changes.append("the API server looked up again")
         wait_for_answer(ctx, host)
         return changes
 
@@ -126,7 +126,7 @@ def wait_for_answer(ctx: Cluster, host: Host) -> None:
     """Until the host's way to the API works. Raises OperationError after a while."""
     expect(
         lambda: _why_not(ctx, host),
-        f"the way to the API ({ctx.lb.endpoint(ctx.spec)}) did not work",
+        f"the API endpoint ({ctx.lb.endpoint(ctx.spec)}) did not work",
         within=ANSWERS_WITHIN,
         hint=ctx.lb.where_to_look,
         host=host.name,

@@ -75,7 +75,7 @@ class PrepareHost(Step):
         # Where that is not there yet, as on a node that a switch has left out, it is placed and asked to later.
         start = ctx.lb.start_script(ctx.spec, host.node) if _is_placed(ctx, host) else ""
         if start and host.facts.kubelet_config and any(line.startswith("/etc/hosts") for line in changes):
-            host.change(start, what="look for a way to the API")
+            host.change(start, what="find an API server")
         return changes
 
 

@@ -28,8 +28,8 @@ def ensure_proxy_follows(api: Kubectl, host: Host, cluster: str, entries: Sequen
         stale = [text for text in copies.values() if parse_block(text.decode(errors="replace"), cluster) != wanted]
         if stale:
             start_anew(api, host.name)
-            changes[:] = ["kube-proxy started anew"]
-            return "it has the /etc/hosts of before"
+            changes[:] = ["kube-proxy restarted"]
+            return "it still has the old /etc/hosts"
         return "" if len(copies) == len(pods) and all(map(_is_ready, pods)) else "it is not ready"
 
     expect(

@@ -16,7 +16,7 @@ class RemoveOtherWays(Step):
     """
 
     name = "remove-other-ways"
-    title = "Remove other ways to the API"
+    title = "Remove other API load balancers"
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Where there is something of them, going by the facts: elsewhere nothing is asked."""

@@ -231,7 +231,7 @@ def _end(ctx: Cluster, host: Host, component: str, running: frozenset[str], *, p
 def _wait_for_start(ctx: Cluster, host: Host, component: str, before: frozenset[str]) -> None:
     def why_not() -> str:
         now = _running(ctx, host, component)
-        return "it does not run" if not now else "it is the one of before" if now & before else ""
+        return "it does not run" if not now else "it is still the old one" if now & before else ""
 
     hint = f"look at: crictl ps -a --name {component}, and journalctl -u kubelet, on that host"
     expect(why_not, f"{component} was not started again", within=STARTS_WITHIN, hint=hint, host=host.name)

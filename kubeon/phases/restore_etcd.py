@@ -43,7 +43,7 @@ class _Restore(Step):
         """Unless another one has failed."""
         if self.work.failed:
             failed = ", ".join(f"{name} ({phase})" for name, phase in sorted(self.work.failed.items()))
-            raise BlockedError(f"stopped, because it went wrong on {failed}")
+            raise BlockedError(f"aborted: it failed on {failed}")
         try:
             return self.do(ctx, host)
         except KubeonError:
@@ -278,7 +278,7 @@ class CheckCluster(_Restore):
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """What it changes."""
-        return ("let kube-proxy, CoreDNS and other pods of kube-system start anew",)
+        return ("restart kube-proxy, CoreDNS and other pods of kube-system",)
 
     def do(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nodes first: pods are made where they are ready."""
@@ -289,7 +289,7 @@ class CheckCluster(_Restore):
         names = [pod["metadata"]["name"] for pod in pods if _is_kept(pod) and pod["spec"].get("nodeName") in nodes]
         if names:
             ctx.api.run("delete", "pods", *names, "--namespace", "kube-system", "--wait=false", "--ignore-not-found")
-        return (f"{len(names)} pods of kube-system start anew",) if names else ()
+        return (f"{len(names)} pods of kube-system restarted",) if names else ()
 
 
 class ClearSnapshot(_Restore):

@@ -156,7 +156,7 @@ def _source(
     healthy = [host for host in hosts if (member := member_at(members, host.address)) and member.healthy]
     if quorum.tolerates < 0 or not healthy:
         raise OperationError(
-            "no member of etcd is healthy, so nobody knows what is the last word",
+            "no member of etcd is healthy, so its latest revision cannot be determined",
             why=str(quorum),
             hint="kubeon etcd snapshot restore NAME --from-member NODE saves what a single member has",
         )

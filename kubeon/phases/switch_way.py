@@ -84,7 +84,7 @@ def problem_of(host: Host, spec: ClusterSpec, name: str) -> str:
     """Why no API server of this cluster that bears `name` answers a host by this way; "" when one does."""
     script = _TRY.format(server=leads_to(spec, host.node), name=shlex.quote(name))
     try:
-        host.ask(script, what="try the way to the API", wait=False)
+        host.ask(script, what="probe the API endpoint", wait=False)
     except CommandError as error:
         return error.why or "no answer"
     return ""
@@ -94,7 +94,7 @@ class BringWay(ImportImages):
     """Images of the new way alone."""
 
     name = "bring-way"
-    title = "Bring the images of the new way"
+    title = "Import the new load balancer's images"
     halts_on_failure = True
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
@@ -112,7 +112,7 @@ class PlaceWay(PlaceLoadBalancer):
     """Beside what is there, and without its line in /etc/hosts."""
 
     name = "place-way"
-    title = "Place the new way"
+    title = "Install the new load balancer"
     halts_on_failure = True
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:
@@ -124,7 +124,7 @@ class ApplyWay(ApplyLoadBalancer):
     """What the new way has in the cluster; its pods have to run before a node depends on them."""
 
     name = "apply-way"
-    title = "Apply the new way"
+    title = "Apply the new load balancer"
     needs: ClassVar[tuple[type[Step], ...]] = (BringWay,)
     halts_on_failure = True
 
@@ -144,7 +144,7 @@ class TryWay(Step):
     """From every node, control planes too, before the first line is moved."""
 
     name = "try-way"
-    title = "Try the new way"
+    title = "Probe the new load balancer"
     needs = (BringWay, PlaceWay, ApplyWay)
     halts_on_failure = True
 
@@ -153,7 +153,7 @@ class TryWay(Step):
         name = ctx.lb.endpoint(ctx.spec).host
         expect(
             lambda: problem_of(host, ctx.spec, name),
-            f"the new way to the API ({leads_to(ctx.spec, host.node)}) did not work",
+            f"the new API endpoint ({leads_to(ctx.spec, host.node)}) did not work",
             within=ANSWERS_WITHIN,
             hint=ctx.lb.where_to_look,
             host=host.name,
@@ -169,7 +169,7 @@ class TakeWay(Step):
     """
 
     name = "take-way"
-    title = "Take the new way"
+    title = "Switch the node over"
     needs = (TryWay,)
     at_once = 5
     halts_on_failure = True
@@ -197,7 +197,7 @@ class TakeWay(Step):
         changes = host.change(lines, what="write /etc/hosts").splitlines()
         if units := self._units(host):
             script = _STOP.format(units=shlex.join(units))
-            changes += host.change(script, what="stop the old way's units").splitlines()
+            changes += host.change(script, what="stop the old load balancer's units").splitlines()
             changes += host.change(lines, what="write /etc/hosts").splitlines()
         wait_for_answer(ctx, host)
         changes += ensure_proxy_follows(ctx.api, host, ctx.spec.name, entries)
@@ -214,7 +214,7 @@ class RemoveWay(Step):
     """What the old way has on a node, once no node takes it."""
 
     name = "remove-way"
-    title = "Remove the old way"
+    title = "Remove the old load balancer"
 
     def __init__(self, old: ClusterSpec) -> None:
         self.old = old
@@ -234,13 +234,15 @@ class RemoveWay(Step):
         rest = [path for path in paths if path not in pods]
         changes = []
         if pods:
-            changes += host.change(_REMOVE.format(paths=shlex.join(pods)), what="remove the old way").splitlines()
+            changes += host.change(
+                _REMOVE.format(paths=shlex.join(pods)), what="remove the old load balancer"
+            ).splitlines()
             _wait_until_gone(host, mode_of(self.old).ports(self.old, host.node))
         if rest:
             folders = dict.fromkeys(path.rpartition("/")[0] for path in rest)
             script = _REMOVE.format(paths=shlex.join(rest))
             script += _REMOVE_FOLDERS.format(folders=shlex.join(each for each in folders if each not in _SYSTEM))
-            changes += host.change(script, what="remove the old way").splitlines()
+            changes += host.change(script, what="remove the old load balancer").splitlines()
         changes += _let_go(ctx, host, self.old)
         wait_for_answer(ctx, host)
         return changes
@@ -255,7 +257,7 @@ class RemoveObjects(Step):
     """What the old way has in the cluster."""
 
     name = "remove-objects"
-    title = "Remove the old way's objects"
+    title = "Remove the old load balancer's objects"
 
     def __init__(self, old: ClusterSpec) -> None:
         self.old = old
@@ -282,7 +284,7 @@ class VerifyWay(Step):
     """Every kubelet has spoken to the API since the old way is gone, and every node is Ready."""
 
     name = "verify-way"
-    title = "Verify the new way"
+    title = "Verify the new load balancer"
     needs = (RemoveWay, RemoveObjects)
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
@@ -302,13 +304,13 @@ def _wait_until_gone(host: Host, ports: Sequence[int]) -> None:
     """Until nobody listens there on loopback any more: then kubelet and kube-proxy connect anew, by the new way."""
     script = _LISTENING.format(ports=" ".join(map(str, ports)))
     if not wait_until(
-        lambda: not host.ask(script, what="look at the old way's ports", wait=False).strip(),
+        lambda: not host.ask(script, what="look at the old load balancer's ports", wait=False).strip(),
         seconds=GONE_WITHIN,
         pause=0.3,
         longest=2.0,
     ):
         raise OperationError(
-            f"the old way to the API still listens on port {' or '.join(map(str, ports))} after {GONE_WITHIN} s",
+            f"the old load balancer still listens on port {' or '.join(map(str, ports))} after {GONE_WITHIN} s",
             hint="look at: crictl ps, and journalctl -u kubelet, on that host",
             host=host.name,
         )
@@ -321,7 +323,7 @@ def _let_go(ctx: Cluster, host: Host, old: ClusterSpec) -> list[str]:
     gone = [each for each in old_images if each not in kept and each in present and present[each].pinned]
     if gone:
         host.change(ctx.cri.unpin_script(gone), what="unpin images")
-    return [f"image {reference} may go" for reference in gone]
+    return [f"image {reference} unpinned" for reference in gone]
 
 
 def _without(some: Sequence[str], others: Sequence[str]) -> list[str]:

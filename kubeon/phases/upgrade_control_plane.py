@@ -70,7 +70,7 @@ def kubeadm_upgrade(ctx: Cluster, host: Host, words: Sequence[str], *, before: s
             except CommandError as error:
                 if not left or not _LOST.search(error.why) or not wait_until(api.answers, seconds=ANSWERS_WITHIN):
                     raise
-                ctx.reporter.note("kubeadm lost the API server on its way: once more", host=host.name)
+                ctx.reporter.note("kubeadm lost the connection to the API server: trying again", host=host.name)
             else:
                 return
 

@@ -205,7 +205,7 @@ def _explained(ctx: Cluster, host: Host) -> Iterator[None]:
         yield
     except KubeonError as error:
         error.host = error.host or host.name
-        on = "other nodes are left alone. To go on: the same command. Or without it: "
+        on = "other nodes are left alone. To resume: the same command. Or without this node: "
         error.hint = "\n".join(filter(None, (error.hint, f"{on}kubeon del {ctx.spec.name} @{host.name}")))
         raise
 
@@ -214,7 +214,7 @@ class UpgradeLoadBalancer(ApplyLoadBalancer):
     """What the way to the API has in the cluster: its new image is everywhere, and the old one is not let go of yet."""
 
     name = "upgrade-load-balancer"
-    title = "Upgrade the way to the API"
+    title = "Upgrade the API load balancer"
     needs: ClassVar[tuple[type[Step], ...]] = (UpgradeControlPlane,)
     halts_on_failure = True
 

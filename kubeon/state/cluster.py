@@ -250,7 +250,7 @@ class ClusterState:
         content = read_file(path)
         if content is None:
             return None
-        hint = "mend it, or move it away: `kubeon create` with the cluster's whole description writes it anew"
+        hint = "fix it, or move it aside: `kubeon create` with the cluster's whole description writes it anew"
         try:
             spec = build_spec(load_file(content.decode(), str(path)))
         except (SpecError, UnicodeDecodeError) as error:

@@ -38,7 +38,7 @@ class Nowhere:
     ) -> Result:
         """Raises ConnectError at once."""
         del script, stdin, timeout, on_line
-        raise ConnectError("this host is taken for dead")
+        raise ConnectError("this host is marked dead (--dead)")
 
     def close(self) -> None:
         """Nothing to end."""

@@ -192,7 +192,7 @@ def test_a_cluster_that_another_kubeon_works_on_is_6(kubeon: Run, tmp_path: Path
 @pytest.mark.parametrize(
     ("file", "content", "wanted"),
     [
-        ("cluster.yaml", b"name: [\n", ("cluster.yaml is damaged", "move it away")),
+        ("cluster.yaml", b"name: [\n", ("cluster.yaml is damaged", "move it aside")),
         ("cluster.yaml", b"\xff\xfe\x00", ("cluster.yaml is damaged",)),
         ("cluster.yaml", FILE.replace("demo", "other").encode(), ("describes another cluster", "its name is other")),
     ],

@@ -110,9 +110,9 @@ def test_a_list_says_what_is_unfinished_busy_or_damaged(home: Home, kubeon: Run)
         "moving": "unfinished",
         "other": "damaged",
     }
-    assert found["begun"]["detail"] == "cluster begun is not finished; kubeon create begun finishes it"
-    assert found["moving"]["detail"].endswith("is not finished; kubeon rename moving moved finishes it")
-    assert found["demo"]["detail"].endswith("is not finished; kubeon create demo finishes it")
+    assert found["begun"]["detail"] == "cluster begun is not finished; finish it: kubeon create begun"
+    assert found["moving"]["detail"].endswith("is not finished; finish it: kubeon rename moving moved")
+    assert found["demo"]["detail"].endswith("is not finished; finish it: kubeon create demo")
     assert "other: " in kubeon("list").out
 
 

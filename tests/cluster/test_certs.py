@@ -160,7 +160,7 @@ def test_new_cas_while_the_api_answers(ce: Ce, tmp_path: Path) -> None:
     ce.is_sound()
     refused = ce.kubeon.run("create", ce.name, "--yes")
     assert refused.exit_code == 6
-    assert f"kubeon certs rotate-ca {ce.name} goes on" in refused.text
+    assert f"resume it: kubeon certs rotate-ca {ce.name}" in refused.text
 
     with ce.asked(_of_tomorrow(ce, tmp_path), "rotate-ca, from the new CAs, then without the old ones"):
         run = ce.kubeon.watched(ce.name, "certs", "rotate-ca", ce.name, "--yes")

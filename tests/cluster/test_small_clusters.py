@@ -113,7 +113,7 @@ def test_a_load_balancer_of_somebody_elses(waiting: "tuple[Small, LabHost, subpr
     said = " ".join(without.text.split())
     # kubeadm init fails of older releases, which ask by way of the balancer; of newer ones kubeon's next phase does
     assert "(apiserver.cluster.local:8443) does not lead to it" in said or (
-        "the way to the API (apiserver.cluster.local:8443) did not work within" in said and "was refused" in said
+        "the API endpoint (apiserver.cluster.local:8443) did not work within" in said and "was refused" in said
     )
     assert joined == ""
     assert kubectl(first, "get nodes -o name").split() == [f"node/{first.name}", f"node/{worker.name}"]

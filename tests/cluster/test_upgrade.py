@@ -226,7 +226,7 @@ def test_nothing_else_is_begun(cluster: Upgraded) -> None:
     refused = cluster.kubeon.run("create", cluster.name, "--yes")
 
     assert refused.exit_code == 6, refused.text
-    assert f"kubeon upgrade {cluster.name} {VERSION} goes on with it" in refused.text
+    assert f"resume it: kubeon upgrade {cluster.name} {VERSION}" in refused.text
 
 
 def test_the_same_command_ends_it(

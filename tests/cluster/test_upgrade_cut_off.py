@@ -71,7 +71,7 @@ def test_nothing_else_is_begun(cut: CutOff) -> None:
     refused = cut.kubeon.run("create", cut.name, "--yes")
 
     assert refused.exit_code == 6, refused.text
-    assert f"kubeon upgrade {cut.name} {VERSION} goes on with it" in refused.text
+    assert f"resume it: kubeon upgrade {cut.name} {VERSION}" in refused.text
 
 
 def test_a_worker_without_power(cut: CutOff) -> None:

@@ -150,7 +150,7 @@ ERRORS: dict[str, tuple[KubeonError, Aftermath]] = {
     ),
     "bundle": (BundleError("etcd 3.6.5-0 is damaged", why="sha256 differs", hint="kubeon download again"), Aftermath()),
     "interrupted": (
-        Interrupted("interrupted; what was begun is finished, the rest is not done"),
+        Interrupted("interrupted: running steps were finished, the rest was not started"),
         Aftermath(("cp1: 4 of 9 steps",), AGAIN, LOG),
     ),
 }

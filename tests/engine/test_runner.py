@@ -262,7 +262,7 @@ def test_ctrl_c_finishes_what_runs_and_starts_nothing_new() -> None:
 
     assert ("a", "init", Status.OK) in watcher.ended()
     assert not [one for one in watcher.ended() if one[1] in {"join", "verify"}]
-    with pytest.raises(Interrupted, match="what was begun is finished") as interrupted:
+    with pytest.raises(Interrupted, match="running steps were finished") as interrupted:
         outcome.raise_if_failed("again")
     assert interrupted.value.why == "c: the disk is full"
 
@@ -329,5 +329,5 @@ def test_a_second_ctrl_c_cuts_what_runs() -> None:
     runner = Runner(PHASES, [Machine("a")], work, reporter=Watcher(), interrupt=interrupt)
     outcome = runner.run("test", cut=cut.set)
 
-    with pytest.raises(Interrupted, match="what was under way is cut off"):
+    with pytest.raises(Interrupted, match="running steps were cut off"):
         outcome.raise_if_failed("again")

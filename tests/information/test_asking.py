@@ -71,8 +71,8 @@ def test_one_of_everything_is_down(demo: World) -> None:
         ": etcd: cp2 does not answer: 3 voters, 2 answer, 2 needed: none may fail",
         "cp2: no route to host; not Ready for ?",
         "w1: kubelet is inactive; Stopped kubelet.",
-        "w1: its way to the API does not work: exit code 1",
-        "w2: its way to the API does not work: haproxy does not answer on 127.0.0.1:8842",
+        "w1: it does not reach the API: exit code 1",
+        "w2: it does not reach the API: haproxy does not answer on 127.0.0.1:8842",
     ]
     demo["w1"].units["kubelet.service"] = "active"
     assert whats(demo)[0] == "degraded"
@@ -204,7 +204,7 @@ def test_a_list_of_control_planes_that_is_old(demo: World) -> None:
     """The plug-in's own question: it serves others than it should."""
     demo["w1"].fails["check_haproxy"] = "haproxy serves 10.0.0.1:6443, not 10.0.0.1:6443 10.0.0.2:6443 10.0.0.3:6443"
 
-    assert whats(demo)[1][0].startswith("w1: its way to the API does not work: haproxy serves 10.0.0.1:6443, not")
+    assert whats(demo)[1][0].startswith("w1: it does not reach the API: haproxy serves 10.0.0.1:6443, not")
     assert HOSTS in demo["w1"].files
 
 
@@ -222,7 +222,7 @@ def test_an_operation_that_was_cut_off(demo: World) -> None:
     assert what.endswith(", cut-off")
 
     demo.state.write_renaming(("demo", "other"))
-    assert demo.information().reasons[0].hint == "kubeon rename demo other finishes it"
+    assert demo.information().reasons[0].hint == "finish it: kubeon rename demo other"
 
 
 @pytest.mark.parametrize("operation", ["exec", "cp", "etcd-defrag", "etcd-snapshot"])
@@ -238,7 +238,7 @@ def test_an_operation_that_leaves_nothing_unfinished(demo: World, operation: str
     demo.state.journal.append("del", "failed", now, run="2")
     (reason,) = demo.information().reasons
     assert reason.what.startswith("an operation is not finished: del by ")
-    assert reason.hint == "the same command again finishes it; kubeon history demo shows it"
+    assert reason.hint == "finish it: the same command again; kubeon history demo shows it"
 
 
 def propose(demo: World, **changes: object) -> None:
@@ -272,13 +272,13 @@ def begin_addition(demo: World) -> None:
 @pytest.mark.parametrize(
     ("begin", "command", "refused"),
     [
-        (lambda demo: demo.rotate(pods=Pods(pause=True)), "kubeon certs rotate-ca demo goes on with it", "create"),
-        (begin_restore, "kubeon etcd snapshot restore demo goes on with it, out of member cp1", "create"),
-        (begin_upgrade, "kubeon upgrade demo v1.20.15 goes on with it", "create"),
-        (begin_switch, "kubeon lb switch demo --mode updater goes on with it, ", "create"),
-        (begin_upgrade, "kubeon upgrade demo v1.20.15 goes on with it", "rotate"),
-        (begin_renewal, "the same command again finishes it; kubeon history demo shows it", "rotate"),
-        (begin_addition, "kubeon create demo finishes it", "rotate"),
+        (lambda demo: demo.rotate(pods=Pods(pause=True)), "resume it: kubeon certs rotate-ca demo", "create"),
+        (begin_restore, "resume it: kubeon etcd snapshot restore demo, from member cp1", "create"),
+        (begin_upgrade, "resume it: kubeon upgrade demo v1.20.15", "create"),
+        (begin_switch, "resume it: kubeon lb switch demo --mode updater; ", "create"),
+        (begin_upgrade, "resume it: kubeon upgrade demo v1.20.15", "rotate"),
+        (begin_renewal, "finish it: the same command again; kubeon history demo shows it", "rotate"),
+        (begin_addition, "finish it: kubeon create demo", "rotate"),
     ],
 )
 def test_what_was_begun_is_told_with_the_command_that_goes_on(

@@ -169,7 +169,7 @@ def test_no_worker_finds_the_api() -> None:
     verdict, reasons = judge(found)
 
     assert verdict.value == "down"
-    assert reasons[0].what == "no worker finds a way to the API: w1, w2; haproxy does not answer on 127.0.0.1:8842"
+    assert reasons[0].what == "no worker reaches the API: w1, w2; haproxy does not answer on 127.0.0.1:8842"
 
 
 def test_workers_on_a_detour() -> None:
@@ -380,7 +380,7 @@ def test_the_record() -> None:
     """Who is at work, what was not finished, who is not on record."""
     holder = Holder("ops@control", 4711, "2026-01-31T11:59:00+00:00", "upgrade")
     begun = Pending(
-        Kind.ROTATION, "the CAs of cluster demo are being rotated", "kubeon certs rotate-ca demo goes on with it"
+        Kind.ROTATION, "the CAs of cluster demo are being rotated", "resume it: kubeon certs rotate-ca demo"
     )
     found = replace(a_cluster(), unfinished=begun, last=a_past("exec", "ok"))
 

@@ -158,7 +158,7 @@ def _ways(found: Gathered) -> Iterator[Reason]:
     hint = lb.where_to_look or f"is {lb.endpoint(found.spec)} reachable from there?"
     for way in ways(found):
         if way.works is False:
-            what = f"its way to the API does not work: {way.text}"
+            what = f"it does not reach the API: {way.text}"
             yield Reason(Severity.DEGRADED, "WayToApi", what, hint, (way.node,))
         elif way.detour:
             what = f"it reaches the API by a detour: {way.text}"

@@ -54,7 +54,7 @@ def _api(found: Gathered) -> Iterator[Reason]:
         yield Reason(Severity.DOWN, "Api", what, hint)
     elif roads and not any(way.works for way in roads):
         names = listed([way.node for way in roads])
-        what = f"no worker finds a way to the API: {names}; {roads[0].text}"
+        what = f"no worker reaches the API: {names}; {roads[0].text}"
         yield Reason(Severity.DOWN, "Api", what, "is the network between workers and control planes whole?")
     if found.nodes is None and found.api_problem:
         what = f"the API does not say which nodes there are: {found.api_problem}"
@@ -131,7 +131,7 @@ def _database(found: Gathered, view: EtcdView) -> Iterator[Reason]:
 
 
 def _versions(found: Gathered) -> Iterator[Reason]:
-    hint = f"an upgrade that is not finished? kubeon upgrade {found.spec.name} VERSION goes on with it"
+    hint = f"an upgrade that is not finished? resume it: kubeon upgrade {found.spec.name} VERSION"
     kubelets: dict[str, list[str]] = {}
     for state in (found.nodes or {}).values():
         kubelets.setdefault(state.kubelet, []).append(state.name)
