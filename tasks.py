@@ -2,10 +2,13 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from invoke.collection import Collection
@@ -17,8 +20,10 @@ HERE = Path(__file__).parent
 PYTHON = sys.executable
 PURE = "not lab and not bench"
 QUICK = f"{PURE} and not slow"
-LAB = {"lab and not large and not alone": 2, "lab and large": 0, "lab and alone": 0}
-"""What is run after each other, and how many modules of it at a time."""
+PARALLEL = ("--numprocesses", "4", "--dist", "worksteal")
+SMALL, LARGE, ALONE = "lab and not large and not alone", "lab and large", "lab and alone"
+"""The parts that are run on the lab, after each other; of the first, two modules at a time."""
+MEMORY, GIGABYTE = Path("/dev/shm"), 1 << 30
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended, as a shell has it."""
 NOTHING_SELECTED = 5
@@ -88,13 +93,17 @@ def layers(_: Context) -> None:
 
 @task(help={"quick": "only what needs no lab, and of that what is quick"})
 def test(_: Context, quick: bool = False) -> None:
-    """Run the tests: pure ones, then those on the lab, then those that must be alone there."""
+    """Run the tests: those on the lab, and in its shadow those that need none; at the end those that must be alone."""
     python("tests.programs")
-    if not quick:
-        python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
-    python("pytest", "--numprocesses", "4", "--dist", "worksteal", "-m", QUICK if quick else PURE)
-    if not quick:
-        on_the_lab("not soak")
+    if quick:
+        python("pytest", *PARALLEL, "-m", QUICK)
+        return
+    python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
+    codes = [exit_code(PYTHON, "-m", "pytest", *PARALLEL, "-m", f"{PURE} and ssh")]
+    with in_the_shadow("pytest", "--numprocesses", "2", "-m", f"{PURE} and not ssh") as wait:
+        codes += on_the_lab((SMALL, LARGE), "not soak")
+        codes += [wait()]
+    judge([*codes, *on_the_lab((ALONE,), "not soak")])
 
 
 @task(
@@ -103,19 +112,76 @@ def test(_: Context, quick: bool = False) -> None:
 def soak(_: Context, release: str = "", only: str = "") -> None:
     """All tests on the lab, those that the check leaves out too: hours."""
     python("tests.lab.material", *([release] if release else [] if only else ["all"]))
-    on_the_lab("", *(("-k", only) if only else ()), **({"KUBEON_LAB_RELEASE": release} if release else {}))
+    words = ("-k", only) if only else ()
+    judge(on_the_lab((SMALL, LARGE, ALONE), "", *words, **({"KUBEON_LAB_RELEASE": release} if release else {})))
 
 
-def on_the_lab(narrowed: str, *words: str, **environment: str) -> None:
-    """Part after part of what is marked `lab`, also after one that failed; Ctrl-C ends it."""
+def on_the_lab(parts: Sequence[str], narrowed: str, *words: str, **environment: str) -> list[int]:
+    """Exit codes of part after part, also after one that failed. Ctrl-C ends it all."""
     codes = []
-    for marks, at_once in LAB.items():
-        together = ("--numprocesses", str(at_once), "--dist", "loadfile", "--no-loadscope-reorder") if at_once else ()
-        all_marks = " and ".join(filter(None, (marks, narrowed)))
-        pytest = (PYTHON, "-m", "pytest", "-m", all_marks, "-v", *together, "--durations", "20")
+    for part in parts:
+        together = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder") if part == SMALL else ()
+        marks = " and ".join(filter(None, (part, narrowed)))
+        pytest = (PYTHON, "-m", "pytest", "-m", marks, "-v", *together, "--durations", "20")
         codes.append(exit_code(*pytest, *words, **environment))
         if codes[-1] == INTERRUPTED:
-            break
+            raise Exit(code=INTERRUPTED)
+    return codes
+
+
+@contextmanager
+def in_the_shadow(module: str, *words: str) -> Iterator[Callable[[], int]]:
+    """A module of the virtual environment gets what CPU time others leave, while the block runs; on the disk nothing.
+
+    What is given waits for it, prints what it has said, and returns its exit code. It is ended with the block.
+    """
+    command = [PYTHON, "-m", module, *words]
+    print("+", "in the shadow:", shlex.join(["python", *command[1:]]), flush=True)
+    began, room = time.monotonic(), MEMORY if is_fit(MEMORY) else None
+    with tempfile.TemporaryDirectory(prefix="kubeon-", dir=room) as folder, tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen(
+            command,
+            cwd=HERE,
+            env=os.environ | {"PYTEST_DEBUG_TEMPROOT": folder},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        step_back(child.pid)
+
+        def wait() -> int:
+            code = child.wait()
+            said.seek(0)
+            print(f"in the shadow:\n{said.read()}= {time.monotonic() - began:.0f} s", flush=True)
+            return code if code >= 0 else 128 - code
+
+        try:
+            yield wait
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGTERM)
+            child.wait()
+
+
+def step_back(pid: int) -> None:
+    """The last in line for the CPU: by itself, and where Linux takes a whole session for one (autogroup)."""
+    os.setpriority(os.PRIO_PROCESS, pid, 19)
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text("19")
+
+
+def is_fit(folder: Path) -> bool:
+    """Can tests have their files there, some of which are programs?"""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize > GIGABYTE
+
+
+def judge(codes: Sequence[int]) -> None:
+    """Fail as the first part did that failed; and where no part had a test."""
     if failed := [code for code in codes if code not in (0, NOTHING_SELECTED)]:
         raise Exit(code=failed[0])
     if set(codes) == {NOTHING_SELECTED}:
