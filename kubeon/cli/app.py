@@ -146,7 +146,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
             expose_value=False,
             is_eager=True,
             callback=set_verbose,
-            help="list every step and its progress instead of drawing",
+            help="list every step and its progress instead of the live view",
         ),
     ):
         command = option(command)

@@ -54,7 +54,7 @@ source_flags = _group(
         "sets",
         multiple=True,
         metavar="PATH=VALUE",
-        help="any field of cluster.yaml: networking.podSubnet=10.1.0.0/16",
+        help="a field of cluster.yaml by its path: components.containerd=2.2.1",
     ),
 )
 
