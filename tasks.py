@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -99,11 +99,12 @@ def test(_: Context, quick: bool = False) -> None:
         python("pytest", *PARALLEL, "-m", QUICK)
         return
     python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
-    codes = [exit_code(PYTHON, "-m", "pytest", *PARALLEL, "-m", f"{PURE} and ssh")]
+    codes = {"ssh": exit_code(PYTHON, "-m", "pytest", *PARALLEL, "-m", f"{PURE} and ssh")}
+    stop_if_interrupted(codes)
     with in_the_shadow("pytest", "--numprocesses", "2", "-m", f"{PURE} and not ssh") as wait:
-        codes += on_the_lab((SMALL, LARGE), "not soak")
-        codes += [wait()]
-    judge([*codes, *on_the_lab((ALONE,), "not soak")])
+        codes |= on_the_lab((SMALL, LARGE), "not soak")
+        codes["in the shadow"] = wait()
+    judge(codes | on_the_lab((ALONE,), "not soak"))
 
 
 @task(
@@ -116,16 +117,15 @@ def soak(_: Context, release: str = "", only: str = "") -> None:
     judge(on_the_lab((SMALL, LARGE, ALONE), "", *words, **({"KUBEON_LAB_RELEASE": release} if release else {})))
 
 
-def on_the_lab(parts: Sequence[str], narrowed: str, *words: str, **environment: str) -> list[int]:
-    """Exit codes of part after part, also after one that failed. Ctrl-C ends it all."""
-    codes = []
+def on_the_lab(parts: Sequence[str], narrowed: str, *words: str, **environment: str) -> dict[str, int]:
+    """The exit code of each part, one after the other, also after one that failed. Ctrl-C ends it all."""
+    codes: dict[str, int] = {}
     for part in parts:
         together = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder") if part == SMALL else ()
         marks = " and ".join(filter(None, (part, narrowed)))
         pytest = (PYTHON, "-m", "pytest", "-m", marks, "-v", *together, "--durations", "20")
-        codes.append(exit_code(*pytest, *words, **environment))
-        if codes[-1] == INTERRUPTED:
-            raise Exit(code=INTERRUPTED)
+        codes[part] = exit_code(*pytest, *words, **environment)
+        stop_if_interrupted(codes)
     return codes
 
 
@@ -138,7 +138,11 @@ def in_the_shadow(module: str, *words: str) -> Iterator[Callable[[], int]]:
     command = [PYTHON, "-m", module, *words]
     print("+", "in the shadow:", shlex.join(["python", *command[1:]]), flush=True)
     began, room = time.monotonic(), MEMORY if is_fit(MEMORY) else None
-    with tempfile.TemporaryDirectory(prefix="kubeon-", dir=room) as folder, tempfile.TemporaryFile("w+") as said:
+    ended = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # it is ended then, too
+    with (
+        tempfile.TemporaryDirectory(prefix="kubeon-", dir=room, ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryFile("w+", errors="replace") as said,
+    ):
         child = subprocess.Popen(
             command,
             cwd=HERE,
@@ -162,6 +166,7 @@ def in_the_shadow(module: str, *words: str) -> Iterator[Callable[[], int]]:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGTERM)
             child.wait()
+            signal.signal(signal.SIGTERM, ended)
 
 
 def step_back(pid: int) -> None:
@@ -180,11 +185,18 @@ def is_fit(folder: Path) -> bool:
     return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize > GIGABYTE
 
 
-def judge(codes: Sequence[int]) -> None:
-    """Fail as the first part did that failed; and where no part had a test."""
-    if failed := [code for code in codes if code not in (0, NOTHING_SELECTED)]:
-        raise Exit(code=failed[0])
-    if set(codes) == {NOTHING_SELECTED}:
+def stop_if_interrupted(codes: Mapping[str, int]) -> None:
+    """End with what Ctrl-C has ended."""
+    if INTERRUPTED in codes.values():
+        raise Exit(code=INTERRUPTED)
+
+
+def judge(codes: Mapping[str, int]) -> None:
+    """Fail as the first part did that failed, and name all that did; and where no part had a test."""
+    failed = {part: code for part, code in codes.items() if code not in (0, NOTHING_SELECTED)}
+    if failed:
+        raise Exit(f"failed: {', '.join(failed)}", code=next(iter(failed.values())))
+    if set(codes.values()) == {NOTHING_SELECTED}:
         raise Exit("no test is called so", code=NOTHING_SELECTED)
 
 

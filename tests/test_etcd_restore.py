@@ -250,7 +250,7 @@ def test_members_do_not_come_and_go_in_the_middle_of_a_restore(command: str, wor
     with pytest.raises(StateError, match=r"a restore of etcd .* is not finished") as caught:
         commands[command]()
 
-    assert "resume it: kubeon etcd snapshot restore demo" in caught.value.hint
+    assert "resume it: the same kubeon etcd snapshot restore" in caught.value.hint
     assert not [machine.name for machine in here.machines.values() if machine.changed]
 
 

@@ -395,6 +395,23 @@ def test_a_degraded_etcd_takes_no_new_member(world: MakeWorld, monkeypatch: pyte
     assert len(here.api.etcd.members) == 3
 
 
+def test_what_a_dead_join_left_of_one_newcomer_stops_no_other(world: MakeWorld) -> None:
+    """A voter that was added and never started, on a host that has its kubelet's configuration: it is cleared first."""
+    here = world(control_planes=1, workers=0)
+    here.create()
+    here.add(control_plane(2))
+    here.machines["10.0.0.3"] = Machine("cp3", "10.0.0.3", here.api)
+    here["cp3"].cuts.add("kubeadm")
+    with pytest.raises(KubeonError):
+        here.add(control_plane(3))
+    assert "/var/lib/kubelet/config.yaml" in here["cp3"].files
+    here.api.etcd.members[2] = FakeMember(77, "", "10.0.0.3")
+
+    here.add(control_plane(3), control_plane(4))
+
+    assert voters(here) == ["cp1", "cp2", "cp3", "cp4"]
+
+
 def test_names_and_machines_of_members_that_are_not_visited_are_known(world: MakeWorld) -> None:
     """From the Node objects."""
     here = world(control_planes=1, workers=1)

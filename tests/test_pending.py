@@ -108,6 +108,40 @@ def test_two_at_once(state: ClusterState) -> None:
         expect_may_begin(state, "upgrade")
 
 
+@pytest.mark.parametrize(
+    ("fields", "kinds", "refused"),
+    [
+        (
+            {"components": Components(containerd="2.2.9"), "nodes": a_spec(workers=2).nodes},
+            [Kind.UPGRADE, Kind.NODES],
+            {"upgrade", "add", "lb-switch"},
+        ),
+        (
+            {
+                "load_balancer": SPEC.load_balancer.model_copy(update={"mode": "updater"}),
+                "certificates": SPEC.certificates.model_copy(update={"sans": ("more.example",)}),
+            },
+            [Kind.SWITCH, Kind.SETTINGS],
+            {"lb-switch", "upgrade"},
+        ),
+    ],
+    ids=["new components and a new node", "a switch and settings"],
+)
+def test_one_proposal_of_several_kinds(
+    fields: dict[str, object], kinds: list[Kind], refused: set[str], state: ClusterState
+) -> None:
+    """What any of them refuses is refused, and no hint names a command that is."""
+    proposed(**fields)(state)
+
+    found = pending(state)
+
+    assert [each.kind for each in found] == kinds
+    for operation in refused:
+        with pytest.raises(StateError):
+            expect_may_begin(state, operation)
+    assert not any("kubeon upgrade" in each.hint for each in found)
+
+
 def test_a_damaged_record_stops_only_what_needs_it(state: ClusterState) -> None:
     """A cluster can be destroyed and a snapshot taken, whatever a rotation has left."""
     UNFINISHED[Kind.ROTATION](state)

@@ -34,10 +34,10 @@ def lb() -> None:
 @common_options
 @pass_app
 def switch(app: App, /, name: str, **flags: Any) -> None:
-    """Lead the nodes of a living cluster to the API another way; they go on meanwhile.
+    """Change how the nodes of a running cluster reach the API, while they are used.
 
-    The new way is placed beside the old one and tried from every node; then node after node takes it, and when all
-    have, the old one goes. The same command again continues where it stopped; the mode of before leads back.
+    The new load balancer is installed beside the old one and probed from every node; then node after node is switched
+    over, and when all are, the old one is removed. The same command again resumes it; the previous mode rolls it back.
 
     \b
     kubeon lb switch demo --mode updater --dry-run

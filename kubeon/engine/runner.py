@@ -38,6 +38,7 @@ class Outcome:
             raise Interrupted("interrupted: running steps were cut off, the rest was not started", hint=hint)
         if self.interrupted:
             why = "\n".join(str(error) for error in self.errors.values())  # of before, or of what was finished
+            hint = "\n".join(dict.fromkeys((*(error.hint for error in self.errors.values() if error.hint), hint)))
             raise Interrupted("interrupted: running steps were finished, the rest was not started", why=why, hint=hint)
         if len(self.errors) == 1 and not self.blocked:
             error = next(iter(self.errors.values()))

@@ -66,16 +66,16 @@ class Pending:
 
 def pending(state: ClusterState) -> list[Pending]:
     """All that is on record, the most pressing first. Raises StateError where the record is damaged."""
-    return [found for read in _RECORDS.values() if (found := read(state))]
+    return [found for read in _RECORDS.values() for found in read(state)]
 
 
 def expect_may_begin(state: ClusterState, operation: str) -> None:
     """Raise StateError, with what finishes it, where something is unfinished that this operation may not be beside."""
     for kinds, read in _RECORDS.items():  # a damaged record is in the way only of what it is asked for
         if any(operation not in MAY_BEGIN[kind] for kind in kinds):
-            found = read(state)
-            if found and operation not in MAY_BEGIN[found.kind]:
-                raise found.refusal()
+            for found in read(state):
+                if operation not in MAY_BEGIN[found.kind]:
+                    raise found.refusal()
 
 
 def expect_none(state: ClusterState, *kinds: Kind) -> None:
@@ -112,31 +112,30 @@ def switch_command(name: str, spec: ClusterSpec) -> str:
     return f"kubeon lb switch {name} --mode {spec.load_balancer.mode}{f' --lb-address {address}' if address else ''}"
 
 
-def _rename(state: ClusterState) -> Pending | None:
+def _rename(state: ClusterState) -> list[Pending]:
     if not state.renaming:
-        return None
+        return []
     old, new = state.renaming
-    return Pending(Kind.RENAME, f"renaming {old} to {new} is not finished", f"finish it: kubeon rename {old} {new}")
+    return [Pending(Kind.RENAME, f"renaming {old} to {new} is not finished", f"finish it: kubeon rename {old} {new}")]
 
 
-def _restore(state: ClusterState) -> Pending | None:
-    attempt = read_attempt(state)
+def _restore(state: ClusterState) -> list[Pending]:
+    attempt, name = read_attempt(state), state.name
     if attempt is None:
-        return None
-    source = attempt.source if attempt.source.startswith("member ") else "the same snapshot"
-    return Pending(
-        Kind.RESTORE,
-        f"a restore of etcd of cluster {state.name}, begun {attempt.begun}, is not finished",
-        f"resume it: kubeon etcd snapshot restore {state.name}, from {source}\n"
-        f"or, if it is not wanted any more and no host has its data yet: remove {attempt_path(state)}",
+        return []
+    what = f"a restore of etcd of cluster {name}, begun {attempt.begun}, is not finished"
+    hint = (
+        f"resume it: the same kubeon etcd snapshot restore again; kubeon history {name} shows it\n"
+        f"or, if it is not wanted any more and no host has its data yet: remove {attempt_path(state)}"
     )
+    return [Pending(Kind.RESTORE, what, hint)]
 
 
-def _rotation(state: ClusterState) -> Pending | None:
+def _rotation(state: ClusterState) -> list[Pending]:
     if not state.rotation.read():
-        return None
-    hint = f"resume it: kubeon certs rotate-ca {state.name}"
-    return Pending(Kind.ROTATION, f"the CAs of cluster {state.name} are being rotated", hint)
+        return []
+    what = f"the CAs of cluster {state.name} are being rotated"
+    return [Pending(Kind.ROTATION, what, f"resume it: kubeon certs rotate-ca {state.name}")]
 
 
 def _creation(state: ClusterState) -> Pending:
@@ -145,30 +144,40 @@ def _creation(state: ClusterState) -> Pending:
     return Pending(Kind.CREATION, f"cluster {state.name} is not finished", f"finish it: {again}")
 
 
-def _described(state: ClusterState) -> Pending | None:
-    """What has proposed a description tells itself by how it differs from the one that is committed."""
+def _described(state: ClusterState) -> list[Pending]:
+    """What has proposed a description, by how it differs from the one that is committed: it may be several things."""
     stored, proposed, name = state.read_spec(), state.read_proposed(), state.name
     if stored is None:
-        return _creation(state)
+        return [_creation(state)]
     if proposed is None:
-        return None
+        return []
+    found: list[Pending] = []
+    again = f"finish it: kubeon create {name}"
+    if proposed != stored.with_nodes_of(proposed):  # settings, which `create` would not take over
+        again = f"finish it: the same command again; kubeon history {name} shows it"
+    adds = {node.address for node in proposed.nodes} != {node.address for node in stored.nodes}
+    if adds:
+        again += "; or take a node out: kubeon del"
     if not same_programs(stored, proposed):
-        hint = f"resume it: kubeon upgrade {name} {proposed.version}"
-        return Pending(Kind.UPGRADE, f"the upgrade of cluster {name} to {proposed.version} is not finished", hint)
+        what = f"the upgrade of cluster {name} to {proposed.version} is not finished"
+        hint = (
+            again if adds else f"resume it: kubeon upgrade {name} {proposed.version}"
+        )  # which must not be beside that
+        found.append(Pending(Kind.UPGRADE, what, hint))
     if stored.load_balancer != proposed.load_balancer:
         there, back = (switch_command(name, each) for each in (proposed, stored))
         what = f"the switch of cluster {name} to mode {proposed.load_balancer.mode} is not finished"
-        return Pending(Kind.SWITCH, what, f"resume it: {there}; or go back: {back}")
-    hint = f"finish it: kubeon create {name}"
-    if proposed != stored.with_nodes_of(proposed):  # settings, which `create` would not take over
-        hint = f"finish it: the same command again; kubeon history {name} shows it"
-    if {node.address for node in proposed.nodes} != {node.address for node in stored.nodes}:
-        hint += "; or take a node out: kubeon del"
-        return Pending(Kind.NODES, f"nodes are being added to cluster {name}, and that is not finished", hint)
-    return Pending(Kind.SETTINGS, f"the last operation on cluster {name} is not finished", hint)
+        found.append(Pending(Kind.SWITCH, what, f"resume it: {there}; or go back: {back}"))
+    if adds:
+        found.append(Pending(Kind.NODES, f"nodes are being added to cluster {name}, and that is not finished", again))
+    told = ("version", "components", "load_balancer", *(("nodes",) if adds else ()))
+    rest = proposed.model_copy(update={field: getattr(stored, field) for field in told})
+    if rest != stored or not found:
+        found.append(Pending(Kind.SETTINGS, f"the last operation on cluster {name} is not finished", again))
+    return found
 
 
-_RECORDS: Mapping[tuple[Kind, ...], Callable[[ClusterState], Pending | None]] = {
+_RECORDS: Mapping[tuple[Kind, ...], Callable[[ClusterState], list[Pending]]] = {
     (Kind.RENAME,): _rename,
     (Kind.RESTORE,): _restore,
     (Kind.ROTATION,): _rotation,

@@ -70,7 +70,7 @@ def switch(
 ) -> SwitchResult:
     """Lead all nodes to the API as `spec` says, go on with that, or go back to what was before.
 
-    The old way goes when all nodes have taken the new one. Until then the record says the old one.
+    The old load balancer goes when all nodes use the new one. Until then the record has the old one.
     """
     began, name = SYSTEM_CLOCK.monotonic(), spec.name
     with begun(home, name, "lb-switch", reporter, options) as run:

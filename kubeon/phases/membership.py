@@ -118,18 +118,23 @@ def room_in_etcd(ctx: Cluster, newcomers: Sequence[Host]) -> list[Finding]:
 
     What a join that was cut off has left of a newcomer does not count: it is taken away before the next one.
     """
-    joining = [host for host in newcomers if ctx.is_control_plane(host) and not host.facts.kubelet_config]
+    control_planes = [host for host in newcomers if ctx.is_control_plane(host)]
+    unfinished = [host.address for host in control_planes if not host.facts.has(JOINED)]
     problem = ""
 
     def bears_one_more() -> bool:
         nonlocal problem
-        with suppress(OperationError):  # in the middle of an election
+        try:
             members = ctx.etcd.members()
-            left = [member for host in joining if (member := member_at(members, host.address))]
+        except OperationError as error:  # in the middle of an election
+            problem = str(error)
+        else:
+            left = [member_at(members, address) for address in unfinished]
             problem = addition_problem([member for member in members if member not in left])
         return not problem
 
-    if joining and not wait_until(bears_one_more, seconds=SETTLES_WITHIN, longest=2.0):
+    joins = any(not host.facts.kubelet_config for host in control_planes)
+    if joins and not wait_until(bears_one_more, seconds=SETTLES_WITHIN, longest=2.0):
         hint = f"bring it back, or remove it: kubeon del {ctx.spec.name} @NAME --dead"
         return [Finding("Etcd", "", Severity.ERROR, problem, hint)]
     return []

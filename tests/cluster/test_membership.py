@@ -177,6 +177,7 @@ def test_a_removal_that_would_break_the_quorum_is_refused(mu: Mu) -> None:
     assert "without n1000 etcd would have 2 voters of which 1 answers, and 2 are needed" in refused.text
     assert "now: 3 voters, 2 answer, 2 needed: none may fail" in refused.text
     assert grown.exit_code == 4, grown.text
+    assert hosts.ssh(mu.machines["n11"], "ls -d /etc/kubernetes", check=False).stdout == ""
     assert "4 voters and needs 3, but n10 does not answer" in grown.text
     assert whole.exit_code == 2, whole.text
     assert "kubeon destroy mu" in whole.text
@@ -197,8 +198,11 @@ def test_a_dead_one_leaves(mu: Mu) -> None:
 
 
 @pytest.mark.soak
-def test_two_to_one_and_what_a_refused_add_began_is_taken_back(mu: Mu) -> None:
-    """It never became a member, but its host was prepared."""
+def test_two_to_one_and_what_an_add_began_is_taken_back(mu: Mu) -> None:
+    """It never became a member, but its host was being prepared when kubeon was killed."""
+    run = mu.start(*mu.add("-m", "n11"))
+    run.reach(r"n11: .*\[start-runtime\]: started")
+    run.kill()
     mu.kubeon.ok(*mu.remove("@n100+n11"))
     mu.check("n1000")
     mu.check_lists("n110", "n111")

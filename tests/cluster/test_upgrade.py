@@ -197,7 +197,7 @@ def test_a_budget_that_can_never_be_met_is_told_before_anything_is_touched(clust
     assert outcome.exit_code == 4, outcome.text
     assert "default/only-" in outcome.text
     assert "could not be evicted" in outcome.text
-    assert "allows that never: only" in outcome.text
+    assert "can never be satisfied: only" in outcome.text
     assert set(cluster.kubelets().values()) == {OLDER}
     for host in cluster.hosts:
         assert hosts.ssh(host, "ls /var/lib/kubeon/upgrade", check=False).stdout == ""

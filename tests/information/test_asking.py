@@ -273,7 +273,11 @@ def begin_addition(demo: World) -> None:
     ("begin", "command", "refused"),
     [
         (lambda demo: demo.rotate(pods=Pods(pause=True)), "resume it: kubeon certs rotate-ca demo", "create"),
-        (begin_restore, "resume it: kubeon etcd snapshot restore demo, from member cp1", "create"),
+        (
+            begin_restore,
+            "resume it: the same kubeon etcd snapshot restore again; kubeon history demo shows it",
+            "create",
+        ),
         (begin_upgrade, "resume it: kubeon upgrade demo v1.20.15", "create"),
         (begin_switch, "resume it: kubeon lb switch demo --mode updater; ", "create"),
         (begin_upgrade, "resume it: kubeon upgrade demo v1.20.15", "rotate"),

@@ -40,7 +40,7 @@ def sysctls(cores: int) -> dict[str, str | None]:
         "fs.inotify.max_user_instances": "8192",
         "fs.inotify.max_user_watches": "1048576",
         # what a `destroy` puts back on one host would change under all others
-        "vm.max_map_count": "262144",
+        "vm.max_map_count": str(max(262144, int(_sysctl("vm.max_map_count").read_text()))),
         # one neighbour table for all network namespaces
         "net.ipv4.neigh.default.gc_thresh1": "2048",
         "net.ipv4.neigh.default.gc_thresh2": "8192",
