@@ -101,7 +101,7 @@ def test(_: Context, quick: bool = False) -> None:
     python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
     codes = {"ssh": exit_code(PYTHON, "-m", "pytest", *PARALLEL, "-m", f"{PURE} and ssh")}
     stop_if_interrupted(codes)
-    with in_the_shadow("pytest", "--numprocesses", "2", "-m", f"{PURE} and not ssh") as wait:
+    with in_the_shadow("--numprocesses", "2", "-m", f"{PURE} and not ssh") as wait:
         codes |= on_the_lab((SMALL, LARGE), "not soak")
         codes["in the shadow"] = wait()
     judge(codes | on_the_lab((ALONE,), "not soak"))
@@ -130,23 +130,22 @@ def on_the_lab(parts: Sequence[str], narrowed: str, *words: str, **environment: 
 
 
 @contextmanager
-def in_the_shadow(module: str, *words: str) -> Iterator[Callable[[], int]]:
-    """A module of the virtual environment gets what CPU time others leave, while the block runs; on the disk nothing.
+def in_the_shadow(*words: str) -> Iterator[Callable[[], int]]:
+    """pytest gets what CPU time others leave, while the block runs; on the disk nothing.
 
     What is given waits for it, prints what it has said, and returns its exit code. It is ended with the block.
     """
-    command = [PYTHON, "-m", module, *words]
-    print("+", "in the shadow:", shlex.join(["python", *command[1:]]), flush=True)
+    print("+ in the shadow: python -m pytest", shlex.join(words), flush=True)
     began, room = time.monotonic(), MEMORY if is_fit(MEMORY) else None
     ended = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # it is ended then, too
     with (
-        tempfile.TemporaryDirectory(prefix="kubeon-", dir=room, ignore_cleanup_errors=True) as folder,
+        # short, since tests have sockets there
+        tempfile.TemporaryDirectory(prefix="k-", dir=room, ignore_cleanup_errors=True) as folder,
         tempfile.TemporaryFile("w+", errors="replace") as said,
     ):
         child = subprocess.Popen(
-            command,
+            [PYTHON, "-m", "pytest", "--basetemp", f"{folder}/t", *words],
             cwd=HERE,
-            env=os.environ | {"PYTEST_DEBUG_TEMPROOT": folder},
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
