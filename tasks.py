@@ -93,16 +93,17 @@ def layers(_: Context) -> None:
 
 @task(help={"quick": "only what needs no lab, and of that what is quick"})
 def test(_: Context, quick: bool = False) -> None:
-    """Run the tests: those on the lab, and in its shadow those that need none; at the end those that must be alone."""
+    """Run the tests: those on the lab, and in its shadow those that need none; those that must be alone at the end."""
     python("tests.programs")
     if quick:
         python("pytest", *PARALLEL, "-m", QUICK)
         return
     python("tests.lab.material")  # before all: some pure tests ask a real kubeadm
-    codes = {"ssh": exit_code(PYTHON, "-m", "pytest", *PARALLEL, "-m", f"{PURE} and ssh")}
+    codes = {"timed": exit_code(PYTHON, "-m", "pytest", *PARALLEL, "-m", f"{PURE} and timed")}
     stop_if_interrupted(codes)
-    with in_the_shadow("--numprocesses", "2", "-m", f"{PURE} and not ssh") as wait:
-        codes |= on_the_lab((SMALL, LARGE), "not soak")
+    codes |= on_the_lab((SMALL,), "not soak")
+    with in_the_shadow("--numprocesses", "2", "-m", f"{PURE} and not timed") as wait:
+        codes |= on_the_lab((LARGE,), "not soak")
         codes["in the shadow"] = wait()
     judge(codes | on_the_lab((ALONE,), "not soak"))
 

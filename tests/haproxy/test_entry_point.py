@@ -22,7 +22,7 @@ from tests.haproxy.programs import ApiServer, api_servers, certificate, haproxy_
 from tests.lab.mirror.services import free_port
 from tests.specs import a_spec
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
 T = TypeVar("T")
 PROGRAM = Path(__file__).parents[2] / "haproxy/local-haproxy"

@@ -15,7 +15,7 @@ import pytest
 from kubeon.hosts import copying
 from tests.ssh.conftest import Ran, Sshd
 
-pytestmark = pytest.mark.ssh
+pytestmark = pytest.mark.timed
 Kubeon = Callable[..., Ran]
 AWKWARD = ["-rf", "it's", 'a "name"', "two\nlines", "  blank ", "$HOME", "ü", os.fsdecode(b"\xff\xfe"), ".hidden"]
 

@@ -15,7 +15,7 @@ import pytest
 from kubeon.hosts import command
 from tests.ssh.conftest import Ran, Sshd
 
-pytestmark = pytest.mark.ssh
+pytestmark = pytest.mark.timed
 Kubeon = Callable[..., Ran]
 NUMBER = "n=$(echo $SSH_CONNECTION | cut -d' ' -f3 | cut -d. -f3,4)"  # of a host: "1.2" is w1
 

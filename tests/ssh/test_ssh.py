@@ -20,7 +20,7 @@ from kubeon.transport.base import Result
 from kubeon.transport.ssh import SSH
 from tests.ssh.conftest import Sshd, keygen
 
-pytestmark = pytest.mark.ssh
+pytestmark = pytest.mark.timed
 
 
 @pytest.fixture
