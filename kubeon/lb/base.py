@@ -1,4 +1,4 @@
-"""What a way to the API says of itself."""
+"""What an API load balancer says of itself."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class LoadBalancerMode(ABC):
         return ()
 
     def files(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
-        """What a node holds for its way to the API, static pods included."""
+        """What a node holds of the API load balancer, static pods included."""
         del spec, node
         return ()
 

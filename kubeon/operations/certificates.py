@@ -202,7 +202,7 @@ def one_after_the_other(ctx: Cluster) -> tuple[Step, ...]:
 
 
 def remember_settings(ctx: Cluster, *, without: Sequence[str] = ()) -> None:
-    """What kubeadm is to know when it upgrades or joins; names `without` were those of another way to the API."""
+    """What kubeadm is to know when it upgrades or joins; names `without` were those of another load balancer."""
     spec, life = ctx.spec, parse_duration(ctx.spec.certificates.validity)
     validity, of_ca = go_duration(life), go_duration(ca_validity(life))
     mended = remember_certificates(

@@ -108,7 +108,7 @@ def upgrade_steps(work: Upgrade) -> tuple[Step, ...]:
 
 
 def switch_steps(old: ClusterSpec) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """Another way to the API in place of that in `old`: all nodes take it, and only then the old one goes."""
+    """Another API load balancer in place of that in `old`: all nodes use it, and only then the old one goes."""
     return (
         (BringWay(), PlaceWay(), ApplyWay(), TryWay(), TakeWay(old)),
         (RemoveWay(old), RemoveObjects(old), VerifyWay()),

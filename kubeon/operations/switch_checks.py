@@ -1,4 +1,4 @@
-"""What speaks against another way to the API: asked before anything is touched."""
+"""What speaks against another API load balancer: asked before anything is touched."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ from kubeon.spec.model import ClusterSpec
 
 
 def way_before(stored: ClusterSpec, proposed: ClusterSpec | None, spec: ClusterSpec) -> ClusterSpec:
-    """The description with the way that is to go: of before, or, on the way back, of what was begun.
+    """The description whose load balancer is to go: the previous one, or, on the way back, the one that was begun.
 
     Raises StateError in the middle of a switch to a third one.
     """

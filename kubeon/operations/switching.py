@@ -1,4 +1,4 @@
-"""`lb switch`: another way to the API for a cluster that works, while its nodes go on."""
+"""`lb switch`: another API load balancer for a running cluster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -129,7 +129,7 @@ def _look(
 
 
 def _due(ctx: Cluster, old: ClusterSpec) -> Mapping[str, Due]:
-    """Of control planes: an API server's certificate that lacks a name of the new way, besides those of the old one."""
+    """Of control planes: an API server's certificate that lacks a name of the new one, besides those of the old one."""
     names = (*mode_of(old).sans(old), mode_of(old).endpoint(old).host)
     settings = ctx.spec.certificates
     more = settings.model_copy(update={"sans": tuple(dict.fromkeys((*settings.sans, *names)))})

@@ -1,4 +1,4 @@
-"""What the way to the API has in the cluster itself: a Service with a fixed address, and who keeps it up to date."""
+"""What the API load balancer has in the cluster itself: a Service with a fixed address, and who keeps it up to date."""
 
 from collections.abc import Sequence
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The node's way to the API: put in place before the node joins, kept up to date when control planes come and go."""
+"""The node's API load balancer: put in place before the node joins, kept up to date when control planes come and go."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ ANSWERS_WITHIN = 240  # seconds; a static pod takes 5 to 10, one that failed bef
 
 
 class PlaceLoadBalancer(Step):
-    """Before the kubelet starts, so that it finds its way to the API without help."""
+    """Before the kubelet starts, so that it reaches the API without help."""
 
     name = "place-load-balancer"
     title = "Install the API load balancer"
@@ -88,7 +88,7 @@ class UpdateLoadBalancer(Step):
 
 
 def place(ctx: Cluster, host: Host) -> list[str]:
-    """Files and units of the way to the API; what changed."""
+    """Files and units of the API load balancer; what changed."""
     files, units = ctx.lb.files(ctx.spec, host.node), ctx.lb.units(ctx.spec, host.node)
     if not units:
         return host.ensure_files(files) if files else []
@@ -123,7 +123,7 @@ def _wait_for_newcomers(ctx: Cluster) -> None:
 
 
 def wait_for_answer(ctx: Cluster, host: Host) -> None:
-    """Until the host's way to the API works. Raises OperationError after a while."""
+    """Until the host reaches the API. Raises OperationError after a while."""
     expect(
         lambda: _why_not(ctx, host),
         f"the API endpoint ({ctx.lb.endpoint(ctx.spec)}) did not work",
@@ -135,7 +135,7 @@ def wait_for_answer(ctx: Cluster, host: Host) -> None:
 
 
 def _why_not(ctx: Cluster, host: Host) -> str:
-    """Why the host's way to the API does not work; "" when it does, or when there is nothing to ask."""
+    """Why the host does not reach the API; "" when it does, or when there is nothing to ask."""
     script = ctx.lb.check(ctx.spec, host.node)
     try:
         if script:

@@ -80,6 +80,6 @@ class PrepareHost(Step):
 
 
 def _is_placed(ctx: Cluster, host: Host) -> bool:
-    """Has the host the units of its way to the API?"""
+    """Has the host the units of its API load balancer?"""
     units = ctx.lb.units(ctx.spec, host.node)
     return {f"/etc/systemd/system/{unit}" for unit in units} <= host.facts.configuration

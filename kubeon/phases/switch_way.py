@@ -1,6 +1,6 @@
-"""Another way to the API for a cluster that works: placed beside the old one, tried, taken; then the old one goes.
+"""Another API load balancer for a running cluster: installed beside the old one, probed, used; then the old one goes.
 
-At each moment a node's line in /etc/hosts leads to somebody who answers: the new way is tried by its address before a
+At each moment a node's line in /etc/hosts leads to somebody who answers: the new one is probed by its address before a
 line is moved, and the old one stays until all lines are. Each phase looks at the host, so a run that was cut off
 anywhere is taken up by the next, there or back.
 """
@@ -91,7 +91,7 @@ def problem_of(host: Host, spec: ClusterSpec, name: str) -> str:
 
 
 class BringWay(ImportImages):
-    """Images of the new way alone."""
+    """Images of the new load balancer alone."""
 
     name = "bring-way"
     title = "Import the new load balancer's images"
@@ -121,7 +121,7 @@ class PlaceWay(PlaceLoadBalancer):
 
 
 class ApplyWay(ApplyLoadBalancer):
-    """What the new way has in the cluster; its pods have to run before a node depends on them."""
+    """What the new load balancer has in the cluster; its pods have to run before a node depends on them."""
 
     name = "apply-way"
     title = "Apply the new load balancer"
@@ -191,7 +191,7 @@ class TakeWay(Step):
         return (f"{name} leads to {leads_to(ctx.spec, host.node)}, not to {was} any more; kube-proxy follows",)
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
-        """What a unit of the old way writes into /etc/hosts it writes before it is stopped: so the line comes twice."""
+        """What a unit of the old one writes into /etc/hosts it writes before it is stopped: so the line comes twice."""
         entries = preparation_of(ctx, host).entries
         lines = hosts_script(ctx.spec.name, entries)
         changes = host.change(lines, what="write /etc/hosts").splitlines()
@@ -205,13 +205,13 @@ class TakeWay(Step):
         return changes
 
     def _units(self, host: Host) -> tuple[str, ...]:
-        """All that the old way may have running on this node."""
+        """All that the old load balancer may have running on this node."""
         lb = mode_of(self.old)
         return lb.cleaning().units if lb.units(self.old, host.node) else ()
 
 
 class RemoveWay(Step):
-    """What the old way has on a node, once no node takes it."""
+    """What the old load balancer has on a node, once no node uses it."""
 
     name = "remove-way"
     title = "Remove the old load balancer"
@@ -254,7 +254,7 @@ class RemoveWay(Step):
 
 
 class RemoveObjects(Step):
-    """What the old way has in the cluster."""
+    """What the old load balancer has in the cluster."""
 
     name = "remove-objects"
     title = "Remove the old load balancer's objects"
@@ -263,7 +263,7 @@ class RemoveObjects(Step):
         self.old = old
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
-        """Asked of the bootstrap node, where there is something that the new way does not have, too."""
+        """Asked of the bootstrap node, where there is something that the new one does not have, too."""
         here, there = mode_of(self.old).workload(self.old), ctx.lb.workload(ctx.spec)
         return host is ctx.bootstrap and here is not None and there is None
 
@@ -281,7 +281,7 @@ class RemoveObjects(Step):
 
 
 class VerifyWay(Step):
-    """Every kubelet has spoken to the API since the old way is gone, and every node is Ready."""
+    """Every kubelet has spoken to the API since the old load balancer is gone, and every node is Ready."""
 
     name = "verify-way"
     title = "Verify the new load balancer"
@@ -301,7 +301,7 @@ class VerifyWay(Step):
 
 
 def _wait_until_gone(host: Host, ports: Sequence[int]) -> None:
-    """Until nobody listens there on loopback any more: then kubelet and kube-proxy connect anew, by the new way."""
+    """Until nobody listens there on loopback any more: then kubelet and kube-proxy connect again, by the new one."""
     script = _LISTENING.format(ports=" ".join(map(str, ports)))
     if not wait_until(
         lambda: not host.ask(script, what="look at the old load balancer's ports", wait=False).strip(),

@@ -211,7 +211,7 @@ def _explained(ctx: Cluster, host: Host) -> Iterator[None]:
 
 
 class UpgradeLoadBalancer(ApplyLoadBalancer):
-    """What the way to the API has in the cluster: its new image is everywhere, and the old one is not let go of yet."""
+    """What the API load balancer has in the cluster: its new image is everywhere, the old one is still kept."""
 
     name = "upgrade-load-balancer"
     title = "Upgrade the API load balancer"

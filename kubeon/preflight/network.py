@@ -16,7 +16,7 @@ _LEFT_BEHIND = ("cni", "flannel", "kube-", "cilium", "vxlan.calico", "tunl", "no
 
 
 def ports(subject: Subject, c: Candidate) -> Iterator[Finding]:
-    """Ports of Kubernetes and of the way to the API that somebody else listens on. Members listen there themselves."""
+    """Ports of Kubernetes and of the API load balancer that others listen on. Members listen there themselves."""
     if c.ours:
         return
     spec = subject.spec

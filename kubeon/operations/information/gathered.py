@@ -121,7 +121,7 @@ def api_servers(found: Gathered) -> list[Spoken]:
 
 
 def ways(found: Gathered) -> list[Spoken]:
-    """Each worker's own way to the API; `text` is also how its balancer sees the servers, where it has one."""
+    """How each worker reaches the API; `text` is also how its balancer sees the servers, where it has one."""
     spoken = []
     for node in found.spec.workers:
         health = found.health_of(node)
