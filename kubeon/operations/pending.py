@@ -28,7 +28,7 @@ class Kind(StrEnum):
     SETTINGS = "settings"  # the rest: what a description says anew
 
 
-_LOOKS = {"preflight", "etcd-snapshot", "etcd-defrag", "etcd-restore", "rename", "adopt"}
+_BESIDE_MOST = {"preflight", "etcd-snapshot", "etcd-defrag", "etcd-restore", "rename", "adopt"}
 _ENDS = {"destroy", "forget"}
 MAY_BEGIN: Mapping[Kind, frozenset[str]] = {
     kind: frozenset(operations)
@@ -36,12 +36,14 @@ MAY_BEGIN: Mapping[Kind, frozenset[str]] = {
         Kind.RENAME: {"rename"},
         Kind.RESTORE: {"etcd-restore", "preflight", *_ENDS},
         # `certs renew` only in need, which it finds out itself: where no API answers, nothing else goes on
-        Kind.ROTATION: {"certs-rotate-ca", "certs-renew", "del", *_LOOKS - {"preflight", "rename"}, *_ENDS},
-        Kind.CREATION: {"create", *_LOOKS - {"rename"}, *_ENDS},
-        Kind.UPGRADE: {"upgrade", "create", "del", "certs-renew", *_LOOKS, *_ENDS},  # `create` with the same programs
-        Kind.SWITCH: {"lb-switch", "certs-renew", *_LOOKS, *_ENDS},  # `lb switch` there or back; `certs renew` as above
-        Kind.NODES: {"create", "add", "del", "certs-renew", *_LOOKS, *_ENDS},
-        Kind.SETTINGS: {"create", "add", "del", "upgrade", "certs-renew", *_LOOKS, *_ENDS},
+        Kind.ROTATION: {"certs-rotate-ca", "certs-renew", "del", *_BESIDE_MOST - {"preflight", "rename"}, *_ENDS},
+        Kind.CREATION: {"create", *_BESIDE_MOST - {"rename"}, *_ENDS},
+        # `create` with the same programs
+        Kind.UPGRADE: {"upgrade", "create", "del", "certs-renew", *_BESIDE_MOST, *_ENDS},
+        # `lb switch` there or back; `certs renew` as above
+        Kind.SWITCH: {"lb-switch", "certs-renew", *_BESIDE_MOST, *_ENDS},
+        Kind.NODES: {"create", "add", "del", "certs-renew", *_BESIDE_MOST, *_ENDS},
+        Kind.SETTINGS: {"create", "add", "del", "upgrade", "certs-renew", *_BESIDE_MOST, *_ENDS},
     }.items()
 }
 """The operations, in the journal's words, that may begin while something of this kind is unfinished; no other may."""
@@ -160,10 +162,8 @@ def _described(state: ClusterState) -> list[Pending]:
         again += "; or take a node out: kubeon del"
     if not same_programs(stored, proposed):
         what = f"the upgrade of cluster {name} to {proposed.version} is not finished"
-        hint = (
-            again if adds else f"resume it: kubeon upgrade {name} {proposed.version}"
-        )  # which must not be beside that
-        found.append(Pending(Kind.UPGRADE, what, hint))
+        resume = f"resume it: kubeon upgrade {name} {proposed.version}"
+        found.append(Pending(Kind.UPGRADE, what, again if adds else resume))  # beside new nodes it is refused
     if stored.load_balancer != proposed.load_balancer:
         there, back = (switch_command(name, each) for each in (proposed, stored))
         what = f"the switch of cluster {name} to mode {proposed.load_balancer.mode} is not finished"

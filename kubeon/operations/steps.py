@@ -80,7 +80,7 @@ RENEW: tuple[Step, ...] = (PlaceRenewed(), RestartControlPlane(), RestartKubelet
 
 
 def removal_steps(work: Removal) -> tuple[Step, ...]:
-    """Nobody is sent to a node that leaves, then it loses its pods, its voice in etcd, and its name."""
+    """A node is drained, leaves load balancers and etcd, its host is cleaned, and its Node object goes last."""
     return (
         ApplyLoadBalancer(),
         DrainNode(work),

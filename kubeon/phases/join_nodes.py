@@ -130,6 +130,10 @@ class JoinControlPlanes(_Join):
         """All control planes but the first."""
         return ctx.is_control_plane(host) and host is not ctx.bootstrap
 
+    def goes_first(self, ctx: Cluster, host: Host) -> bool:
+        """One with a join behind it: a member that it left in etcd, and that does not answer, is in others' way."""
+        return host.facts.kubelet_config
+
     def is_member(self, ctx: Cluster, host: Host) -> bool:
         """A kubelet and a voter of etcd; one whose join was cut off at its very end is marked here.
 
