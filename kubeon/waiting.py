@@ -72,3 +72,8 @@ def expect(
 
     if not wait_until(is_so, seconds=within, pause=pause, longest=longest, clock=clock):
         raise OperationError(f"{what} within {within:g} s", why=last, hint=hint, host=host)
+
+
+def since(began: float) -> float:
+    """Seconds since a moment of the clock that only grows."""
+    return SYSTEM_CLOCK.monotonic() - began

@@ -1,6 +1,7 @@
 """Layers, owners of libraries and of effects. When one of these fails, move the code; do not add an exception."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from kubeon.cluster.context import Step
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "kubeon"
@@ -139,6 +142,15 @@ def test_modules_have_owners(imported: str) -> None:
     assert found == []
 
 
+@pytest.mark.parametrize("module", sorted((PACKAGE / "phases").glob("[a-z]*.py")), ids=name_of)
+def test_phases_hold_phases(module: Path) -> None:
+    """What several of them know, ask or do is in `cluster`."""
+    loaded = importlib.import_module(f"kubeon.phases.{module.stem}")
+
+    own = [each for each in vars(loaded).values() if getattr(each, "__module__", "") == loaded.__name__]
+    assert [each for each in own if isinstance(each, type) and issubclass(each, Step)]
+
+
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_a_module_can_be_read_at_once(module: Path) -> None:
     """Past the limit it is two modules."""
@@ -162,7 +174,7 @@ def test_layers_and_owners_of_libraries() -> None:
 # Files with lines in which both outputs of a program become one, and how many: what is shown to people, never parsed.
 SHOWN = {
     "kubeon/distros/rhel.sh": 2,  # what dnf printed, when it has failed
-    "kubeon/phases/restore_etcd.sh": 1,  # etcd's log, the end of which is shown
+    "kubeon/cluster/restoration.sh": 1,  # etcd's log, the end of which is shown
 }
 _APART = r">/dev/null 2>&1|2>&1 >"  # nothing is kept, or standard error alone
 

@@ -14,12 +14,12 @@ from invoke.collection import Collection
 
 import tasks
 from kubeon.cli import cli
+from kubeon.cluster.deletion import Deletion
+from kubeon.cluster.upgrade import Upgrade
 from kubeon.cni import CNIS
 from kubeon.lb import LBS
-from kubeon.operations.steps import ADD, CREATE, RENEW, removal_steps, switch_steps, upgrade_steps
-from kubeon.operations.views import State, supported
-from kubeon.phases.removal import Removal
-from kubeon.phases.upgrade import Upgrade
+from kubeon.operations.steps import ADD, CREATE, RENEW, deletion_steps, switch_steps, upgrade_steps
+from kubeon.operations.view import State, supported
 from kubeon.spec.loading import json_schema
 from kubeon.spec.tried import tried
 from tests.commands import commands_of
@@ -29,7 +29,7 @@ from tests.specs import a_spec
 
 ROOT = Path(__file__).parent.parent
 OTHERS = [
-    *removal_steps(Removal()),
+    *deletion_steps(Deletion()),
     *upgrade_steps(Upgrade()),
     *(step for each in switch_steps(a_spec()) for step in each),
 ]

@@ -8,7 +8,7 @@ from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import enlarged, options_of
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, node_flags, run_flags, secret_flags
 from kubeon.cli.results import added
-from kubeon.operations import addition
+from kubeon.operations import add as operation
 
 
 @click.command()
@@ -28,18 +28,18 @@ def add(app: App, /, name: str, **flags: Any) -> None:
     kubeon add demo -w 10.0.0.4 -w gpu1=10.0.0.5
     kubeon add demo -m 10.0.0.2,10.0.0.3
     """
-    spec, newcomers = enlarged(name, flags, app.home)
+    spec, new = enlarged(name, flags, app.home)
     options = options_of(flags, app.console)
-    app.looking(len(newcomers))
+    app.looking(len(new))
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = addition.add(
+        result = operation.add(
             spec,
             options,
             app.home,
             app.console.reporter(),
             confirm,
-            newcomers=newcomers,
+            new=new,
             interrupt=app.interrupt,
         )
     if not flags["dry_run"]:

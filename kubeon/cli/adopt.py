@@ -16,7 +16,7 @@ from kubeon.cli.flags import (
     source_flags,
 )
 from kubeon.cli.results import adopted
-from kubeon.operations import adoption
+from kubeon.operations import adopt as operation
 
 
 @click.command()
@@ -45,7 +45,7 @@ def adopt(app: App, /, name: str, **flags: Any) -> None:
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
         reporter = app.console.reporter()
-        result = adoption.adopt(name, options, app.home, reporter, confirm, given=given, interrupt=app.interrupt)
+        result = operation.adopt(name, options, app.home, reporter, confirm, given=given, interrupt=app.interrupt)
     if not flags["dry_run"]:
         value, text = adopted(result)
         app.console.data(value, text)

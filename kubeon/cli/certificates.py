@@ -6,10 +6,10 @@ from typing import Any
 from kubeon.cli.results import Answer
 from kubeon.console.progress import duration, shortened
 from kubeon.console.summary import columns
-from kubeon.operations.certificates import RenewResult
-from kubeon.operations.inspection import Inspection
-from kubeon.operations.inspection import Shown as ShownCertificate
-from kubeon.operations.rotation import RotateResult
+from kubeon.operations.certs_renew import RenewResult
+from kubeon.operations.certs_rotate_ca import RotateResult
+from kubeon.operations.certs_show import Inspection
+from kubeon.operations.certs_show import Shown as ShownCertificate
 
 _NODES = 6  # named in a row of the table before the rest is counted
 

@@ -8,7 +8,7 @@ from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.certificates import details_text, renewed, rotated, shown_object, table_text
 from kubeon.cli.description import options_of
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
-from kubeon.operations import certificates, inspection, rotation
+from kubeon.operations import certs_renew, certs_rotate_ca, certs_show
 
 WARN_DAYS = 30
 
@@ -47,7 +47,7 @@ def show(app: App, /, name: str | None, warn_days: int, details: bool, **flags: 
     name = app.cluster(name)
     options = options_of(flags, app.console)
     app.looking(len(app.home.known(name).nodes))
-    found = inspection.inspect(name, options, app.home, warn_days=warn_days)
+    found = certs_show.inspect(name, options, app.home, warn_days=warn_days)
     app.console.data(shown_object(found), details_text(found) if details else table_text(found))
     return 0 if found.ok else 1
 
@@ -81,12 +81,12 @@ def renew(app: App, /, name: str, what: tuple[str, ...], **flags: Any) -> None:
     kubeon certs renew demo all
     kubeon certs renew demo --san api.example.org
     """
-    wanted = certificates.wanted_certificates(what, warn_days=flags["warn_days"])
+    wanted = certs_renew.wanted_certificates(what, warn_days=flags["warn_days"])
     options = options_of(flags, app.console)
     app.looking(len(app.home.known(name).nodes))
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = certificates.renew(
+        result = certs_renew.renew(
             name,
             options,
             app.home,
@@ -121,19 +121,19 @@ def rotate_ca(app: App, /, name: str, what: tuple[str, ...], **flags: Any) -> No
     \b
     kubeon certs rotate-ca demo
     """
-    rotation.check_names(what)
+    certs_rotate_ca.check_names(what)
     options = options_of(flags, app.console)
     app.looking(len(app.home.known(name).nodes))
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = rotation.rotate(
+        result = certs_rotate_ca.rotate(
             name,
             options,
             app.home,
             app.console.reporter(),
             confirm,
             what=what,
-            pods=rotation.Pods(restart=flags["restart_pods"], pause=flags["pause"]),
+            pods=certs_rotate_ca.Pods(restart=flags["restart_pods"], pause=flags["pause"]),
             interrupt=app.interrupt,
         )
     if not flags["dry_run"]:

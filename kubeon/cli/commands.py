@@ -12,7 +12,7 @@ COMMANDS = {
     "add": ("add:add", "Add nodes to a cluster."),
     "adopt": ("adopt:adopt", "Take over a healthy cluster that plain kubeadm has made."),
     "certs": ("certs:certs", "Certificates and CAs: when they expire, new ones."),
-    "cluster-info": ("info:cluster_info", "Say whether a cluster is healthy, degraded or down, and why."),
+    "cluster-info": ("cluster_info:cluster_info", "Say whether a cluster is healthy, degraded or down, and why."),
     "completion": ("completion:completion", "Print the script for a shell's completion."),
     "cp": ("cp:cp", "Copy files and folders to hosts of a cluster, or from them."),
     "create": ("create:create", "Create a cluster, or finish one that was begun."),

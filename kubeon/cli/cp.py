@@ -10,10 +10,10 @@ from kubeon.cli.exec import hosts_of
 from kubeon.cli.flags import run_flags, secret_flags
 from kubeon.cli.interrupts import Interrupts
 from kubeon.cli.results import copied
+from kubeon.cluster.options import Options
 from kubeon.errors import UsageError
-from kubeon.operations import copying
-from kubeon.operations.base import Options
-from kubeon.operations.copies import Place
+from kubeon.remote import cp as operation
+from kubeon.remote.transfer import Place
 
 
 @click.command()
@@ -55,7 +55,7 @@ def cp(app: App, /, paths: tuple[str, ...], **flags: Any) -> None:
     with interrupts.around():
         app.changing = True
         interrupts.arm("stopping; no file is left half written", abandon=True)
-        result = copying.copy(
+        result = operation.copy(
             cluster,
             options,
             app.home,

@@ -17,7 +17,7 @@ from kubeon.cli.flags import (
     spec_flags,
 )
 from kubeon.cli.results import created
-from kubeon.operations import creation
+from kubeon.operations import create as operation
 
 
 @click.command()
@@ -47,7 +47,7 @@ def create(app: App, /, name: str | None, version: str | None, **flags: Any) -> 
     app.looking(len(spec.nodes))
     with app.operation(spec.name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = creation.create(spec, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt)
+        result = operation.create(spec, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt)
     if not flags["dry_run"]:
         # The user's kubeconfig may have another current context, which kubeon does not change.
         kubeconfig = app.home.cluster(spec.name).admin_conf if options.kubeconfig is None else flags["kubeconfig"]

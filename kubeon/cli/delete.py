@@ -7,8 +7,8 @@ import click
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import options_of
 from kubeon.cli.flags import confirm_flags, drain_flag, kubeconfig_flags, run_flags, secret_flags
-from kubeon.cli.results import removed
-from kubeon.operations import removal
+from kubeon.cli.results import deleted
+from kubeon.operations import delete as operation
 
 
 @click.command("del")
@@ -36,7 +36,7 @@ def delete(app: App, /, name: str, selectors: tuple[str, ...], **flags: Any) -> 
     options = options_of(flags, app.console)
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = removal.remove(
+        result = operation.delete(
             name,
             options,
             app.home,
@@ -46,5 +46,5 @@ def delete(app: App, /, name: str, selectors: tuple[str, ...], **flags: Any) -> 
             interrupt=app.interrupt,
         )
     if not flags["dry_run"]:
-        value, text = removed(result)
+        value, text = deleted(result)
         app.console.data(value, text)

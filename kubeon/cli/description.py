@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from kubeon.cli.app import App
+from kubeon.cluster.options import Options
 from kubeon.cni import CNIS
 from kubeon.console import Console
 from kubeon.cri import CRIS
 from kubeon.errors import UsageError
 from kubeon.lb import LBS
-from kubeon.operations.base import Options
 from kubeon.preflight import check_names
 from kubeon.spec.loading import apply_sets, build_spec, dump_spec, load_file
 from kubeon.spec.model import ClusterSpec, Role

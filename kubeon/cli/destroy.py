@@ -8,7 +8,7 @@ from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import options_of
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import destroyed
-from kubeon.operations import destruction
+from kubeon.operations import destroy as operation
 
 
 @click.command()
@@ -30,7 +30,7 @@ def destroy(app: App, /, name: str, **flags: Any) -> None:
     options = options_of(flags, app.console)
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"], word=name)
-        result = destruction.destroy(name, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt)
+        result = operation.destroy(name, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt)
     if not flags["dry_run"]:
         value, text = destroyed(result)
         app.console.data(value, text)

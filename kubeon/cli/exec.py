@@ -10,11 +10,11 @@ from kubeon.cli.description import read_secrets
 from kubeon.cli.flags import parallel_flag, secret_flags
 from kubeon.cli.interrupts import Interrupts
 from kubeon.cli.results import executed
+from kubeon.cluster.options import Options
 from kubeon.console.outputs import Folded, Grouped, Kept, Streamed, Unchanged
 from kubeon.errors import Interrupted, UsageError
-from kubeon.operations import execution
-from kubeon.operations.base import Options
-from kubeon.operations.execution import Command, Input
+from kubeon.remote import execute
+from kubeon.remote.execute import Command, Input
 from kubeon.spec.selectors import HINT, select, split_cluster
 
 
@@ -60,7 +60,7 @@ def exec_(app: App, /, selector: str, words: tuple[str, ...], **flags: Any) -> i
     with interrupts.around():
         app.changing = True
         interrupts.arm("ending the command on the hosts", abandon=True)
-        result = execution.execute(
+        result = execute.execute(
             cluster, options, app.home, sink, selectors=[selector], command=command, interrupt=app.interrupt
         )
         sink.finish()

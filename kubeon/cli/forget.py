@@ -8,8 +8,8 @@ import click
 
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import kubeconfig_path
-from kubeon.operations import forgetting
-from kubeon.operations.base import Options
+from kubeon.cluster.options import Options
+from kubeon.operations import forget as operation
 
 
 @click.command()
@@ -35,7 +35,7 @@ def forget(app: App, /, name: str, **flags: Any) -> None:
     options = Options(dry_run=flags["dry_run"], kubeconfig=kubeconfig_path(flags))
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"], word=name)
-        result = forgetting.forget(name, options, app.home, confirm)
+        result = operation.forget(name, options, app.home, confirm)
     if result.description is not None:
         again = shlex.join(["kubeon", "create", "-f", str(result.description)])
         value = {

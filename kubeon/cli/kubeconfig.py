@@ -11,7 +11,7 @@ from kubeon.cli.flags import run_flags, secret_flags
 from kubeon.errors import UsageError
 from kubeon.kube.kubeconfig import merge as merged
 from kubeon.kube.kubeconfig_file import write_merged
-from kubeon.operations.overview import admin_kubeconfig, user_server
+from kubeon.operations.listing import admin_kubeconfig, user_server
 
 
 @click.command()

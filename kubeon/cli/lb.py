@@ -9,7 +9,7 @@ from kubeon.cli.description import options_of, switched
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import switched_to
 from kubeon.lb import LBS
-from kubeon.operations import switching
+from kubeon.operations import lb_switch
 
 
 @click.group()
@@ -48,7 +48,7 @@ def switch(app: App, /, name: str, **flags: Any) -> None:
     app.looking(len(spec.nodes))
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = switching.switch(
+        result = lb_switch.switch(
             spec,
             options,
             app.home,

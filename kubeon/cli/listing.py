@@ -7,7 +7,7 @@ import click
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.history import moment
 from kubeon.console.summary import columns
-from kubeon.operations.overview import Known, overview
+from kubeon.operations.listing import Known, overview
 
 
 @click.command("list")

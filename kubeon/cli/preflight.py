@@ -8,7 +8,7 @@ from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import options_of, wanted
 from kubeon.cli.flags import ignore_flag, login_flags, run_flags, secret_flags, spec_flags
 from kubeon.errors import PreflightError
-from kubeon.operations import creation
+from kubeon.operations import create
 
 
 @click.command()
@@ -31,6 +31,6 @@ def preflight(app: App, /, name: str | None, version: str | None, **flags: Any) 
     options = options_of(flags, app.console)
     app.looking(len(spec.nodes))
     with app.operation(spec.name):
-        findings = creation.preflight(spec, options, app.home, app.console.reporter())
+        findings = create.preflight(spec, options, app.home, app.console.reporter())
     app.console.show_findings(findings, as_data=True)
     return PreflightError.exit_code if any(str(finding.severity) == "error" for finding in findings) else 0

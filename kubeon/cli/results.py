@@ -7,10 +7,10 @@ from typing import Any
 from kubeon.console.outputs import Kept, folded
 from kubeon.console.progress import duration
 from kubeon.console.summary import columns
-from kubeon.operations.base import CreateResult, DestroyResult, RemoveResult, UpgradeResult
-from kubeon.operations.copying import CopyResult
-from kubeon.operations.execution import ExecResult
-from kubeon.operations.switching import SwitchResult
+from kubeon.operations.base import CreateResult, DeleteResult, DestroyResult, UpgradeResult
+from kubeon.operations.lb_switch import SwitchResult
+from kubeon.remote.cp import CopyResult
+from kubeon.remote.execute import ExecResult
 
 Answer = tuple[dict[str, Any], str]
 
@@ -80,7 +80,7 @@ def switched_to(result: SwitchResult) -> Answer:
     return value, "\n".join(lines)
 
 
-def removed(result: RemoveResult) -> Answer:
+def deleted(result: DeleteResult) -> Answer:
     """What `del` says at the end."""
     value = {
         "cluster": result.cluster,

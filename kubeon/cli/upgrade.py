@@ -16,7 +16,7 @@ from kubeon.cli.flags import (
     source_flags,
 )
 from kubeon.cli.results import upgraded_to
-from kubeon.operations import upgrading
+from kubeon.operations import upgrade as operation
 
 
 @click.command()
@@ -53,7 +53,7 @@ def upgrade(app: App, /, name: str, version: str, **flags: Any) -> None:
     app.looking(len(spec.nodes))
     with app.operation(name) as interrupts:
         confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = upgrading.upgrade(
+        result = operation.upgrade(
             spec,
             options,
             app.home,

@@ -5,7 +5,7 @@ import click
 from kubeon.bundle.catalogue import ARCHITECTURES
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.console.summary import columns
-from kubeon.operations.views import ReleaseView, Supported, as_data, release_view, support_as_data, supported
+from kubeon.operations.view import ReleaseView, Supported, as_data, release_view, support_as_data, supported
 
 
 @click.group()

@@ -6,8 +6,8 @@ A field that is written down and not carried out would make the record say what 
 import json
 from collections.abc import Iterator, Mapping
 
+from kubeon.cluster.resolve import check_plugins
 from kubeon.errors import SpecError
-from kubeon.phases.resolve import check_plugins
 from kubeon.spec.model import ClusterSpec, NodeSpec
 
 CARRIED_OUT = ""  # by `create`, on nodes that are members too

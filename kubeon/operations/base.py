@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.look import Seen, look
+from kubeon.cluster.options import UPLOADS, Options
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
 from kubeon.engine.reporters import JournalReporter, LogReporter, Tee
@@ -15,35 +18,11 @@ from kubeon.hosts.host import Host
 from kubeon.kube.kubeconfig_file import write_merged, write_updated
 from kubeon.operations.pending import expect_may_begin
 from kubeon.phases.clean_host import Left
-from kubeon.phases.context import UPLOADS, Cluster, Step
-from kubeon.phases.look import Seen, look
 from kubeon.preflight import Finding
 from kubeon.spec.model import ClusterSpec, NodeSpec
 from kubeon.state.cluster import ClusterState
 from kubeon.state.home import Home
-from kubeon.transport.secrets import Secrets
-from kubeon.waiting import SYSTEM_CLOCK
-
-AGAIN = "run the same command again to resume"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How an operation runs, not what it brings about."""
-
-    secrets: Secrets = field(default_factory=Secrets)
-    dry_run: bool = False  # end with the plan
-    parallel: int = 30  # hosts at once
-    uploads: int = 8  # hosts that are sent files at once
-    ignore_preflight_errors: frozenset[str] = frozenset()
-    kubeconfig: Path | None = None  # the user's, to merge into; None leaves it alone
-    remove_packages: bool = False  # destroy, del: OS packages that kubeon installed too
-    drain_timeout: float = 300  # del, upgrade: seconds that pods get to leave a node; 0: no drain
-    max_unavailable: str = "1"  # upgrade: workers at once, a number or a percentage
-    pause_after: str = ""  # upgrade: the node after which it stops for a while
-    dead: bool = False  # del: the machines are gone for good
-    words: tuple[str, ...] = ()  # the command line, for the journal
-    on_wait: Callable[[str, str], None] = lambda text, host: None  # what only asks and has to wait tells it here
+from kubeon.waiting import SYSTEM_CLOCK, since
 
 
 @dataclass(frozen=True)
@@ -96,7 +75,7 @@ class DestroyResult:
 
 
 @dataclass(frozen=True)
-class RemoveResult:
+class DeleteResult:
     """What `del` came to: the nodes that left, and `stays` as for destroy."""
 
     cluster: str
@@ -334,8 +313,3 @@ def node_results(ctx: Cluster, hosts: Sequence[Host]) -> tuple[NodeResult, ...]:
         )
         for host in hosts
     )
-
-
-def since(began: float) -> float:
-    """Seconds since a moment of the clock that only grows."""
-    return SYSTEM_CLOCK.monotonic() - began

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kubeon.cluster.membership import split_marked
+from kubeon.cluster.options import AGAIN, Options
+from kubeon.cluster.resolve import context_of
+from kubeon.cluster.snapshot import answering_etcd
 from kubeon.cri import CRIS
 from kubeon.cri.base import Cri
 from kubeon.engine.events import Reporter
@@ -14,15 +18,12 @@ from kubeon.etcd.quorum import Quorum, quorum_of
 from kubeon.etcd.status import MemberStatus
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
-from kubeon.operations.base import AGAIN, Confirm, Options, begun, make_plan, since, visited
+from kubeon.operations.base import Confirm, begun, make_plan, visited
 from kubeon.phases.defragment import Defragment
-from kubeon.phases.membership import split_marked
-from kubeon.phases.resolve import context_of
-from kubeon.phases.snapshot import answering_etcd
 from kubeon.spec.model import ClusterSpec, NodeSpec
 from kubeon.state.home import Home
 from kubeon.transport.base import Nowhere
-from kubeon.waiting import SYSTEM_CLOCK
+from kubeon.waiting import SYSTEM_CLOCK, since
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.membership import silent_members, split_marked
+from kubeon.cluster.options import AGAIN, Options
+from kubeon.cluster.resolve import authorities_of, context_of
+from kubeon.cluster.restoration import Found, Restoration, inspect, lacking_room
+from kubeon.cluster.snapshot import answering_etcd
 from kubeon.cri import CRIS
 from kubeon.engine.events import Reporter
 from kubeon.engine.interrupt import Interrupt
@@ -15,13 +21,8 @@ from kubeon.etcd.snapshots import file_problem
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.kubeconfig_file import write_updated
-from kubeon.operations.base import AGAIN, Confirm, Options, Run, begun, make_plan, since
-from kubeon.phases.context import Cluster, Step
-from kubeon.phases.membership import silent_members, split_marked
-from kubeon.phases.resolve import authorities_of, context_of
-from kubeon.phases.restoration import Found, Restoration, inspect, lacking_room
+from kubeon.operations.base import Confirm, Run, begun, make_plan
 from kubeon.phases.restore_etcd import StopControlPlane, rescue_steps, restore_steps
-from kubeon.phases.snapshot import answering_etcd
 from kubeon.pki.authorities import Authorities
 from kubeon.pki.inspect import ca_fingerprint
 from kubeon.preflight import Finding, Severity
@@ -31,7 +32,7 @@ from kubeon.state.cluster import ClusterState
 from kubeon.state.home import Home
 from kubeon.state.restoring import Attempt, read_attempt, write_attempt
 from kubeon.state.snapshots import Snapshot, checksum_of, read_checksum, read_description
-from kubeon.waiting import SYSTEM_CLOCK
+from kubeon.waiting import SYSTEM_CLOCK, since
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeon.bundle.store import Store
+from kubeon.cluster.membership import split_marked
+from kubeon.cluster.options import Options
+from kubeon.cluster.snapshot import save_snapshot, snapshots_of
 from kubeon.cri import CRIS
 from kubeon.engine.events import Reporter
 from kubeon.errors import UsageError
-from kubeon.operations.base import Options, begun, since
-from kubeon.phases.membership import split_marked
-from kubeon.phases.snapshot import save_snapshot, snapshots_of
+from kubeon.operations.base import begun
 from kubeon.state.home import Home
 from kubeon.state.snapshots import Snapshot, check_place
-from kubeon.waiting import SYSTEM_CLOCK
+from kubeon.waiting import SYSTEM_CLOCK, since
 
 
 @dataclass(frozen=True)

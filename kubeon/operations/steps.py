@@ -1,12 +1,13 @@
 """The phases of each operation, in the order in which every host walks through them."""
 
-from kubeon.phases.adopted import MarkAdopted
+from kubeon.cluster.context import Step
+from kubeon.cluster.deletion import Deletion
+from kubeon.cluster.upgrade import Upgrade
 from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
 from kubeon.phases.apply_network import ApplyNetwork
 from kubeon.phases.authorize_key import AuthorizeKey
 from kubeon.phases.clean_host import CleanHost
 from kubeon.phases.configure_network import ConfigureNetwork
-from kubeon.phases.context import Step
 from kubeon.phases.drain_node import DrainNode
 from kubeon.phases.import_images import ImportImages
 from kubeon.phases.init_control_plane import InitControlPlane
@@ -15,27 +16,26 @@ from kubeon.phases.install_packages import InstallPackages
 from kubeon.phases.join_nodes import JoinControlPlanes, JoinWorkers
 from kubeon.phases.leave_cluster import DeleteNode, LeaveEtcd
 from kubeon.phases.load_balancer import CheckLoadBalancer, PlaceLoadBalancer, UpdateLoadBalancer
+from kubeon.phases.mark_adopted import MarkAdopted
 from kubeon.phases.mend_objects import MendObjects
 from kubeon.phases.place_certificates import PlaceCertificates
-from kubeon.phases.pod_ranges import RecordPodRanges
 from kubeon.phases.prepare_hosts import PrepareHost
+from kubeon.phases.record_pod_ranges import RecordPodRanges
 from kubeon.phases.register_nodes import RegisterNode
-from kubeon.phases.removal import Removal
-from kubeon.phases.remove_other_ways import RemoveOtherWays
+from kubeon.phases.remove_other_load_balancers import RemoveOtherLoadBalancers
 from kubeon.phases.renew_certificates import PlaceRenewed, RestartControlPlane, RestartKubelet, VerifyCertificates
 from kubeon.phases.restart_api_server import RestartApiServer
 from kubeon.phases.start_runtime import StartRuntime
-from kubeon.phases.switch_way import (
-    ApplyWay,
-    BringWay,
-    PlaceWay,
+from kubeon.phases.switch_load_balancer import (
+    ApplyOtherLoadBalancer,
+    ImportLoadBalancerImages,
+    PlaceOtherLoadBalancer,
+    ProbeLoadBalancer,
+    RemoveLoadBalancer,
     RemoveObjects,
-    RemoveWay,
-    TakeWay,
-    TryWay,
-    VerifyWay,
+    SwitchNode,
+    VerifyLoadBalancer,
 )
-from kubeon.phases.upgrade import Upgrade
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane
 from kubeon.phases.upgrade_files import BringFiles, BringImages, SnapshotBefore
 from kubeon.phases.upgrade_node import (
@@ -68,7 +68,7 @@ _JOIN: tuple[Step, ...] = (
     JoinWorkers(),
     RegisterNode(),
     UpdateLoadBalancer(),
-    RemoveOtherWays(),
+    RemoveOtherLoadBalancers(),
     RestartApiServer(),
     VerifyCluster(),
 )
@@ -79,7 +79,7 @@ ADOPT: tuple[Step, ...] = (AuthorizeKey(), MarkAdopted())
 RENEW: tuple[Step, ...] = (PlaceRenewed(), RestartControlPlane(), RestartKubelet(), VerifyCertificates())
 
 
-def removal_steps(work: Removal) -> tuple[Step, ...]:
+def deletion_steps(work: Deletion) -> tuple[Step, ...]:
     """A node is drained, leaves load balancers and etcd, its host is cleaned, and its Node object goes last."""
     return (
         ApplyLoadBalancer(),
@@ -110,6 +110,12 @@ def upgrade_steps(work: Upgrade) -> tuple[Step, ...]:
 def switch_steps(old: ClusterSpec) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """Another API load balancer in place of that in `old`: all nodes use it, and only then the old one goes."""
     return (
-        (BringWay(), PlaceWay(), ApplyWay(), TryWay(), TakeWay(old)),
-        (RemoveWay(old), RemoveObjects(old), VerifyWay()),
+        (
+            ImportLoadBalancerImages(),
+            PlaceOtherLoadBalancer(),
+            ApplyOtherLoadBalancer(),
+            ProbeLoadBalancer(),
+            SwitchNode(old),
+        ),
+        (RemoveLoadBalancer(old), RemoveObjects(old), VerifyLoadBalancer()),
     )

@@ -2,6 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+from kubeon.cluster.context import Cluster
+from kubeon.cluster.etcd import wait_for_health
+from kubeon.cluster.kubelet_settings import kubelet_settings
+from kubeon.cluster.look import missing_material
+from kubeon.cluster.marks import is_adopted
+from kubeon.cluster.membership import Nodes
+from kubeon.cluster.options import Options
+from kubeon.cluster.upgrade import Upgrade
 from kubeon.errors import KubeonError
 from kubeon.etcd.quorum import quorum_of
 from kubeon.hosts.host import Host
@@ -9,14 +17,6 @@ from kubeon.kube.budgets import held_pods
 from kubeon.kube.drain import movable_pods
 from kubeon.kube.kubectl import why_not_ready
 from kubeon.kube.versions import configured_etcd_flags
-from kubeon.operations.base import Options
-from kubeon.phases.adopted import is_adopted
-from kubeon.phases.context import Cluster
-from kubeon.phases.join_nodes import wait_for_health
-from kubeon.phases.kubelet_settings import kubelet_settings
-from kubeon.phases.look import missing_material
-from kubeon.phases.membership import Nodes
-from kubeon.phases.upgrade import Upgrade
 from kubeon.phases.verify_cluster import NAME as VERIFY
 from kubeon.preflight import UPGRADE_CHECKS, Finding, Severity, run_checks
 from kubeon.spec.model import ClusterSpec, Role

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from kubeon.cluster.context import Cluster, Step
 from kubeon.errors import CommandError, OperationError
 from kubeon.hosts.host import Host
 from kubeon.kube.proxy import ensure_pings
 from kubeon.lb.base import Workload
-from kubeon.phases.context import Cluster, Step
 from kubeon.phases.import_images import ImportImages
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.waiting import wait_until

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
 from kubeon.hosts.host import Host
-from kubeon.phases.context import Cluster, Step
 from kubeon.phases.init_control_plane import InitControlPlane
 
 

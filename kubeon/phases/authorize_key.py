@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
 from kubeon.hosts.host import Host
-from kubeon.phases.context import Cluster, Step
 
 # For the user who logged in, also when the script runs as root by sudo; getent knows homes that are not in /home.
 _SCRIPT = """

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from importlib import resources
 
 from kubeon.bundle.install import ASIDE, INSTALLED
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.marks import is_adopted, is_marked
 from kubeon.hosts.host import Host
 from kubeon.hosts.marks import ADOPTED, JOINED, MARKER
 from kubeon.hosts.preparation import restore_script
 from kubeon.lb import LBS
-from kubeon.phases.adopted import is_adopted
-from kubeon.phases.context import Cluster, Step
-from kubeon.phases.prepare_hosts import is_marked
 
 TIMEOUT = 600  # seconds
 KUBERNETES_PATHS = (

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
 from kubeon.cni.base import NodeNetwork
 from kubeon.hosts.host import Host
-from kubeon.phases.context import Cluster, Step
 
 
 class ConfigureNetwork(Step):

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.etcd import wait_for_health
 from kubeon.errors import OperationError
 from kubeon.etcd.members import Member, member_at
 from kubeon.etcd.status import MemberStatus
 from kubeon.hosts.host import Host
-from kubeon.phases.context import Cluster, Step
-from kubeon.phases.join_nodes import wait_for_health
 
 TIMEOUT = 600  # seconds for one member; some 10 s for a GB
 

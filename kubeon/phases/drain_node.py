@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.deletion import Deletion
 from kubeon.hosts.host import Host
 from kubeon.kube.drain import drain, pods_on
-from kubeon.phases.context import Cluster, Step
-from kubeon.phases.removal import Removal
 
 
 class DrainNode(Step):
@@ -14,7 +14,7 @@ class DrainNode(Step):
     name = "drain-node"
     title = "Drain the node"
 
-    def __init__(self, work: Removal) -> None:
+    def __init__(self, work: Deletion) -> None:
         self.work = work
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from kubeon.bundle.images import image_archive
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.options import UPLOADS
 from kubeon.hosts.host import Host
-from kubeon.phases.context import UPLOADS, Cluster, Step
 
 TIMEOUT = 1800  # seconds
 

@@ -1,14 +1,12 @@
 """Binaries: kubeadm, kubelet, kubectl, the runtime, CNI plugins. What a host holds already is not sent again."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from kubeon.bundle.install import install_script, lacking_script
+from kubeon.bundle.install import lacking_script
+from kubeon.cluster.artifacts import send
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.options import UPLOADS
 from kubeon.hosts.host import Host
-from kubeon.phases.context import UPLOADS, Cluster, Step
-
-TIMEOUT = 1800  # seconds for one artifact on a slow line
-BLOCK = 1 << 20
 
 
 class InstallFiles(Step):
@@ -37,16 +35,5 @@ class InstallFiles(Step):
         for artifact, members in artifacts.items():
             wanted = {path: member for path, member in members.items() if path in lacking}
             if wanted:
-                ctx.reporter.note(f"sending {artifact.name} {artifact.version}", host=host.name)
-                stdin = blocks(ctx.store.packed(artifact))
-                script = install_script(artifact, wanted)
-                host.change(script, stdin=stdin, timeout=TIMEOUT, what=f"install {artifact.name}")
-                changes.append(f"{artifact.name} {artifact.version}")
+                changes.append(send(host, ctx.store, artifact, wanted, ctx.reporter))
         return changes
-
-
-def blocks(path: Path) -> Iterator[bytes]:
-    """A file, piece by piece."""
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            yield block

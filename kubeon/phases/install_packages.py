@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
 from kubeon.hosts.host import Host
 from kubeon.hosts.preparation import missing_packages
-from kubeon.phases.context import Cluster, Step
 
 TIMEOUT = 900  # seconds; a slow mirror of a distribution is the user's normal case
 

@@ -1,12 +1,24 @@
 """`kubeadm join`: control planes one at a time, workers together."""
 
-import contextlib
 from collections.abc import Sequence
 from datetime import timedelta
 from importlib import resources
 
+from kubeon.cluster.apart import TOWARD
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.etcd import wait_for_health
+from kubeon.cluster.kubeadm import (
+    CONFIG,
+    REMEMBER,
+    api_through,
+    ignored_checks,
+    kubeadm_script,
+    node_handoff,
+    run_kubeadm,
+)
+from kubeon.cluster.leaves import leaf_request
 from kubeon.errors import CommandError, OperationError
-from kubeon.etcd.members import Member, member_at
+from kubeon.etcd.members import member_at
 from kubeon.etcd.quorum import addition_problem, removal_problem
 from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
@@ -17,19 +29,8 @@ from kubeon.kubeadm.commands import join_words
 from kubeon.kubeadm.config import TOKEN_TTL, join_config
 from kubeon.kubeadm.patches import patch_files, patch_flags
 from kubeon.kubeadm.tokens import new_token
-from kubeon.phases.context import Cluster, Step
-from kubeon.phases.init_control_plane import (
-    CONFIG,
-    REMEMBER,
-    InitControlPlane,
-    api_by_way_of,
-    ignored_checks,
-    kubeadm_script,
-    node_handoff,
-    run_kubeadm,
-)
+from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.mend_objects import MendObjects
-from kubeon.phases.place_certificates import leaf_request
 from kubeon.pki.leaves import kubelet_client_leaf
 from kubeon.spec.endpoints import api_server
 from kubeon.spec.versions import control_plane_labels, control_plane_taints, has_cluster_status
@@ -38,18 +39,13 @@ from kubeon.waiting import SYSTEM_CLOCK, wait_until
 MANIFESTS = frozenset(
     f"{name}.yaml" for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 )
-HEALTHY_WITHIN = 30  # seconds etcd may take to be whole again
+REGISTERED_WITHIN = 30  # seconds for a node to register
 
 # A member whose kubelet has its configuration needs no second join, only a kubelet that runs.
 _UNCONFIGURED = 3
 _START_KUBELET = f"""
 [ -e /var/lib/kubelet/config.yaml ] && [ -e /var/lib/kubelet/kubeadm-flags.env ] || exit {_UNCONFIGURED}
 systemctl is-active --quiet kubelet || {{ systemctl start kubelet && echo "kubelet started"; }}
-"""
-# kubeadm waits for the kubelet to register before it starts etcd, so the API server beside it is not there yet: the
-# kubelet goes to another one meanwhile. A detour in /etc/hosts would stay in pods that start during the join.
-TOWARD = """
-toward() { sed -i "s#^\\( *server: https://\\).*#\\1$1#" /etc/kubernetes/kubelet.conf; }
 """
 _BACK = """
 toward {server}
@@ -113,7 +109,7 @@ class _Join(Step):
         version = ctx.spec.kubernetes
         words = join_words(CONFIG, ignore=ignored_checks(ctx, host), patches=patch_flags(version))
         config = join_config(ctx.spec, node_handoff(ctx, host), host.node.role)
-        script = kubeadm_script(config, words, api=api_by_way_of(ctx, ctx.bootstrap))
+        script = kubeadm_script(config, words, api=api_through(ctx, ctx.bootstrap))
         before, after = self.around(ctx, host)
         before = ensure_files_script(patch_files(version)) + before
         run_kubeadm(ctx, host, f"{before}{script}{after}", what="kubeadm join")
@@ -149,7 +145,7 @@ class JoinControlPlanes(_Join):
         if joined and ctx.api.get("node", host.name):
             return True
         host.change("systemctl restart kubelet\n", what="restart the kubelet")  # it registers when it starts
-        if not wait_until(lambda: bool(ctx.api.get("node", host.name)), seconds=HEALTHY_WITHIN, pause=0.5):
+        if not wait_until(lambda: bool(ctx.api.get("node", host.name)), seconds=REGISTERED_WITHIN, pause=0.5):
             return False
         _mark_control_plane(ctx, host)
         host.change(REMEMBER, what="remember the join")
@@ -194,19 +190,6 @@ class JoinWorkers(_Join):
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """Workers."""
         return not ctx.is_control_plane(host)
-
-
-def wait_for_health(ctx: Cluster) -> list[Member]:
-    """Give etcd's members a while to answer, all of them; how they are then."""
-    members: list[Member] = []
-
-    def all_answer() -> bool:
-        with contextlib.suppress(OperationError):  # in the middle of an election
-            members[:] = ctx.etcd.members()
-        return bool(members) and all(member.healthy for member in members)
-
-    wait_until(all_answer, seconds=HEALTHY_WITHIN, pause=0.5, longest=2.0)
-    return members or ctx.etcd.members()
 
 
 def _mark_control_plane(ctx: Cluster, host: Host) -> None:

@@ -5,18 +5,18 @@ Everything is done from a control plane that stays, so a node whose machine is g
 
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.deletion import Deletion
+from kubeon.cluster.etcd import wait_for_health
+from kubeon.cluster.marks import is_marked
+from kubeon.cluster.pod_ranges import forget_range
 from kubeon.errors import OperationError
 from kubeon.etcd.members import member_at
 from kubeon.etcd.quorum import quorum_of, removal_problem, without
 from kubeon.hosts.host import Host
 from kubeon.kube.cluster_status import forget_control_plane
 from kubeon.kube.drain import forget_node
-from kubeon.phases.context import Cluster, Step
-from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import UpdateLoadBalancer
-from kubeon.phases.pod_ranges import forget_range
-from kubeon.phases.prepare_hosts import is_marked
-from kubeon.phases.removal import Removal
 from kubeon.spec.versions import has_cluster_status
 
 # The API server ends what it has begun before it goes; then its port is closed. etcd goes on.
@@ -74,7 +74,7 @@ class DeleteNode(Step):
     name = "delete-node"
     title = "Forget the node"
 
-    def __init__(self, work: Removal) -> None:
+    def __init__(self, work: Deletion) -> None:
         self.work = work
 
     def preview(self, ctx: Cluster, host: Host) -> Sequence[str]:

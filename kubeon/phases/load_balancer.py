@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
 from kubeon.errors import CommandError
 from kubeon.etcd.members import member_at
 from kubeon.hosts.host import Host
@@ -9,7 +10,6 @@ from kubeon.hosts.preparation import hosts_script
 from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.proxy import start_anew
 from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
-from kubeon.phases.context import Cluster, Step
 from kubeon.phases.drain_node import DrainNode
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.phases.join_nodes import JoinControlPlanes
@@ -71,7 +71,7 @@ class UpdateLoadBalancer(Step):
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Write what differs, then ask until it answers right."""
-        ctx.once(lambda: _wait_for_newcomers(ctx))
+        ctx.once(lambda: _wait_for_new_control_planes(ctx))
         start = ctx.lb.start_script(ctx.spec, host.node)
         moved = [] if start else _lead(ctx, host)
         if host.name in ctx.members:  # what it runs is not replaced in passing, as another kubeon's image would be
@@ -104,7 +104,7 @@ def _lead(ctx: Cluster, host: Host) -> list[str]:
     return moved
 
 
-def _wait_for_newcomers(ctx: Cluster) -> None:
+def _wait_for_new_control_planes(ctx: Cluster) -> None:
     """`kubeadm join` does not wait for the API server that it starts, and a list sends clients there at once.
 
     One that does not come to answer goes on the list all the same: haproxy notices.

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
 from kubeon.hosts.host import Host
 from kubeon.kube.cluster_configuration import mend_cluster_configuration
 from kubeon.kube.kubelet_access import ensure_kubelet_access
-from kubeon.phases.context import Cluster, Step
 from kubeon.waiting import wait_until
 
 ANSWERS_WITHIN = 240  # seconds; an upgrade that was cut off may have left the API server restarting

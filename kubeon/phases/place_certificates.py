@@ -4,29 +4,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.leaves import leaf_request
 from kubeon.hosts.files import File, ensure_files_script
 from kubeon.hosts.host import Host
-from kubeon.phases.context import Cluster, Step
 from kubeon.pki import issuing
-from kubeon.pki.leaves import KUBELET_CLIENT_LINK, KUBELET_CLIENT_PEM, PKI, SUPER_ADMIN, LeafRequest
-from kubeon.spec.versions import parse_duration
+from kubeon.pki.leaves import KUBELET_CLIENT_LINK, KUBELET_CLIENT_PEM, PKI, SUPER_ADMIN
 from kubeon.waiting import SYSTEM_CLOCK
-
-
-def leaf_request(ctx: Cluster, host: Host) -> LeafRequest:
-    """What the certificates of a host depend on."""
-    spec = ctx.spec
-    return LeafRequest(
-        node_name=host.name,
-        address=host.address,
-        version=spec.kubernetes,
-        endpoint=str(ctx.lb.endpoint(spec)),
-        validity=parse_duration(spec.certificates.validity),
-        service_subnet=spec.networking.service_subnet,
-        dns_domain=spec.networking.dns_domain,
-        control_plane=ctx.is_control_plane(host),
-        sans=(*spec.certificates.sans, *ctx.lb.sans(spec)),
-    )
 
 
 class PlaceCertificates(Step):

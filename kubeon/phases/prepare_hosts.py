@@ -2,33 +2,11 @@
 
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.marks import mark_of
 from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
-from kubeon.hosts.marks import Mark
 from kubeon.hosts.preparation import Preparation, describe_preparation, prepare_script
-from kubeon.phases.context import Cluster, Step
-from kubeon.pki.authorities import Authorities
-from kubeon.pki.inspect import ca_fingerprint
-from kubeon.state.cluster import ClusterState
-
-
-def mark_of(cluster: str, authorities: Authorities) -> Mark:
-    """What a host of a cluster bears."""
-    return Mark(cluster, authorities.fingerprint)
-
-
-def marks_of(state: ClusterState) -> frozenset[Mark]:
-    """The marks that hosts of a cluster may bear: one, or two while its CA is rotated; none without a record."""
-    rotation = state.rotation.read()
-    known = [state.read_pki(), *((rotation.old, rotation.new) if rotation else ())]
-    return frozenset(Mark(state.name, ca_fingerprint(files["ca.crt"])) for files in known if "ca.crt" in files)
-
-
-def is_marked(ctx: Cluster, host: Host) -> bool:
-    """Does the host bear this very cluster's mark? Whatever else stands at its address is not to be touched."""
-    if ctx.authorities is None:
-        return False
-    return host.facts.mark in {mark_of(ctx.spec.name, ctx.authorities), *marks_of(ctx.state)}
 
 
 def preparation_of(ctx: Cluster, host: Host) -> Preparation:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kubeon.cluster.context import Cluster, Step
 from kubeon.errors import OperationError
 from kubeon.hosts.host import Host
-from kubeon.phases.context import Cluster, Step
 from kubeon.waiting import expect
 
 WORKER_LABEL = "node-role.kubernetes.io/worker"

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.marks import mark_of
 from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
 from kubeon.hosts.hosts_block import parse_block
 from kubeon.hosts.preparation import renamed_block_script
-from kubeon.phases.context import Cluster, Step
-from kubeon.phases.prepare_hosts import mark_of
 from kubeon.state.renaming import renamed
 
 

@@ -6,21 +6,13 @@ steps.
 """
 
 import shlex
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterable, Sequence
 
-from kubeon.errors import BlockedError, KubeonError, OperationError
-from kubeon.hosts.files import File, ensure_files_script
-from kubeon.hosts.host import Host
-from kubeon.hosts.marks import MARKER
-from kubeon.phases.context import Cluster, Step
-from kubeon.phases.look_at_certificates import SERVED, look_at_certificates, ports_of
-from kubeon.phases.place_certificates import leaf_request
-from kubeon.phases.restart_components import (
-    API_SERVER,
+from kubeon.cluster.certificates import SERVED, look_at_certificates, ports_of
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.leaves import MANAGER, Due, users_of
+from kubeon.cluster.restarts import (
     COMPONENTS,
-    ETCD,
     KUBELET,
     control_plane_problem,
     owe_script,
@@ -31,33 +23,16 @@ from kubeon.phases.restart_components import (
     stamps,
     wait_until_settled,
 )
-from kubeon.pki import issuing
-from kubeon.pki.authorities import Authorities
-from kubeon.pki.leaves import FILES, KUBELET_CLIENT_LINK, KUBELET_CLIENT_PEM, KUBELET_CONF, KUBERNETES, PKI, SUPER_ADMIN
-from kubeon.waiting import SYSTEM_CLOCK, wait_until
+from kubeon.errors import BlockedError, KubeonError, OperationError
+from kubeon.hosts.files import File, ensure_files_script
+from kubeon.hosts.host import Host
+from kubeon.hosts.marks import MARKER
+from kubeon.pki.leaves import KUBELET_CLIENT_LINK, KUBELET_CLIENT_PEM, KUBERNETES
+from kubeon.waiting import wait_until
 
 SERVED_WITHIN = 150  # seconds until everything serves its new certificate; before v1.23 API servers look once a minute
 READY_WITHIN = 240  # seconds for nodes to be Ready again
-MANAGER = "kube-controller-manager"
 MANIFEST = f"{KUBERNETES}/manifests/{MANAGER}.yaml"
-SIGNING_CA = f"{PKI}/ca-signing.crt"  # while ca.crt holds two: the controller manager signs with exactly one
-# By the beginning of a path, what has to be restarted when the file changes; etcd's own before the rest of the folder.
-# API servers read their serving certificate again by themselves (since v1.17: kubernetes/kubernetes#84200).
-_USERS = {
-    f"{PKI}/etcd/ca.": (ETCD, API_SERVER),
-    f"{PKI}/etcd/server.": (ETCD,),
-    f"{PKI}/etcd/peer.": (ETCD,),
-    f"{PKI}/ca.crt": (KUBELET, API_SERVER, MANAGER),
-    f"{PKI}/ca.key": (MANAGER,),
-    SIGNING_CA: (MANAGER,),
-    f"{PKI}/apiserver.": (),
-    f"{PKI}/apiserver-": (API_SERVER,),
-    f"{PKI}/front-proxy-": (API_SERVER,),
-    f"{KUBERNETES}/controller-manager.conf": (MANAGER,),
-    f"{KUBERNETES}/scheduler.conf": ("kube-scheduler",),
-    KUBELET_CONF: (KUBELET,),
-    "/var/lib/kubelet/pki/": (KUBELET,),
-}
 # The kubelet starts a pod anew by itself when the content of its manifest changes.
 _SET_FLAG = """\
 set_flag() { # MANIFEST FLAG VALUE
@@ -72,56 +47,6 @@ set_flag() { # MANIFEST FLAG VALUE
     fi
 }
 """
-
-
-@dataclass(frozen=True)
-class Due:
-    """What has to change on one host. `reasons` says why, by kubeadm's name of a certificate or kubeconfig."""
-
-    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    flags: Mapping[str, str] = field(default_factory=dict)  # of the controller manager, which has them already
-    gone: tuple[str, ...] = ()  # files that are not needed any more
-    owed: frozenset[str] = frozenset()  # what has to be restarted anyway: an earlier run has left it, or it is stale
-
-    @property
-    def restarts(self) -> tuple[str, ...]:
-        """What has to be restarted, in order."""
-        found = set(self.owed).union(*(users_of(path) for path in self.files), (MANAGER,) if self.flags else ())
-        return tuple(component for component in COMPONENTS if component in found)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which certificates: `names` (none: all), made anew though they are fit (`every`) or if they expire `within`."""
-
-    names: frozenset[str] = frozenset()
-    every: bool = False
-    within: timedelta = timedelta(0)
-
-
-def users_of(path: str) -> tuple[str, ...]:
-    """Components that read a file when they start."""
-    return next((users for start, users in _USERS.items() if path.startswith(start)), ())
-
-
-def due_leaves(ctx: Cluster, host: Host, authorities: Authorities, wanted: Wanted) -> Due:
-    """Certificates and kubeconfigs that this host needs anew from these CAs; asks the host what it has."""
-    request, now = replace(leaf_request(ctx, host), super_admin=True), SYSTEM_CLOCK.now()
-    control_plane = ctx.is_control_plane(host)
-    existing = host.read_files(issuing.paths(request, control_plane=control_plane))
-    request = replace(request, super_admin=SUPER_ADMIN in existing)
-    chosen = {path for name, path in FILES.items() if not wanted.names or name in wanted.names}
-    soon = {} if wanted.every else issuing.expiring(authorities, now, existing, wanted.within)
-    renew = chosen if wanted.every else chosen & set(soon)
-    issued = issuing.kubelet_serving(authorities, request, now, existing, renew)
-    issued |= issuing.kubelet_client(authorities, request, now, existing, renew)
-    if control_plane:
-        issued |= issuing.control_plane_files(authorities, request, now, existing, renew)
-    reasons = {path: why for path, why in issued.reasons.items() if not wanted.names or _named(path, wanted.names)}
-    whys = {issuing.name_of(path): soon.get(_known(path), why) for path, why in reasons.items()}
-    files = {path: content for path, content in issued.files.items() if _first(path, reasons)}
-    return Due(files, whys)
 
 
 class PlaceRenewed(Step):
@@ -279,17 +204,3 @@ def _kinds(ctx: Cluster, host: Host) -> tuple[str, ...]:
 def _restarted(components: Iterable[str]) -> tuple[str, ...]:
     found = [component for component in COMPONENTS if component in set(components)]
     return (f"restarted {', '.join(found)}",)
-
-
-def _named(path: str, names: Collection[str]) -> bool:
-    return issuing.name_of(path) in names
-
-
-def _known(path: str) -> str:
-    """The path by which `FILES` knows a certificate."""
-    return FILES.get(issuing.name_of(path), path)
-
-
-def _first(path: str, reasons: Collection[str]) -> bool:
-    """Is it one of these, or the key of one?"""
-    return path in reasons or path.removesuffix(".key") + ".crt" in reasons

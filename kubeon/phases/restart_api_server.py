@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.restarts import wait_for_api_server
 from kubeon.hosts.host import Host
 from kubeon.kubeadm.config import SHUTDOWN_DELAY
-from kubeon.phases.context import Cluster, Step
 from kubeon.phases.load_balancer import UpdateLoadBalancer
 from kubeon.phases.register_nodes import RegisterNode
-from kubeon.phases.restart_components import wait_for_api_server
 from kubeon.spec.versions import loses_watches_on_growth
 from kubeon.waiting import wait_until
 

@@ -9,16 +9,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.etcdutl import ensure_etcdutl
+from kubeon.cluster.options import UPLOADS
+from kubeon.cluster.restoration import Restoration, in_image
+from kubeon.cluster.snapshot import fetch_snapshot
 from kubeon.errors import BlockedError, KubeonError, OperationError
 from kubeon.etcd.members import Etcd, Member
 from kubeon.etcd.quorum import quorum_of
 from kubeon.etcd.snapshots import CLEAR, describe_script, parse_content
 from kubeon.hosts.host import Host
 from kubeon.kube.kubectl import Kubectl
-from kubeon.phases.context import UPLOADS, Cluster, Step
-from kubeon.phases.etcdutl import ensure_etcdutl
-from kubeon.phases.restoration import Restoration, in_image
-from kubeon.phases.snapshot import fetch_snapshot
 from kubeon.state.restoring import forget_attempt
 from kubeon.waiting import expect
 

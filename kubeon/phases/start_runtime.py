@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from kubeon import assets
+from kubeon.cluster.context import Cluster, Step
 from kubeon.hosts.files import File
 from kubeon.hosts.host import Host
-from kubeon.phases.context import Cluster, Step
 
 KUBELET_UNIT = "/etc/systemd/system/kubelet.service"
 KUBELET_DROP_IN = "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"

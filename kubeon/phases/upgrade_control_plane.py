@@ -9,6 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from kubeon.bundle.install import activate_script
+from kubeon.cluster.apart import KUBECONFIG, apart_scripts
+from kubeon.cluster.context import Cluster
+from kubeon.cluster.etcd import wait_for_health
+from kubeon.cluster.explain import explained
+from kubeon.cluster.kubeadm import machine_checks
+from kubeon.cluster.kubelet_settings import allow_cgroup_v1
+from kubeon.cluster.membership import with_pressures
+from kubeon.cluster.upgrade import UpgradeStep
 from kubeon.errors import ClosedError, CommandError, KubeonError, OperationError
 from kubeon.hosts.files import ensure_files_script
 from kubeon.hosts.host import Host
@@ -17,14 +25,6 @@ from kubeon.kube.kubectl import Kubectl
 from kubeon.kube.versions import api_version
 from kubeon.kubeadm.commands import upgrade_apply_words, upgrade_node_words
 from kubeon.kubeadm.patches import patch_files, patch_flags
-from kubeon.phases.apart import KUBECONFIG, apart_scripts
-from kubeon.phases.context import Cluster
-from kubeon.phases.explain import explained
-from kubeon.phases.init_control_plane import machine_checks
-from kubeon.phases.join_nodes import wait_for_health
-from kubeon.phases.kubelet_settings import allow_cgroup_v1
-from kubeon.phases.membership import with_pressures
-from kubeon.phases.upgrade import UpgradeStep
 from kubeon.phases.upgrade_files import SnapshotBefore
 from kubeon.waiting import expect, wait_until
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from kubeon.bundle.install import WAITING, install_script, lacking_script
+from kubeon.bundle.install import WAITING, lacking_script
+from kubeon.cluster.artifacts import send
+from kubeon.cluster.context import Cluster
+from kubeon.cluster.options import UPLOADS
+from kubeon.cluster.snapshot import remember_before, save_snapshot, snapshot_before
+from kubeon.cluster.upgrade import UpgradeStep
 from kubeon.hosts.host import Host
-from kubeon.phases.context import UPLOADS, Cluster
 from kubeon.phases.import_images import ImportImages
-from kubeon.phases.install_files import TIMEOUT, blocks
-from kubeon.phases.snapshot import remember_before, save_snapshot, snapshot_before
-from kubeon.phases.upgrade import UpgradeStep
 
 
 class BringFiles(UpgradeStep):
@@ -34,11 +35,7 @@ class BringFiles(UpgradeStep):
         for artifact, members in artifacts.items():
             missing = {p: m for p, m in members.items() if p in lacking and f"{WAITING}{p}" in lacking}
             if missing:
-                ctx.reporter.note(f"sending {artifact.name} {artifact.version}", host=host.name)
-                stdin = blocks(ctx.store.packed(artifact))
-                install = install_script(artifact, missing, root=WAITING)
-                host.change(install, stdin=stdin, timeout=TIMEOUT, what=f"bring {artifact.name}")
-                changes.append(f"{artifact.name} {artifact.version}")
+                changes.append(send(host, ctx.store, artifact, missing, ctx.reporter, root=WAITING))
         return changes
 
 

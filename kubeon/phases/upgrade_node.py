@@ -5,6 +5,12 @@ from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from kubeon.bundle.install import WAITING, activate_script, lacking_script
+from kubeon.cluster.apart import aside_scripts
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.etcd import wait_for_health
+from kubeon.cluster.kubeadm import machine_checks
+from kubeon.cluster.restarts import control_plane_problem
+from kubeon.cluster.upgrade import Upgrade, UpgradeStep
 from kubeon.errors import CommandError, KubeonError, OperationError
 from kubeon.hosts.host import Host, restart_stamp
 from kubeon.kube.cordon import cordon, is_cordoned, uncordon
@@ -13,15 +19,9 @@ from kubeon.kube.kubectl import why_not_ready
 from kubeon.kube.proxy import daemonset, start_anew, wait_for_rollout
 from kubeon.kube.versions import kubelet_version
 from kubeon.kubeadm.commands import upgrade_node_words
-from kubeon.phases.apart import aside_scripts
 from kubeon.phases.apply_load_balancer import ApplyLoadBalancer
-from kubeon.phases.context import Cluster, Step
-from kubeon.phases.init_control_plane import machine_checks
-from kubeon.phases.join_nodes import wait_for_health
 from kubeon.phases.load_balancer import place, wait_for_answer
-from kubeon.phases.restart_components import control_plane_problem
 from kubeon.phases.start_runtime import StartRuntime
-from kubeon.phases.upgrade import Upgrade, UpgradeStep
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade
 from kubeon.phases.verify_cluster import VerifyCluster
 from kubeon.spec.releases import components

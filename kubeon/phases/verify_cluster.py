@@ -6,16 +6,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.membership import with_pressures
 from kubeon.errors import KubeonError, OperationError
 from kubeon.hosts.fleet import on_all
 from kubeon.hosts.host import Host
 from kubeon.kube.tokens import delete_tokens
 from kubeon.phases.apply_load_balancer import wait_for_workload
-from kubeon.phases.context import Cluster, Step
 from kubeon.phases.load_balancer import UpdateLoadBalancer
-from kubeon.phases.membership import with_pressures
 from kubeon.phases.register_nodes import RegisterNode
-from kubeon.phases.remove_other_ways import RemoveOtherWays
+from kubeon.phases.remove_other_load_balancers import RemoveOtherLoadBalancers
 from kubeon.phases.restart_api_server import RestartApiServer
 from kubeon.waiting import wait_until
 
@@ -47,7 +47,12 @@ class VerifyCluster(Step):
     title = "Verify the cluster"
     reaches_members = True
     # over: a node that did not join is not waited for
-    needs: ClassVar[tuple[type[Step], ...]] = (RegisterNode, UpdateLoadBalancer, RemoveOtherWays, RestartApiServer)
+    needs: ClassVar[tuple[type[Step], ...]] = (
+        RegisterNode,
+        UpdateLoadBalancer,
+        RemoveOtherLoadBalancers,
+        RestartApiServer,
+    )
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
         """The bootstrap node."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kubeon import cli
-from kubeon.operations import addition, creation, destruction, removal
-from kubeon.operations.base import CreateResult, DestroyResult, NodeResult, Plan, RemoveResult
+from kubeon.operations import add, create, delete, destroy
+from kubeon.operations.base import CreateResult, DeleteResult, DestroyResult, NodeResult, Plan
 from kubeon.preflight import Finding, Severity
 
 
@@ -37,17 +37,17 @@ class Operations:
         if not call["confirm"](self.plan):
             return CreateResult("demo", changed=False)
         self._begin(call)
-        nodes = [node for node in call["spec"].nodes if node.address in call["newcomers"]]
+        nodes = [node for node in call["spec"].nodes if node.address in call["new"]]
         found = [NodeResult(n.name or "w7", str(n.address), n.role.value, "v1.34.2", ready=True) for n in nodes]
         return CreateResult("demo", self.changed, tuple(found), 31.4, call["options"].kubeconfig, None)
 
-    def remove(self, *given: Any, **named: Any) -> RemoveResult:
+    def delete(self, *given: Any, **named: Any) -> DeleteResult:
         call = self._call("remove", given, named, "name options home reporter confirm")
         if not call["confirm"](self.plan):
-            return RemoveResult("demo")
+            return DeleteResult("demo")
         self._begin(call)
         stays = () if call["options"].remove_packages else ("w2: package socat stays: kubeon had installed it",)
-        return RemoveResult("demo", ("w1", "w2"), 12.0, None, stays)
+        return DeleteResult("demo", ("w1", "w2"), 12.0, None, stays)
 
     def destroy(self, *given: Any, **named: Any) -> DestroyResult:
         call = self._call("destroy", given, named, "name options home reporter confirm")
@@ -80,11 +80,11 @@ class Operations:
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Operations:
     """No host is touched, and ~/.kubeon, ~/.kube and the environment are the test's own."""
     found = Operations()
-    monkeypatch.setattr(creation, "create", found.create)
-    monkeypatch.setattr(creation, "preflight", found.preflight)
-    monkeypatch.setattr(addition, "add", found.add)
-    monkeypatch.setattr(removal, "remove", found.remove)
-    monkeypatch.setattr(destruction, "destroy", found.destroy)
+    monkeypatch.setattr(create, "create", found.create)
+    monkeypatch.setattr(create, "preflight", found.preflight)
+    monkeypatch.setattr(add, "add", found.add)
+    monkeypatch.setattr(delete, "delete", found.delete)
+    monkeypatch.setattr(destroy, "destroy", found.destroy)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBEON_HOME", str(tmp_path / "k"))
     for name in ("KUBECONFIG", "KUBEON_SSH_PASSWORD", "KUBEON_SUDO_PASSWORD", "NO_COLOR"):

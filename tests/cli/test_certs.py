@@ -1,4 +1,4 @@
-"""`kubeon certs`: flags to values, one call, the answer. What it does is tests/test_certificates.py."""
+"""`kubeon certs`: flags to values, one call, the answer. What it does is tests/operations/test_certs.py."""
 
 import json
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from kubeon.operations import certificates, inspection, rotation
+from kubeon.cluster.leaves import Wanted
+from kubeon.operations import certs_renew, certs_rotate_ca, certs_show
 from kubeon.operations.base import Plan
-from kubeon.operations.certificates import RenewResult
-from kubeon.operations.inspection import Inspection
-from kubeon.operations.inspection import Shown as ShownCertificate
-from kubeon.operations.rotation import Pods, RotateResult
-from kubeon.phases.renew_certificates import Wanted
+from kubeon.operations.certs_renew import RenewResult
+from kubeon.operations.certs_rotate_ca import Pods, RotateResult
+from kubeon.operations.certs_show import Inspection
+from kubeon.operations.certs_show import Shown as ShownCertificate
 from kubeon.pki.inspect import CertificateInfo
 from kubeon.spec.loading import build_spec
 from kubeon.state.home import Home
@@ -50,9 +50,9 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kubeon: Run) -> dict[
         old = Path("/home/me/.kubeon/clusters/demo/pki-until-20260102T030405Z")
         return RotateResult(name, ("ca", "etcd-ca"), "", ("shop Deployment/web",), ("a b",), old, 300.0)
 
-    monkeypatch.setattr(certificates, "renew", renew)
-    monkeypatch.setattr(rotation, "rotate", rotate)
-    monkeypatch.setattr(inspection, "inspect", lambda *_, **named: an_inspection(**named))
+    monkeypatch.setattr(certs_renew, "renew", renew)
+    monkeypatch.setattr(certs_rotate_ca, "rotate", rotate)
+    monkeypatch.setattr(certs_show, "inspect", lambda *_, **named: an_inspection(**named))
     return found
 
 
@@ -91,7 +91,7 @@ def test_show_folds_what_is_alike(kubeon: Run) -> None:
 
 def test_show_details_and_for_programs(kubeon: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything, and exit code 0 where all is fit; the current cluster may go unnamed."""
-    monkeypatch.setattr(inspection, "inspect", lambda *_, **__: an_inspection(fit=True))
+    monkeypatch.setattr(certs_show, "inspect", lambda *_, **__: an_inspection(fit=True))
     kubeon("use", "demo")
     ran, details = kubeon("certs", "show", "--output", "json"), kubeon("certs", "show", "--details")
 

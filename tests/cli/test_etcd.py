@@ -1,4 +1,4 @@
-"""`kubeon etcd`: flags to values, one call, the answer. What it does is tests/test_etcd.py."""
+"""`kubeon etcd`: flags to values, one call, the answer. What it does is tests/operations/test_etcd.py."""
 
 import json
 from collections.abc import Callable

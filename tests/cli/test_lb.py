@@ -1,4 +1,4 @@
-"""`kubeon lb`: flags to values, one call, the answer. What it does is tests/test_lb_switch.py."""
+"""`kubeon lb`: flags to values, one call, the answer. What it does is tests/operations/test_lb_switch.py."""
 
 import json
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from kubeon.operations import switching
+from kubeon.operations import lb_switch
 from kubeon.operations.base import NodeResult, Plan
-from kubeon.operations.switching import SwitchResult
+from kubeon.operations.lb_switch import SwitchResult
 from kubeon.spec.loading import build_spec
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.cluster import ClusterState
@@ -49,7 +49,7 @@ def asked(state: ClusterState, monkeypatch: pytest.MonkeyPatch, kubeon: Run) -> 
         node = NodeResult("cp1", "10.0.0.1", "control-plane", "v1.34.2", ready=True)
         return SwitchResult("demo", mode, endpoint, True, (node,), ("w2",), 61.0)
 
-    monkeypatch.setattr(switching, "switch", switch)
+    monkeypatch.setattr(lb_switch, "switch", switch)
     return found
 
 

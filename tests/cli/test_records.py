@@ -17,8 +17,9 @@ from kubeon.cni import CNIS
 from kubeon.cri import CRIS
 from kubeon.distros import FAMILIES
 from kubeon.lb import LBS
-from kubeon.operations import adoption, base, renaming
-from kubeon.operations.views import State, supported
+from kubeon.operations import base
+from kubeon.operations.rename import RenameResult
+from kubeon.operations.view import State, supported
 from kubeon.spec.loading import build_spec
 from kubeon.spec.releases import table
 from kubeon.spec.tried import tried
@@ -212,12 +213,12 @@ def test_rename_hands_both_names_on(home: Home, kubeon: Run, monkeypatch: pytest
     """And says what came of it."""
     calls: list[dict[str, Any]] = []
 
-    def rename(name: str, *_: object, new: str, **__: object) -> renaming.RenameResult:
+    def rename(name: str, *_: object, new: str, **__: object) -> RenameResult:
         calls.append({"name": name, "new": new})
-        return renaming.RenameResult(new, name, ("cp1",), 3.0)
+        return RenameResult(new, name, ("cp1",), 3.0)
 
     del home
-    monkeypatch.setattr(renaming, "rename", rename)
+    monkeypatch.setattr("kubeon.operations.rename.rename", rename)
 
     done = kubeon("rename", "demo", "prod", "--yes", "--output", "json")
 
@@ -234,7 +235,7 @@ def test_adopt_hands_on_what_is_said_of_the_cluster(kubeon: Run, monkeypatch: py
         node = base.NodeResult("cp1", "10.0.0.1", "control-plane", "v1.20.2", ready=True)
         return base.CreateResult(name, len(calls) == 1, (node,), 3.0)
 
-    monkeypatch.setattr(adoption, "adopt", adopt)
+    monkeypatch.setattr("kubeon.operations.adopt.adopt", adopt)
     words = ("adopt", "demo", "-m", "10.0.0.1", "-w", "admin@10.0.0.2:2222", "--user", "operator", "--yes")
     more = ("--registry", "r.example.org", "--set", "components.runc=1.1.5")
 

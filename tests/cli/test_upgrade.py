@@ -1,4 +1,4 @@
-"""`kubeon upgrade`: flags to values. What it does is tests/test_upgrade.py."""
+"""`kubeon upgrade`: flags to values. What it does is tests/operations/test_upgrade.py."""
 
 from pathlib import Path
 from typing import Any

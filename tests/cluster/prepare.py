@@ -4,7 +4,7 @@ import sys
 from unittest import mock
 
 from kubeon import cli
-from kubeon.operations import creation, steps
+from kubeon.operations import create, steps
 
 
 def main(names: str, *words: str) -> None:
@@ -14,9 +14,9 @@ def main(names: str, *words: str) -> None:
     if {phase.name for phase in phases} != wanted:
         sys.exit(f"phases were renamed: {sorted(phase.name for phase in steps.CREATE)}")
     with (
-        mock.patch.object(creation, "CREATE", phases),
-        mock.patch.object(creation, "commit", return_value=None),
-        mock.patch.object(creation, "node_results", return_value=()),
+        mock.patch.object(create, "CREATE", phases),
+        mock.patch.object(create, "commit", return_value=None),
+        mock.patch.object(create, "node_results", return_value=()),
     ):
         cli.main(words)
 

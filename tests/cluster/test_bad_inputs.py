@@ -562,7 +562,7 @@ def test_after_a_series_of_failures_the_same_command_works(ground: Ground, tmp_p
         # a worker's disk is too small for Kubernetes' programs
         control.unlink()
         hosts.ssh(two, "mount -t tmpfs -o size=60m none /usr/local")
-        failing(ground.kubeon, words, 5, "b2", "install kube", "No space left on device")
+        failing(ground.kubeon, words, 5, "b2", "send kube", "No space left on device")
         assert half_done(two) == []
 
         # room is made

@@ -1,7 +1,7 @@
 """Another way to the API for a cluster that is used: clients on the workers ask by its name all the while.
 
 From haproxy to updater; for the soak back, to a load balancer outside, and to updater again. The tests go in order;
-what was measured is in pytest's summary. Every pair of ways, cut off at every phase, is in tests/test_lb_switch.py.
+what was measured is in pytest's summary. Every pair of modes, cut off at every phase: tests/operations.
 """
 
 import json

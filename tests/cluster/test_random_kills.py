@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -37,10 +38,13 @@ class Rho:
     dice: random.Random = field(default_factory=lambda: random.Random(SEED))
     name: str = "rho"
 
-    def survives(self, longest: float, *words: str, kills: int = KILLS) -> None:
-        """The command, killed within so many seconds of its begin again and again; then it has to end well."""
+    def survives(self, longest: float, *words: str, undo: Sequence[str] = ()) -> None:
+        """The command, killed within so many seconds of its begin again and again; then it has to end well.
+
+        One that cannot run twice is undone where it has ended before its time.
+        """
         drawn = []
-        for _ in range(kills):
+        for _ in range(KILLS):
             process = self.kubeon.start(*words)
             seconds = self.dice.uniform(0.5, longest)
             try:
@@ -52,6 +56,8 @@ class Rho:
             else:
                 assert process.returncode == 0, f"after {drawn} s it failed by itself"
                 drawn.append("had ended")
+                if undo:
+                    self.kubeon.ok(*undo)
         began = time.monotonic()
         self.kubeon.ok(*words, timeout=PATIENCE)
         measured(
@@ -101,9 +107,10 @@ def test_add(rho: Rho) -> None:
 def test_del(rho: Rho) -> None:
     """The first control plane, which then returns."""
     first, *others = rho.hosts
-    rho.survives(20, "del", rho.name, f"@{first.name}", "--yes")
+    returns = ("add", rho.name, *nodes([first], []), "--yes")
+    rho.survives(20, "del", rho.name, f"@{first.name}", "--yes", undo=returns)
     rho.check(*others)
-    rho.kubeon.ok("add", rho.name, *nodes([first], []), "--yes")
+    rho.kubeon.ok(*returns)
     rho.check(*rho.hosts)
 
 

@@ -8,25 +8,22 @@ import string
 from importlib import resources
 
 from kubeon.bundle import install
+from kubeon.cluster import apart, certificates, kubeadm, restarts, restoration, survey
 from kubeon.cri import containerd
 from kubeon.etcd import snapshots
 from kubeon.hosts import failure, files, health, host, looking
 from kubeon.hosts.marks import UPGRADED
 from kubeon.kube import cluster_configuration
 from kubeon.lb import external, haproxy, updater
-from kubeon.operations.information import asking
+from kubeon.operations.cluster_info import asking
 from kubeon.phases import (
     authorize_key,
     clean_host,
     init_control_plane,
     join_nodes,
     leave_cluster,
-    look_at_certificates,
     renew_certificates,
-    restart_components,
-    restoration,
-    survey,
-    switch_way,
+    switch_load_balancer,
     upgrade_control_plane,
     upgrade_node,
     verify_cluster,
@@ -53,7 +50,7 @@ def _word(name: str) -> str:
 
 
 _CRI = containerd.Containerd()
-_PRIVATELY = re.escape(f"unshare --mount sh -c 'mount --bind {init_control_plane.HOSTS} /etc/hosts && exec \"$@\"' sh ")
+_PRIVATELY = re.escape(f"unshare --mount sh -c 'mount --bind {kubeadm.HOSTS} /etc/hosts && exec \"$@\"' sh ")
 
 
 def _inside(line: str) -> str:
@@ -88,13 +85,13 @@ def _restore_library() -> str:
     kill = re.escape(_CRI.stop_script("kube-apiserver", at_once=True))
     stop_all = rf"stop_all\(\) \(\n{stops}\)\nkill_api_server\(\) \(\n{kill}\)\n"
     return (
-        variables + re.escape(_CRI.running_script()) + image + stop_all + _library("kubeon.phases", "restore_etcd.sh")
+        variables + re.escape(_CRI.running_script()) + image + stop_all + _library("kubeon.cluster", "restoration.sh")
     )
 
 
 _TEXTS = (  # libraries and words that do nothing by themselves
-    re.escape(join_nodes.TOWARD),
-    _library("kubeon.phases", "apart.sh"),
+    re.escape(apart.TOWARD),
+    _library("kubeon.cluster", "apart.sh"),
     *(re.escape(text) for text in (files._ENSURE, install._IS_THERE, install._PLACE, install._ACTIVATE)),
     *(_library("kubeon.hosts", "changes.sh"), _library("kubeon.distros", "debian.sh")),
     *(_library("kubeon.distros", "packages.sh"), r"set [-+]e\n", r"\(\n", r"\) \|\| exit\n", r"\)\n"),
@@ -123,12 +120,12 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("stamp", r"stamp=(?P<stamp>'[^']*'|\S+)\n"),
     ("running", re.escape(_CRI.running_script()) + r"running (?P<container>\S+)\n"),
     ("pod_cgroups", re.escape(survey._POD_CGROUPS)),
-    ("owed", re.escape(restart_components.OWED_SCRIPT)),
+    ("owed", re.escape(restarts.OWED_SCRIPT)),
     ("owe", r": >(?P<stamp>/run/kubeon-owed-\S+)\n"),
     ("paid", r"rm -f (?P<stamps>/run/kubeon-owed-[^\n]*)\n"),
-    ("healthz", _template(restart_components._HEALTHZ)),
-    ("certificates", re.escape(look_at_certificates._FILES)),
-    ("served", _template(look_at_certificates._SERVED).replace(r"[^\n;]*?", r"[^\n]*?")),
+    ("healthz", _template(restarts._HEALTHZ)),
+    ("certificates", re.escape(certificates._FILES)),
+    ("served", _template(certificates._SERVED).replace(r"[^\n;]*?", r"[^\n]*?")),
     ("set_flag", r"set_flag (?P<path>\S+) (?P<flag>\S+) (?P<value>\S+)\n"),
     ("gone", r"rm -f (?P<path>/etc/kubernetes/pki/\S+)\n"),
     (
@@ -177,7 +174,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("end_api_server", _END_API_SERVER),
     ("end_etcd", _end("etcd")),
     ("end_apart", r"trap - EXIT\nend_apart (?P<own>\S+:\d+)\n"),
-    ("remember", re.escape(init_control_plane.REMEMBER)),
+    ("remember", re.escape(kubeadm.REMEMBER)),
     ("read_back", _template(cluster_configuration._READ_BACK)),
     ("clear_join", _library("kubeon.phases", "clear_join.sh")),
     ("restart_kubelet", r"systemctl restart kubelet\n"),
@@ -215,11 +212,11 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     ("stop_container", re.escape(_CRI.stop_script("NAME")).replace("NAME", r"(?P<container>\S+?)", 1)),
     ("check_haproxy", _template(haproxy._CHECK.replace("{port}", str(haproxy.HEALTH_PORT)))),
     ("check_external", _template(external._CHECK)),
-    ("try_way", _template(switch_way._TRY)),
-    ("stop_units", _template(switch_way._STOP)),
-    ("remove_files", _template(switch_way._REMOVE)),
-    ("remove_folders", _template(switch_way._REMOVE_FOLDERS)),
-    ("listening", _template(switch_way._LISTENING)),
+    ("try_way", _template(switch_load_balancer._TRY)),
+    ("stop_units", _template(switch_load_balancer._STOP)),
+    ("remove_files", _template(switch_load_balancer._REMOVE)),
+    ("remove_folders", _template(switch_load_balancer._REMOVE_FOLDERS)),
+    ("listening", _template(switch_load_balancer._LISTENING)),
     ("check_updater", _template(updater._CHECK)),
     ("start_way", re.escape(updater._START)),
     ("init_done", _template(init_control_plane._IS_COMPLETE)),

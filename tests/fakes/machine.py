@@ -21,12 +21,12 @@ from functools import lru_cache
 from typing import Any
 
 from kubeon import quick_yaml
+from kubeon.cluster import certificates, kubeadm
 from kubeon.cri import containerd
 from kubeon.errors import LostError, StateError
 from kubeon.hosts import host
 from kubeon.hosts.marks import ADOPTED, JOINED
 from kubeon.lb import haproxy
-from kubeon.phases import init_control_plane, look_at_certificates
 from kubeon.pki.inspect import describe
 from kubeon.spec.versions import Version, refuses_cgroup_v1
 from kubeon.transport.base import Result
@@ -463,7 +463,7 @@ class Run(EtcdTokens, Startup, Upgrading):
 
     def do_kubeadm(self, privately: str | None, line: str) -> None:
         words = shlex.split(line)
-        assert bool(privately) == (init_control_plane.HOSTS in self.machine.files)
+        assert bool(privately) == (kubeadm.HOSTS in self.machine.files)
         flags = dict(word.partition("=")[::2] for word in words[4:])
         assert words[0] == "kubeadm"
         assert words[2] == "--config"
@@ -689,8 +689,8 @@ class Run(EtcdTokens, Startup, Upgrading):
         assert question
         for port in map(int, ports.split()):
             self.say(f"@@kubeon served {port}")
-            loaded = self.machine.loaded.get(look_at_certificates.LISTENS[port], {})
-            path = look_at_certificates.SERVED[port]
+            loaded = self.machine.loaded.get(certificates.LISTENS[port], {})
+            path = certificates.SERVED[port]
             if path in loaded:
                 self.say(base64.b64encode(tls_answer(loaded[path][0])).decode())
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from kubeon import quick_yaml
+from kubeon.cluster.restoration import PARKED
 from kubeon.etcd import snapshots
-from kubeon.phases.restoration import PARKED
 from kubeon.spec.releases import numbers
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kubeon import quick_yaml
 from kubeon.bundle.install import WAITING
+from kubeon.cluster.apart import KUBECONFIG
 from kubeon.hosts.marks import UPGRADED
-from kubeon.phases.apart import KUBECONFIG
 from kubeon.spec.versions import Version, kubeadm_api, kubelet_client_group, lists_flags, refuses_cgroup_v1
 from tests.fakes.restore import ExitError
 

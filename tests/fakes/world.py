@@ -13,48 +13,47 @@ import pytest
 
 from kubeon.bundle.catalogue import etcdutl
 from kubeon.bundle.store import Store
+from kubeon.cluster import etcd as etcd_room
+from kubeon.cluster import membership, proxy_hosts, resolve, restarts
+from kubeon.cluster.look import look
+from kubeon.cluster.options import Options
 from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import ConnectError
 from kubeon.kube import trusted
 from kubeon.operations import (
-    addition,
+    add,
     base,
-    certificates,
-    creation,
-    destruction,
+    certs_renew,
+    certs_rotate_ca,
+    certs_show,
+    cluster_info,
+    create,
+    delete,
+    destroy,
     etcd,
     etcd_restore,
     etcd_snapshots,
-    information,
-    inspection,
-    removal,
-    rotation,
-    switching,
-    upgrading,
+    lb_switch,
+    upgrade,
 )
-from kubeon.operations.base import CreateResult, DestroyResult, Options, Plan, RemoveResult, UpgradeResult
-from kubeon.operations.certificates import RenewResult
-from kubeon.operations.information import Information, asking
-from kubeon.operations.inspection import Inspection
-from kubeon.operations.rotation import Pods, RotateResult
-from kubeon.operations.switching import SwitchResult
+from kubeon.operations.base import CreateResult, DeleteResult, DestroyResult, Plan, UpgradeResult
+from kubeon.operations.certs_renew import RenewResult
+from kubeon.operations.certs_rotate_ca import Pods, RotateResult
+from kubeon.operations.certs_show import Inspection
+from kubeon.operations.cluster_info import ClusterInfo, asking
+from kubeon.operations.lb_switch import SwitchResult
 from kubeon.phases import (
     apply_load_balancer,
     join_nodes,
     load_balancer,
-    membership,
     mend_objects,
-    proxy_hosts,
     renew_certificates,
-    resolve,
-    restart_components,
     restore_etcd,
-    switch_way,
+    switch_load_balancer,
     upgrade_control_plane,
     upgrade_node,
     verify_cluster,
 )
-from kubeon.phases.look import look
 from kubeon.pki.authorities import Authorities
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.state.home import Home
@@ -71,7 +70,8 @@ PASSWORD = "hunter2-of-root"
 # What is waited for on fakes is there at once, or never.
 PATIENCE = (
     (apply_load_balancer, "AVAILABLE_WITHIN"),
-    (join_nodes, "HEALTHY_WITHIN"),
+    (etcd_room, "HEALTHY_WITHIN"),
+    (join_nodes, "REGISTERED_WITHIN"),
     (load_balancer, "ANSWERS_WITHIN"),
     (membership, "SETTLES_WITHIN"),
     (mend_objects, "ANSWERS_WITHIN"),
@@ -79,11 +79,11 @@ PATIENCE = (
     (restore_etcd, "ETCD_WITHIN"),
     (restore_etcd, "READY_WITHIN"),
     (upgrade_control_plane, "ANSWERS_WITHIN"),
-    (upgrading, "ANSWERS_WITHIN"),
-    (switch_way, "ANSWERS_WITHIN"),
-    (switch_way, "GONE_WITHIN"),
-    (switch_way, "READY_WITHIN"),
-    (certificates, "SETTLES_WITHIN"),
+    (upgrade, "ANSWERS_WITHIN"),
+    (switch_load_balancer, "ANSWERS_WITHIN"),
+    (switch_load_balancer, "GONE_WITHIN"),
+    (switch_load_balancer, "READY_WITHIN"),
+    (certs_renew, "SETTLES_WITHIN"),
     (verify_cluster, "READY_WITHIN"),
     (verify_cluster, "PODS_WITHIN"),
 )
@@ -92,12 +92,12 @@ MORE_PATIENCE = (
     (apply_load_balancer, "AVAILABLE_WITHIN"),
     (proxy_hosts, "STARTS_WITHIN"),
     (renew_certificates, "SERVED_WITHIN"),
-    (restart_components, "GONE_WITHIN"),
+    (restarts, "GONE_WITHIN"),
     (upgrade_node, "READY_WITHIN"),
     (upgrade_node, "UNCORDONED_WITHIN"),
-    (restart_components, "STARTS_WITHIN"),
-    (restart_components, "WHOLE_WITHIN"),
-    (rotation, "WHOLE_WITHIN"),
+    (restarts, "STARTS_WITHIN"),
+    (restarts, "WHOLE_WITHIN"),
+    (certs_rotate_ca, "WHOLE_WITHIN"),
     (trusted, "PUBLISHED_WITHIN"),
 )
 
@@ -149,7 +149,7 @@ class World:
         monkeypatch.setattr(resolve, "new_authorities", lambda *_: authorities)
         for module, name in PATIENCE:
             monkeypatch.setattr(module, name, 0.5)
-        for module in (restart_components, upgrade_node):
+        for module in (restarts, upgrade_node):
             monkeypatch.setattr(module, "SETTLED", 0)
         for module, name in MORE_PATIENCE:
             monkeypatch.setattr(module, name, 5.0)
@@ -166,7 +166,7 @@ class World:
         """`kubeon create`."""
         interrupt: Interrupt | None = how.pop("interrupt", None)
         self.watcher = Watcher()
-        return creation.create(
+        return create.create(
             spec or self.spec,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -187,22 +187,20 @@ class World:
             address = str(node.address)
             if address not in self.machines:
                 self.machines[address] = Machine(node.name or _name(node.role, address), address, self.api)
-        return addition.add(
+        return add.add(
             spec,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
             self.watcher,
             partial(self._confirm, yes),
-            newcomers=frozenset(
-                node.address for node in spec.nodes if str(node.address) in {n["address"] for n in nodes}
-            ),
+            new=frozenset(node.address for node in spec.nodes if str(node.address) in {n["address"] for n in nodes}),
         )
 
-    def remove(self, *selectors: str, yes: bool = True, **how: Any) -> RemoveResult:
+    def delete(self, *selectors: str, yes: bool = True, **how: Any) -> DeleteResult:
         """`kubeon del`."""
         interrupt: Interrupt | None = how.pop("interrupt", None)
         self.watcher = Watcher()
-        return removal.remove(
+        return delete.delete(
             self.spec.name,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -240,13 +238,13 @@ class World:
         confirm = partial(self._confirm, True)
         return etcd.defragment(self.spec.name, self.options, self.home, self.watcher, confirm)
 
-    def information(self, **how: Any) -> Information:
+    def cluster_info(self, **how: Any) -> ClusterInfo:
         """`kubeon cluster-info`."""
-        lookout = information.Lookout(
-            self.spec.name, information.Options(self.secrets, **{"seconds": 60.0, **how}), self.home
+        lookout = cluster_info.Lookout(
+            self.spec.name, cluster_info.Options(self.secrets, **{"seconds": 60.0, **how}), self.home
         )
         try:
-            return information.information(lookout)
+            return cluster_info.cluster_info(lookout)
         finally:
             lookout.close()
 
@@ -255,13 +253,13 @@ class World:
         interrupt: Interrupt | None = how.pop("interrupt", None)
         self.watcher = Watcher()
         settings = {name: how.pop(name) for name in ("sans", "validity") if name in how}
-        return certificates.renew(
+        return certs_renew.renew(
             self.spec.name,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
             self.watcher,
             partial(self._confirm, yes),
-            wanted=certificates.wanted_certificates(what, warn_days=warn_days),
+            wanted=certs_renew.wanted_certificates(what, warn_days=warn_days),
             interrupt=interrupt,
             **settings,
         )
@@ -269,7 +267,7 @@ class World:
     def rotate(self, *what: str, yes: bool = True, pods: Pods | None = None, **how: Any) -> RotateResult:
         """`kubeon certs rotate-ca`."""
         self.watcher = Watcher()
-        return rotation.rotate(
+        return certs_rotate_ca.rotate(
             self.spec.name,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -282,7 +280,7 @@ class World:
     def inspect(self, *, warn_days: int = 30) -> Inspection:
         """`kubeon certs show`."""
         options = Options(secrets=self.secrets, kubeconfig=self.kubeconfig)
-        return inspection.inspect(self.spec.name, options, self.home, warn_days=warn_days)
+        return certs_show.inspect(self.spec.name, options, self.home, warn_days=warn_days)
 
     def switch(self, mode: str, address: str | None = None, *, yes: bool = True, **how: Any) -> SwitchResult:
         """`kubeon lb switch`; the new way's material can be had from now on."""
@@ -292,7 +290,7 @@ class World:
         way = stored.load_balancer.model_copy(update={"mode": mode, "address": address})
         spec = stored.model_copy(update={"load_balancer": way})
         self.offer(spec)
-        return switching.switch(
+        return lb_switch.switch(
             spec,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -308,7 +306,7 @@ class World:
         known: ClusterSpec = how.pop("spec", None) or self.state.read_spec() or self.spec
         spec = known.model_copy(update={"version": version})
         self.offer(spec)
-        return upgrading.upgrade(
+        return upgrade.upgrade(
             spec,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,
@@ -348,7 +346,7 @@ class World:
     def destroy(self, **how: Any) -> DestroyResult:
         """`kubeon destroy`."""
         self.watcher = Watcher()
-        return destruction.destroy(
+        return destroy.destroy(
             self.spec.name,
             Options(secrets=self.secrets, kubeconfig=self.kubeconfig, **how),
             self.home,

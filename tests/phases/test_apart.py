@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kubeon.phases.join_nodes import TOWARD
+from kubeon.cluster.apart import TOWARD
 
-LIBRARY = resources.files("kubeon.phases").joinpath("apart.sh").read_text(encoding="utf-8")
+LIBRARY = resources.files("kubeon.cluster").joinpath("apart.sh").read_text(encoding="utf-8")
 KUBECONFIG = "clusters:\n- cluster:\n    certificate-authority-data: AAAA\n    server: https://{}\n  name: kubernetes\n"
 # Remembers rules, a line each, and knows as much of iptables as apart.sh needs.
 IPTABLES = """\

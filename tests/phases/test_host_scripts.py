@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from kubeon.bundle.install import ASIDE, INSTALLED
+from kubeon.cluster.context import Cluster
+from kubeon.cluster.look import Seen
+from kubeon.cluster.resolve import cluster_to_clean
 from kubeon.hosts.host import Host
 from kubeon.phases.authorize_key import AuthorizeKey
 from kubeon.phases.clean_host import clean_script
-from kubeon.phases.context import Cluster
-from kubeon.phases.look import Seen
-from kubeon.phases.resolve import cluster_to_clean
 from kubeon.state.home import Home
 from tests.engine.test_runner import Watcher
 from tests.fakes.api import FakeApi

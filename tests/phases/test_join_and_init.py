@@ -6,8 +6,8 @@ import shlex
 import pytest
 import yaml
 
+from kubeon.cluster.kubeadm import CONFIG, HOSTS
 from kubeon.errors import HostErrors, KubeonError
-from kubeon.phases.init_control_plane import CONFIG, HOSTS
 from tests.conftest import MakeWorld
 from tests.fakes.machine import Machine, Run
 

@@ -33,7 +33,7 @@ def test_the_list_follows_the_nodes(world: MakeWorld) -> None:
         "w2": "10.244.2.0/24 10.0.1.2",
     }
 
-    here.remove("@w1")
+    here.delete("@w1")
 
     assert sorted(listed(here)) == ["cp1", "w2"]
     assert not here.create(here.state.read_spec()).changed

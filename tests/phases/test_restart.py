@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
+from kubeon.cluster import restarts
 from kubeon.cri.containerd import Containerd
 from kubeon.errors import CommandError
-from kubeon.phases import restart_components
 from kubeon.waiting import Clock
 
 
@@ -33,9 +33,9 @@ def running(monkeypatch: pytest.MonkeyPatch, fails: int) -> frozenset[str]:
             raise CommandError("look for etcd failed", command_exit_code=1)
         return "one\n"
 
-    monkeypatch.setattr(restart_components, "SYSTEM_CLOCK", Ticking())
+    monkeypatch.setattr(restarts, "SYSTEM_CLOCK", Ticking())
     ctx, host = SimpleNamespace(cri=Containerd()), SimpleNamespace(ask=ask)
-    return restart_components._running(cast(Any, ctx), cast(Any, host), "etcd")
+    return restarts._running(cast(Any, ctx), cast(Any, host), "etcd")
 
 
 def test_a_busy_runtime_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""restore_etcd.sh in a real shell: manifests that move and come back, data that is exchanged, cut off anywhere."""
+"""restoration.sh in a real shell: manifests that move and come back, data that is exchanged, cut off anywhere."""
 
 import shutil
 import subprocess
@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
+from kubeon.cluster.restoration import PARKED, Found, Restoration
 from kubeon.cri.containerd import Containerd
 from kubeon.etcd.manifest import EtcdManifest
 from kubeon.hosts.host import Host
-from kubeon.phases.restoration import PARKED, Found, Restoration
 from kubeon.state.restoring import Attempt
 from tests.hosts.sandbox import Sandbox
 from tests.phases.test_host_scripts import SHELLS, moved

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from kubeon import cli
-from kubeon.operations import copying, execution
-from kubeon.phases.look import target_of
+from kubeon.cluster.look import target_of
+from kubeon.remote import cp, execute
 from kubeon.transport.login import Target
 
 
@@ -22,8 +22,8 @@ def redirected(*given: Any) -> Target:
 
 def redirect(patch: pytest.MonkeyPatch) -> None:
     """From now on."""
-    patch.setattr(execution, "target_of", redirected)
-    patch.setattr(copying, "target_of", redirected)
+    patch.setattr(execute, "target_of", redirected)
+    patch.setattr(cp, "target_of", redirected)
 
 
 if __name__ == "__main__":

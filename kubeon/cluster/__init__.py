@@ -1,0 +1,1 @@
+"""What operations and phases know of a cluster, ask it, and do to it in more than one place."""
