@@ -24,6 +24,7 @@ from kubeon.spec.loading import json_schema
 from kubeon.spec.tried import tried
 from tests.commands import commands_of
 from tests.conformance import table
+from tests.json_page import shape_blocks
 from tests.lab import cache
 from tests.specs import a_spec
 
@@ -159,6 +160,11 @@ def assert_written(page: Path, name: str, table: str) -> None:
 def test_every_field_is_written_down() -> None:
     """The table comes from the JSON Schema."""
     assert_written(DOCS / "cluster-yaml.md", "fields", field_table())
+
+
+def test_every_answer_is_written_down() -> None:
+    """A block for each shape, out of its JSON Schema."""
+    assert_written(DOCS / "json.md", "json", "\n".join(shape_blocks()))
 
 
 def test_what_was_seen_is_written_down() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import enlarged, options_of
+from kubeon.cli.change import change
+from kubeon.cli.description import enlarged
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, node_flags, run_flags, secret_flags
 from kubeon.cli.results import added
 from kubeon.operations import add as operation
@@ -29,19 +30,4 @@ def add(app: App, /, name: str, **flags: Any) -> None:
     kubeon add demo -m 10.0.0.2,10.0.0.3
     """
     spec, new = enlarged(name, flags, app.home)
-    options = options_of(flags, app.console)
-    app.looking(len(new))
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = operation.add(
-            spec,
-            options,
-            app.home,
-            app.console.reporter(),
-            confirm,
-            new=new,
-            interrupt=app.interrupt,
-        )
-    if not flags["dry_run"]:
-        value, text = added(result)
-        app.console.data(value, text)
+    change(app, operation.add, spec, flags, added, hosts=len(new), new=new)

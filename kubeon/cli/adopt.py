@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import given_of, options_of
+from kubeon.cli.change import change
+from kubeon.cli.description import given_of
 from kubeon.cli.flags import (
     confirm_flags,
     kubeconfig_flags,
@@ -40,12 +41,4 @@ def adopt(app: App, /, name: str, **flags: Any) -> None:
     kubeon adopt demo -m 10.0.0.1 -w admin@10.0.0.2:2222 --mirror https://mirror.example.org
     """
     given = given_of(name, flags)
-    options = options_of(flags, app.console)
-    app.looking(len(given["nodes"]))
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        reporter = app.console.reporter()
-        result = operation.adopt(name, options, app.home, reporter, confirm, given=given, interrupt=app.interrupt)
-    if not flags["dry_run"]:
-        value, text = adopted(result)
-        app.console.data(value, text)
+    change(app, operation.adopt, name, flags, adopted, hosts=len(given["nodes"]), given=given)

@@ -1,10 +1,10 @@
 """Answers of `kubeon certs`: a table that folds what is alike on hundreds of nodes, and everything for programs."""
 
 from datetime import datetime
-from typing import Any
 
-from kubeon.cli.results import Answer
 from kubeon.console.progress import duration, shortened
+from kubeon.console.shapes import certificates as certificates_shapes
+from kubeon.console.shapes import operations as operations_shapes
 from kubeon.console.summary import columns
 from kubeon.operations.certs_renew import RenewResult
 from kubeon.operations.certs_rotate_ca import RotateResult
@@ -14,7 +14,7 @@ from kubeon.operations.certs_show import Shown as ShownCertificate
 _NODES = 6  # named in a row of the table before the rest is counted
 
 
-def shown_object(found: Inspection) -> dict[str, Any]:
+def shown_object(found: Inspection) -> certificates_shapes.Certificates:
     """All of it."""
     return {
         "cluster": found.cluster,
@@ -58,9 +58,9 @@ def details_text(found: Inspection) -> str:
     return "\n\n".join([*blocks, "\n".join(_verdict(found))])
 
 
-def renewed(result: RenewResult) -> Answer:
+def renewed(result: RenewResult) -> tuple[operations_shapes.Renewed, str]:
     """What `certs renew` says at the end."""
-    value = {
+    value: operations_shapes.Renewed = {
         "cluster": result.cluster,
         "changed": result.changed,
         "renewed": {node: list(names) for node, names in result.renewed.items()},
@@ -76,9 +76,9 @@ def renewed(result: RenewResult) -> Answer:
     return value, f"{first} ({duration(result.seconds)}).\n\nNext:\n    kubeon certs show {result.cluster}"
 
 
-def rotated(result: RotateResult) -> Answer:
+def rotated(result: RotateResult) -> tuple[operations_shapes.Rotated, str]:
     """What `certs rotate-ca` says at the end."""
-    value = {
+    value: operations_shapes.Rotated = {
         "cluster": result.cluster,
         "rotated": list(result.names),
         "stage": result.stage or "done",
@@ -105,7 +105,7 @@ def rotated(result: RotateResult) -> Answer:
     return value, "\n".join(lines)
 
 
-def _row_object(row: ShownCertificate, found: Inspection) -> dict[str, Any]:
+def _row_object(row: ShownCertificate, found: Inspection) -> certificates_shapes.Certificate:
     info = row.info
     return {
         "node": row.node,

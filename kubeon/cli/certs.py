@@ -6,6 +6,7 @@ import click
 
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.certificates import details_text, renewed, rotated, shown_object, table_text
+from kubeon.cli.change import change
 from kubeon.cli.description import options_of
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.operations import certs_renew, certs_rotate_ca, certs_show
@@ -82,23 +83,9 @@ def renew(app: App, /, name: str, what: tuple[str, ...], **flags: Any) -> None:
     kubeon certs renew demo --san api.example.org
     """
     wanted = certs_renew.wanted_certificates(what, warn_days=flags["warn_days"])
-    options = options_of(flags, app.console)
-    app.looking(len(app.home.known(name).nodes))
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = certs_renew.renew(
-            name,
-            options,
-            app.home,
-            app.console.reporter(),
-            confirm,
-            wanted=wanted,
-            sans=flags["san"],
-            validity=flags["validity"],
-            interrupt=app.interrupt,
-        )
-    if not flags["dry_run"]:
-        app.console.data(*renewed(result))
+    settings = {"sans": flags["san"], "validity": flags["validity"]}
+    hosts = len(app.home.known(name).nodes)
+    change(app, certs_renew.renew, name, flags, renewed, hosts=hosts, wanted=wanted, **settings)
 
 
 @certs.command("rotate-ca")
@@ -122,19 +109,6 @@ def rotate_ca(app: App, /, name: str, what: tuple[str, ...], **flags: Any) -> No
     kubeon certs rotate-ca demo
     """
     certs_rotate_ca.check_names(what)
-    options = options_of(flags, app.console)
-    app.looking(len(app.home.known(name).nodes))
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = certs_rotate_ca.rotate(
-            name,
-            options,
-            app.home,
-            app.console.reporter(),
-            confirm,
-            what=what,
-            pods=certs_rotate_ca.Pods(restart=flags["restart_pods"], pause=flags["pause"]),
-            interrupt=app.interrupt,
-        )
-    if not flags["dry_run"]:
-        app.console.data(*rotated(result))
+    pods = certs_rotate_ca.Pods(restart=flags["restart_pods"], pause=flags["pause"])
+    hosts = len(app.home.known(name).nodes)
+    change(app, certs_rotate_ca.rotate, name, flags, rotated, hosts=hosts, what=what, pods=pods)

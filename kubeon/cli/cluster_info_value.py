@@ -1,19 +1,16 @@
 """The shape of `kubeon cluster-info --output json`. It is stable: fields may be added, none goes or changes meaning."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
+from kubeon.console.shapes import cluster_info as shapes
 from kubeon.etcd.members import peer_url
 from kubeon.lb import LBS
 from kubeon.operations.cluster_info import ClusterInfo, Gathered
 from kubeon.operations.cluster_info.gathered import EtcdView, api_servers, clocks, etcd_view, pod_groups, soonest, ways
 from kubeon.spec.model import NodeSpec
 
-Value = dict[str, Any]
 
-
-def cluster_info_value(info: ClusterInfo) -> Value:
+def cluster_info_value(info: ClusterInfo) -> shapes.ClusterInfo:
     """The whole answer, for programs; the screen is drawn from it. Moments are in UTC; null: nobody could say."""
     found = info.found
     spec = found.spec
@@ -48,7 +45,7 @@ def cluster_info_value(info: ClusterInfo) -> Value:
     }
 
 
-def _node(found: Gathered, node: NodeSpec) -> Value:
+def _node(found: Gathered, node: NodeSpec) -> shapes.NodeInfo:
     name, health, state = found.name_of(node), found.answers.get(str(node.address)), found.state_of(node)
     error = found.silent.get(str(node.address))
     offset = clocks(found).offsets.get(name)
@@ -85,10 +82,10 @@ def _node(found: Gathered, node: NodeSpec) -> Value:
     }
 
 
-def _etcd(found: Gathered, view: EtcdView) -> Value:
+def _etcd(found: Gathered, view: EtcdView) -> shapes.EtcdInfo:
     quorum = view.quorum
     at = {peer_url(str(node.address)): found.name_of(node) for node in found.spec.control_planes}
-    members = []
+    members: list[shapes.EtcdMemberInfo] = []
     for member in view.members:
         status = view.statuses.get(member.id)
         members.append(
@@ -116,7 +113,7 @@ def _etcd(found: Gathered, view: EtcdView) -> Value:
     }
 
 
-def _certificates(found: Gathered) -> Value:
+def _certificates(found: Gathered) -> shapes.CertificatesInfo:
     first = soonest(found)
     return {
         "count": len(found.certificates),
@@ -132,7 +129,7 @@ def _certificates(found: Gathered) -> Value:
     }
 
 
-def _pods(found: Gathered) -> list[Value]:
+def _pods(found: Gathered) -> list[shapes.PodGroup]:
     return [
         {
             "component": group.component,
@@ -146,7 +143,7 @@ def _pods(found: Gathered) -> list[Value]:
     ]
 
 
-def _operation(found: Gathered) -> Mapping[str, Any]:
+def _operation(found: Gathered) -> shapes.OperationInfo:
     last, holder = found.last, found.holder
     return {
         "last": {

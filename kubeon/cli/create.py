@@ -1,12 +1,15 @@
 """kubeon create"""
 
 import shlex
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import click
 
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import options_of, wanted
+from kubeon.cli.change import change
+from kubeon.cli.description import kubeconfig_path, wanted
 from kubeon.cli.flags import (
     confirm_flags,
     ignore_flag,
@@ -43,15 +46,13 @@ def create(app: App, /, name: str | None, version: str | None, **flags: Any) -> 
     kubeon create -f cluster.yaml --ask-password
     """
     spec = wanted(name, version, flags, app.home)
-    options = options_of(flags, app.console)
-    app.looking(len(spec.nodes))
-    with app.operation(spec.name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = operation.create(spec, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt)
-    if not flags["dry_run"]:
-        # The user's kubeconfig may have another current context, which kubeon does not change.
-        kubeconfig = app.home.cluster(spec.name).admin_conf if options.kubeconfig is None else flags["kubeconfig"]
-        words = ["kubectl", *(["--kubeconfig", str(kubeconfig)] if kubeconfig else [])]
-        words += ["--context", spec.name] if options.kubeconfig else []
-        value, text = created(result, shlex.join(words))
-        app.console.data(value, text)
+    kubectl = partial(_kubectl, app, spec.name, flags)
+    change(app, operation.create, spec, flags, lambda result: created(result, kubectl()), hosts=len(spec.nodes))
+
+
+def _kubectl(app: App, cluster: str, flags: Mapping[str, Any]) -> str:
+    """How to reach it. The user's kubeconfig may have another current context, which kubeon does not change."""
+    used = kubeconfig_path(flags)
+    kubeconfig = app.home.cluster(cluster).admin_conf if used is None else flags["kubeconfig"]
+    words = ["kubectl", *(["--kubeconfig", str(kubeconfig)] if kubeconfig else [])]
+    return shlex.join([*words, *(["--context", cluster] if used else [])])

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import options_of
+from kubeon.cli.change import change
 from kubeon.cli.flags import confirm_flags, drain_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import deleted
 from kubeon.operations import delete as operation
@@ -33,18 +33,4 @@ def delete(app: App, /, name: str, selectors: tuple[str, ...], **flags: Any) -> 
     kubeon del demo @w3
     kubeon del demo @name=cp2 --dead
     """
-    options = options_of(flags, app.console)
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = operation.delete(
-            name,
-            options,
-            app.home,
-            app.console.reporter(),
-            confirm,
-            selectors=selectors,
-            interrupt=app.interrupt,
-        )
-    if not flags["dry_run"]:
-        value, text = deleted(result)
-        app.console.data(value, text)
+    change(app, operation.delete, name, flags, deleted, selectors=selectors)

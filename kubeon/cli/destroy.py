@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import options_of
+from kubeon.cli.change import change
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import destroyed
 from kubeon.operations import destroy as operation
@@ -27,10 +27,4 @@ def destroy(app: App, /, name: str, **flags: Any) -> None:
     \b
     kubeon destroy demo --dry-run
     """
-    options = options_of(flags, app.console)
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"], word=name)
-        result = operation.destroy(name, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt)
-    if not flags["dry_run"]:
-        value, text = destroyed(result)
-        app.console.data(value, text)
+    change(app, operation.destroy, name, flags, destroyed, word=name)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from kubeon.cli.app import App, common_options, pass_app
+from kubeon.cli.change import change
 from kubeon.cli.description import options_of
 from kubeon.cli.etcd_results import defragmented, members_of, restored, saved, snapshots_in, status_of
 from kubeon.cli.flags import confirm_flags, kubeconfig_flags, run_flags, secret_flags
@@ -84,13 +85,8 @@ def defrag(app: App, /, name: str, **flags: Any) -> None:
     \b
     kubeon etcd defrag demo
     """
-    options = options_of(flags, app.console)
     app.home.known(name)
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = etcd.defragment(name, options, app.home, app.console.reporter(), confirm, interrupt=app.interrupt)
-    if not flags["dry_run"]:
-        app.console.data(*defragmented(result))
+    change(app, etcd.defragment, name, flags, defragmented)
 
 
 @snapshot.command()
@@ -154,21 +150,6 @@ def restore(app: App, /, name: str, file: Path | None, **flags: Any) -> None:
     kubeon etcd snapshot restore demo /backup/demo.db
     kubeon etcd snapshot restore demo --from-member cp1 --dead @cp2+cp3
     """
-    options = options_of(flags, app.console)
     app.home.known(name)
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"], word=name)
-        result = etcd_restore.restore_snapshot(
-            name,
-            options,
-            app.home,
-            app.console.reporter(),
-            confirm,
-            file=file,
-            member=flags["from_member"],
-            dead=flags["dead"],
-            force=flags["force"],
-            interrupt=app.interrupt,
-        )
-    if not flags["dry_run"]:
-        app.console.data(*restored(result))
+    asked = {"member": flags["from_member"], "dead": flags["dead"], "force": flags["force"]}
+    change(app, etcd_restore.restore_snapshot, name, flags, restored, word=name, file=file, **asked)

@@ -1,9 +1,9 @@
 """Answers of `kubeon etcd`, as a value for programs and a text for people."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from kubeon.console.progress import duration
+from kubeon.console.shapes import etcd as shapes
 from kubeon.console.summary import columns
 from kubeon.etcd.quorum import Quorum
 from kubeon.operations.etcd import DefragResult, EtcdReport, MemberReport
@@ -11,17 +11,15 @@ from kubeon.operations.etcd_restore import RestoreResult
 from kubeon.operations.etcd_snapshots import SnapshotResult
 from kubeon.state.snapshots import Snapshot
 
-Answer = tuple[dict[str, Any], str]
 
-
-def members_of(report: EtcdReport) -> Answer:
+def members_of(report: EtcdReport) -> tuple[shapes.Etcd, str]:
     """`etcd members`."""
     rows: list[tuple[str, ...]] = [("NODE", "ID", "ROLE", "PEER URL", "CLIENT URL", "ANSWERS")]
     rows += [_member_row(each) for each in report.members]
     return _value(report), f"{columns(rows)}\n\n{report.quorum}"
 
 
-def status_of(report: EtcdReport) -> Answer:
+def status_of(report: EtcdReport) -> tuple[shapes.Etcd, str]:
     """`etcd status`."""
     leader = next((each.status for each in report.members if each.status and each.role == "leader"), None)
     rows: list[tuple[str, ...]] = [
@@ -40,9 +38,9 @@ def status_of(report: EtcdReport) -> Answer:
     return _value(report), "\n".join([*lines, *(f"    {problem}" for problem in report.problems)])
 
 
-def defragmented(result: DefragResult) -> Answer:
+def defragmented(result: DefragResult) -> tuple[shapes.Defrag, str]:
     """`etcd defrag`."""
-    value = {
+    value: shapes.Defrag = {
         "cluster": result.cluster,
         "members": [{"node": node, "before": before, "after": after} for node, before, after in result.sizes],
         "seconds": round(result.seconds, 1),
@@ -54,11 +52,11 @@ def defragmented(result: DefragResult) -> Answer:
     return value, f"{first}\n\n{columns(rows, numbers_from=1)}"
 
 
-def saved(result: SnapshotResult) -> Answer:
+def saved(result: SnapshotResult) -> tuple[shapes.Saved, str]:
     """`etcd snapshot save`."""
     found = result.snapshot
-    value = {
-        **found.to_json(),
+    value: shapes.Saved = {
+        **_snapshot(found),
         "pruned": [str(path) for path in result.pruned],
         "seconds": round(result.seconds, 1),
         "log": str(result.log) if result.log else None,
@@ -73,9 +71,9 @@ def saved(result: SnapshotResult) -> Answer:
     return value, "\n".join(lines)
 
 
-def restored(result: RestoreResult) -> Answer:
+def restored(result: RestoreResult) -> tuple[shapes.Restored, str]:
     """`etcd snapshot restore`."""
-    value = {
+    value: shapes.Restored = {
         "cluster": result.cluster,
         "restored": list(result.restored),
         "gone": list(result.gone),
@@ -106,9 +104,9 @@ def restored(result: RestoreResult) -> Answer:
     return value, "\n".join(lines)
 
 
-def snapshots_in(cluster: str, snapshots: Sequence[Snapshot]) -> Answer:
+def snapshots_in(cluster: str, snapshots: Sequence[Snapshot]) -> tuple[shapes.Snapshots, str]:
     """`etcd snapshot list`."""
-    value = {"cluster": cluster, "snapshots": [each.to_json() for each in snapshots]}
+    value: shapes.Snapshots = {"cluster": cluster, "snapshots": [_snapshot(each) for each in snapshots]}
     if not snapshots:
         return value, f"No snapshots of {cluster} yet: kubeon etcd snapshot save {cluster}"
     rows: list[tuple[str, ...]] = [("TAKEN", "REVISION", "KEYS", "SIZE", "KUBERNETES", "FILE")]
@@ -119,7 +117,25 @@ def snapshots_in(cluster: str, snapshots: Sequence[Snapshot]) -> Answer:
     return value, columns(rows)
 
 
-def _value(report: EtcdReport) -> dict[str, Any]:
+def _snapshot(found: Snapshot) -> shapes.Snapshot:
+    return {
+        "path": str(found.path),
+        "cluster": found.cluster,
+        "ca": found.ca,
+        "kubernetes": found.kubernetes,
+        "etcd": found.etcd,
+        "revision": found.revision,
+        "hash": found.hash,
+        "keys": found.keys,
+        "size": found.size,
+        "sha256": found.sha256,
+        "member": found.member,
+        "members": found.members,
+        "taken": found.taken,
+    }
+
+
+def _value(report: EtcdReport) -> shapes.Etcd:
     leader = next((each.status for each in report.members if each.status and each.role == "leader"), None)
     return {
         "cluster": report.cluster,
@@ -130,7 +146,7 @@ def _value(report: EtcdReport) -> dict[str, Any]:
     }
 
 
-def _quorum(quorum: Quorum) -> dict[str, Any]:
+def _quorum(quorum: Quorum) -> shapes.EtcdQuorum:
     return {
         "voters": quorum.voters,
         "healthy": quorum.healthy,
@@ -140,9 +156,9 @@ def _quorum(quorum: Quorum) -> dict[str, Any]:
     }
 
 
-def _member(report: MemberReport, last: int | None) -> dict[str, Any]:
+def _member(report: MemberReport, last: int | None) -> shapes.EtcdMember:
     member, status = report.member, report.status
-    value: dict[str, Any] = {
+    value: shapes.EtcdMember = {
         "node": report.node,
         "address": report.address,
         "healthy": bool(member and member.healthy),

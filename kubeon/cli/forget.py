@@ -9,6 +9,7 @@ import click
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import kubeconfig_path
 from kubeon.cluster.options import Options
+from kubeon.console.shapes import operations as shapes
 from kubeon.operations import forget as operation
 
 
@@ -38,7 +39,7 @@ def forget(app: App, /, name: str, **flags: Any) -> None:
         result = operation.forget(name, options, app.home, confirm)
     if result.description is not None:
         again = shlex.join(["kubeon", "create", "-f", str(result.description)])
-        value = {
+        value: shapes.Forgotten = {
             "cluster": name,
             "description": str(result.description),
             "snapshots": _path(result.snapshots),

@@ -8,6 +8,7 @@ import click
 
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.console.progress import duration
+from kubeon.console.shapes import records as shapes
 from kubeon.console.summary import columns
 from kubeon.errors import StateError, UsageError
 from kubeon.state.history import PastOperation, history
@@ -41,14 +42,16 @@ def history_command(app: App, /, name: str | None, number: int | None, **flags: 
     found = history(app.home.cluster(cluster))
     if not (last or log or number is not None):
         shown = found[-limit:]
-        value = {"cluster": cluster, "operations": [_value(one) for one in shown]}
+        value: shapes.History = {"cluster": cluster, "operations": [_value(one) for one in shown]}
         app.console.data(value, lambda: _table(shown) if shown else f"nothing is on record about {cluster}")
         return
     one = _chosen(found, number, cluster)
     if log:
-        app.console.data({"cluster": cluster, **_value(one), "text": _log(one)}, lambda: _log(one))
+        with_log: shapes.LogOf = {"cluster": cluster, **_value(one), "text": _log(one)}
+        app.console.data(with_log, lambda: _log(one))
     else:
-        app.console.data({"cluster": cluster, **_value(one), "phases": _phases(one)}, lambda: _details(one))
+        with_phases: shapes.PhasesOf = {"cluster": cluster, **_value(one), "phases": _phases(one)}
+        app.console.data(with_phases, lambda: _details(one))
 
 
 def moment(when: str) -> str:
@@ -73,7 +76,7 @@ def _log(one: PastOperation) -> str:
     return one.log.read_text(encoding="utf-8", errors="replace")
 
 
-def _value(one: PastOperation) -> dict[str, Any]:
+def _value(one: PastOperation) -> shapes.Operation:
     return {
         "number": one.number,
         "operation": one.operation,
@@ -88,7 +91,7 @@ def _value(one: PastOperation) -> dict[str, Any]:
     }
 
 
-def _phases(one: PastOperation) -> list[dict[str, Any]]:
+def _phases(one: PastOperation) -> list[shapes.PhaseOnHost]:
     return [
         {
             "host": entry.host,

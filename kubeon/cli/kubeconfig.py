@@ -8,6 +8,7 @@ import click
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.description import kubeconfig_path, options_of
 from kubeon.cli.flags import run_flags, secret_flags
+from kubeon.console.shapes import records as shapes
 from kubeon.errors import UsageError
 from kubeon.kube.kubeconfig import merge as merged
 from kubeon.kube.kubeconfig_file import write_merged
@@ -44,9 +45,10 @@ def kubeconfig(app: App, /, name: str | None, merge: bool, use_context: bool, **
     path = kubeconfig_path(flags) if merge else None
     if path is None:
         text = merged(None, cluster, admin, server)
-        app.console.data({"cluster": cluster, "server": server, "kubeconfig": text}, text)
+        printed: shapes.Kubeconfig = {"cluster": cluster, "server": server, "kubeconfig": text}
+        app.console.data(printed, text)
         return
     changed = write_merged(path, cluster, admin, server, switch=use_context)
-    value = {"cluster": cluster, "server": server, "path": str(path), "changed": changed}
+    value: shapes.MergedKubeconfig = {"cluster": cluster, "server": server, "path": str(path), "changed": changed}
     had = f"{path} has it already: kubectl --context {cluster}"
     app.console.data(value, f"merged into {path}: kubectl --context {cluster}" if changed else had)

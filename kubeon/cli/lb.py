@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import options_of, switched
+from kubeon.cli.change import change
+from kubeon.cli.description import switched
 from kubeon.cli.flags import confirm_flags, ignore_flag, kubeconfig_flags, run_flags, secret_flags
 from kubeon.cli.results import switched_to
 from kubeon.lb import LBS
@@ -44,17 +45,4 @@ def switch(app: App, /, name: str, **flags: Any) -> None:
     kubeon lb switch demo --mode external --lb-address 10.0.0.100:6443
     """
     spec = switched(name, flags, app.home)
-    options = options_of(flags, app.console)
-    app.looking(len(spec.nodes))
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = lb_switch.switch(
-            spec,
-            options,
-            app.home,
-            app.console.reporter(),
-            confirm,
-            interrupt=app.interrupt,
-        )
-    if not flags["dry_run"]:
-        app.console.data(*switched_to(result))
+    change(app, lb_switch.switch, spec, flags, switched_to, hosts=len(spec.nodes))

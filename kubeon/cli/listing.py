@@ -1,11 +1,10 @@
 """kubeon list"""
 
-from typing import Any
-
 import click
 
 from kubeon.cli.app import App, common_options, pass_app
 from kubeon.cli.history import moment
+from kubeon.console.shapes import records as shapes
 from kubeon.console.summary import columns
 from kubeon.operations.listing import Known, overview
 
@@ -20,10 +19,11 @@ def list_(app: App) -> None:
     kubeon list
     """
     found = overview(app.home)
-    app.console.data({"clusters": [_value(known) for known in found]}, lambda: _text(found))
+    value: shapes.Clusters = {"clusters": [_value(known) for known in found]}
+    app.console.data(value, lambda: _text(found))
 
 
-def _value(known: Known) -> dict[str, Any]:
+def _value(known: Known) -> shapes.KnownCluster:
     spec, last = known.spec, known.last
     return {
         "name": known.name,

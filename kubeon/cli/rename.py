@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import options_of
+from kubeon.cli.change import change
 from kubeon.cli.flags import confirm_flags, kubeconfig_flags, run_flags, secret_flags
-from kubeon.console.progress import duration
+from kubeon.cli.results import renamed
 from kubeon.operations import rename as operation
 
 
@@ -26,11 +26,4 @@ def rename(app: App, /, name: str, new: str, **flags: Any) -> None:
     \b
     kubeon rename demo production
     """
-    options = options_of(flags, app.console)
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        reporter = app.console.reporter()
-        result = operation.rename(name, options, app.home, reporter, confirm, new=new, interrupt=app.interrupt)
-    if not flags["dry_run"]:
-        value = {"cluster": new, "was": name, "hosts": list(result.hosts), "seconds": round(result.seconds, 1)}
-        app.console.data(value, f"Cluster {name} is called {new} now ({duration(result.seconds)}).")
+    change(app, operation.rename, name, flags, renamed, new=new)

@@ -2,20 +2,27 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from kubeon.console.outputs import Kept, folded
 from kubeon.console.progress import duration
+from kubeon.console.shapes import operations as shapes
 from kubeon.console.summary import columns
-from kubeon.operations.base import CreateResult, DeleteResult, DestroyResult, UpgradeResult
+from kubeon.operations.base import CreateResult, DeleteResult, DestroyResult, NodeResult, UpgradeResult
 from kubeon.operations.lb_switch import SwitchResult
+from kubeon.operations.rename import RenameResult
 from kubeon.remote.cp import CopyResult
 from kubeon.remote.execute import ExecResult
 
-Answer = tuple[dict[str, Any], str]
+
+class _WithNodes(Protocol):
+    """What some results have in common."""
+
+    @property
+    def nodes(self) -> Sequence[NodeResult]: ...
 
 
-def created(result: CreateResult, kubectl: str) -> Answer:
+def created(result: CreateResult, kubectl: str) -> tuple[shapes.Created, str]:
     """What `create` says at the end; `kubectl` is how to reach the cluster."""
     taken = duration(result.seconds)
     if result.changed:
@@ -23,36 +30,39 @@ def created(result: CreateResult, kubectl: str) -> Answer:
     else:
         first = f"Cluster {result.cluster} is as described; nothing was changed ({taken})."
     following = [f"    {kubectl} get nodes", f"    kubeon destroy {result.cluster}"]
-    return _nodes_value(result), "\n".join([first, "", _nodes_table(result), "", "Next:", *following])
+    return _created(result), "\n".join([first, "", _nodes_table(result), "", "Next:", *following])
 
 
-def adopted(result: CreateResult) -> Answer:
+def adopted(result: CreateResult) -> tuple[shapes.Created, str]:
     """What `adopt` says at the end."""
     if not result.changed:
-        return _nodes_value(result), f"Cluster {result.cluster} is adopted already; nothing was changed."
+        return _created(result), f"Cluster {result.cluster} is adopted already; nothing was changed."
     first = f"Cluster {result.cluster} is adopted ({duration(result.seconds)})."
     following = [f"    kubeon create {result.cluster} --dry-run", f"    kubeon add {result.cluster} -w ADDRESS"]
-    return _nodes_value(result), "\n".join([first, "", _nodes_table(result), "", "Next:", *following])
+    return _created(result), "\n".join([first, "", _nodes_table(result), "", "Next:", *following])
 
 
-def added(result: CreateResult) -> Answer:
+def added(result: CreateResult) -> tuple[shapes.Created, str]:
     """What `add` says at the end, about the new nodes."""
     count = f"{len(result.nodes)} node{'' if len(result.nodes) == 1 else 's'}"
     how = f"has {count} more" if result.changed else f"had {count} already; nothing was changed"
     first = f"Cluster {result.cluster} {how} ({duration(result.seconds)})."
-    return _nodes_value(result), "\n".join([first, "", _nodes_table(result)])
+    return _created(result), "\n".join([first, "", _nodes_table(result)])
 
 
-def upgraded_to(result: UpgradeResult) -> Answer:
+def upgraded_to(result: UpgradeResult) -> tuple[shapes.Upgraded, str]:
     """What `upgrade` says at the end."""
-    nodes = CreateResult(result.cluster, result.changed, result.nodes, result.seconds, None, result.log)
-    value = _nodes_value(nodes) | {
+    value: shapes.Upgraded = {
+        "cluster": result.cluster,
+        "changed": result.changed,
+        "nodes": _nodes(result),
+        "seconds": round(result.seconds, 1),
+        "log": _path(result.log),
         "version": result.version,
-        "left": list(result.left),
-        "paused_after": result.paused_after or None,
+        "left": result.left,
+        "pausedAfter": result.paused_after or None,
         "snapshot": _path(result.snapshot),
     }
-    del value["kubeconfig"]
     taken = duration(result.seconds)
     again = f"kubeon upgrade {result.cluster} {result.version}"
     if result.paused_after:
@@ -64,28 +74,37 @@ def upgraded_to(result: UpgradeResult) -> Answer:
     else:
         first = f"Cluster {result.cluster} has {result.version} already; nothing was changed ({taken})."
     kept = ["", f"etcd as it was before: {result.snapshot}"] if result.snapshot else []
-    return value, "\n".join([first, "", _nodes_table(nodes), *kept])
+    return value, "\n".join([first, "", _nodes_table(result), *kept])
 
 
-def switched_to(result: SwitchResult) -> Answer:
+def switched_to(result: SwitchResult) -> tuple[shapes.Switched, str]:
     """What `lb switch` says at the end."""
-    nodes = CreateResult(result.cluster, result.changed, result.nodes, result.seconds, result.kubeconfig, result.log)
-    value = _nodes_value(nodes) | {"mode": result.mode, "endpoint": result.endpoint, "left": list(result.left)}
+    value: shapes.Switched = {
+        "cluster": result.cluster,
+        "changed": result.changed,
+        "nodes": _nodes(result),
+        "seconds": round(result.seconds, 1),
+        "kubeconfig": _path(result.kubeconfig),
+        "log": _path(result.log),
+        "mode": result.mode,
+        "endpoint": result.endpoint,
+        "left": result.left,
+    }
     taken = duration(result.seconds)
     if not result.changed:
         return value, f"Cluster {result.cluster} has mode {result.mode} already; nothing was changed ({taken})."
-    lines = [f"Nodes of {result.cluster} reach the API by mode {result.mode} now ({taken}).", "", _nodes_table(nodes)]
+    lines = [f"Nodes of {result.cluster} reach the API by mode {result.mode} now ({taken}).", "", _nodes_table(result)]
     if result.left:
         lines += ["", f"Left out: {', '.join(result.left)}. When they are back: kubeon create {result.cluster}"]
     return value, "\n".join(lines)
 
 
-def deleted(result: DeleteResult) -> Answer:
+def deleted(result: DeleteResult) -> tuple[shapes.Deleted, str]:
     """What `del` says at the end."""
-    value = {
+    value: shapes.Deleted = {
         "cluster": result.cluster,
-        "removed": list(result.nodes),
-        "stays": list(result.stays),
+        "removed": result.nodes,
+        "stays": result.stays,
         "seconds": round(result.seconds, 1),
         "log": _path(result.log),
     }
@@ -93,12 +112,12 @@ def deleted(result: DeleteResult) -> Answer:
     return value, _with_rest(first, result.stays)
 
 
-def destroyed(result: DestroyResult) -> Answer:
+def destroyed(result: DestroyResult) -> tuple[shapes.Destroyed, str]:
     """What `destroy` says at the end."""
-    value = {
+    value: shapes.Destroyed = {
         "cluster": result.cluster,
-        "hosts": list(result.hosts),
-        "stays": list(result.stays),
+        "hosts": result.hosts,
+        "stays": result.stays,
         "seconds": round(result.seconds, 1),
     }
     count = len(result.hosts)
@@ -109,24 +128,38 @@ def destroyed(result: DestroyResult) -> Answer:
     return value, _with_rest(first, result.stays)
 
 
-def executed(result: ExecResult, kept: Kept | None) -> Answer:
+def renamed(result: RenameResult) -> tuple[shapes.Renamed, str]:
+    """What `rename` says at the end."""
+    value: shapes.Renamed = {
+        "cluster": result.cluster,
+        "was": result.was,
+        "hosts": result.hosts,
+        "seconds": round(result.seconds, 1),
+    }
+    return value, f"Cluster {result.was} is called {result.cluster} now ({duration(result.seconds)})."
+
+
+def executed(result: ExecResult, kept: Kept | None) -> tuple[shapes.Executed, str]:
     """What `exec` says at the end: how it ended on the hosts where it did not end well; `kept` has their outputs."""
     kept = kept or Kept()
-    hosts = [
-        {
+    hosts: list[shapes.ExecHost] = []
+    for each in result.answers:
+        host: shapes.ExecHost = {
             "name": each.name,
             "address": each.address,
-            **({"error": each.error} if each.error else {"exitCode": each.exit_code}),
             "stdout": kept.of(each.name).decode(errors="replace"),
             "stderr": kept.of(each.name, is_error=True).decode(errors="replace"),
             "seconds": round(each.seconds, 1),
         }
-        for each in result.answers
-    ]
+        if each.error:
+            host["error"] = each.error
+        else:
+            host["exitCode"] = each.exit_code
+        hosts.append(host)
     total, failed = len(result.answers), len(result.failed)
-    value = {
+    value: shapes.Executed = {
         "cluster": result.cluster,
-        "command": list(result.words),
+        "command": result.words,
         "hosts": hosts,
         "summary": {"hosts": total, "ok": total - failed, "failed": failed},
         "seconds": round(result.seconds, 1),
@@ -140,13 +173,13 @@ def executed(result: ExecResult, kept: Kept | None) -> Answer:
     return value, "\n".join([f"{first} ({duration(result.seconds)})", *lines])
 
 
-def copied(result: CopyResult) -> Answer:
+def copied(result: CopyResult) -> tuple[shapes.Copied, str]:
     """What `cp` says at the end."""
-    hosts = [
+    hosts: list[shapes.CopyHost] = [
         {"name": a.name, "address": a.address, "copied": a.copied, "unchanged": a.unchanged, "bytes": a.size}
         for a in result.answers
     ]
-    value = {"cluster": result.cluster, "hosts": hosts, "seconds": round(result.seconds, 1)}
+    value: shapes.Copied = {"cluster": result.cluster, "hosts": hosts, "seconds": round(result.seconds, 1)}
     alike: dict[tuple[int, int], list[str]] = {}
     for answer in result.answers:
         alike.setdefault((answer.copied, answer.unchanged), []).append(answer.name)
@@ -162,22 +195,25 @@ def _path(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _nodes_value(result: CreateResult) -> dict[str, Any]:
-    nodes: list[dict[str, Any]] = [
+def _nodes(result: _WithNodes) -> list[shapes.Node]:
+    return [
         {"name": node.name, "address": node.address, "role": node.role, "version": node.version, "ready": node.ready}
         for node in result.nodes
     ]
+
+
+def _created(result: CreateResult) -> shapes.Created:
     return {
         "cluster": result.cluster,
         "changed": result.changed,
-        "nodes": nodes,
+        "nodes": _nodes(result),
         "seconds": round(result.seconds, 1),
         "kubeconfig": _path(result.kubeconfig),
         "log": _path(result.log),
     }
 
 
-def _nodes_table(result: CreateResult) -> str:
+def _nodes_table(result: _WithNodes) -> str:
     rows: list[tuple[str, ...]] = [("NAME", "ADDRESS", "ROLE", "VERSION", "READY")]
     rows += [(n.name, n.address, n.role, n.version, "yes" if n.ready else "no") for n in result.nodes]
     return columns(rows)

@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from kubeon.cli.app import App, common_options, pass_app
-from kubeon.cli.description import options_of, upgraded
+from kubeon.cli.change import change
+from kubeon.cli.description import upgraded
 from kubeon.cli.flags import (
     confirm_flags,
     drain_flag,
@@ -49,18 +50,4 @@ def upgrade(app: App, /, name: str, version: str, **flags: Any) -> None:
     kubeon upgrade demo v1.34.2 --max-unavailable 10%
     """
     spec = upgraded(name, version, flags, app.home)
-    options = options_of(flags, app.console)
-    app.looking(len(spec.nodes))
-    with app.operation(name) as interrupts:
-        confirm = app.confirmation(interrupts, yes=flags["yes"], dry_run=flags["dry_run"])
-        result = operation.upgrade(
-            spec,
-            options,
-            app.home,
-            app.console.reporter(),
-            confirm,
-            interrupt=app.interrupt,
-        )
-    if not flags["dry_run"]:
-        value, text = upgraded_to(result)
-        app.console.data(value, text)
+    change(app, operation.upgrade, spec, flags, upgraded_to, hosts=len(spec.nodes))

@@ -4,8 +4,9 @@ import click
 
 from kubeon.bundle.catalogue import ARCHITECTURES
 from kubeon.cli.app import App, common_options, pass_app
+from kubeon.console.shapes import records as shapes
 from kubeon.console.summary import columns
-from kubeon.operations.view import ReleaseView, Supported, as_data, release_view, support_as_data, supported
+from kubeon.operations.view import ReleaseView, Supported, release_view, supported
 
 
 @click.group()
@@ -33,7 +34,7 @@ def components(app: App, /, version: str, arch: str) -> None:
     kubeon view components v1.34.2
     """
     found = release_view(version, arch)
-    app.console.data(as_data(found), lambda: _release(found))
+    app.console.data(_release_value(found), lambda: _release(found))
 
 
 @view.command("support")
@@ -46,7 +47,7 @@ def support(app: App) -> None:
     kubeon view support
     """
     found = supported()
-    app.console.data({"supported": support_as_data(found)}, lambda: _support(found))
+    app.console.data({"supported": _support_value(found)}, lambda: _support(found))
 
 
 def _release(view: ReleaseView) -> str:
@@ -72,3 +73,34 @@ def _support(found: tuple[Supported, ...]) -> str:
     rows += [(one.kind, one.name, one.state, one.note) for one in found]
     explained = "seen: on real hosts (--output json says what was done, when, on which commit)\ntested on files: "
     return f"{columns(rows)}\n\n{explained}configuration, certificates, tables, and operations on fakes"
+
+
+def _release_value(view: ReleaseView) -> shapes.Release:
+    """A release for programs."""
+    return {
+        "version": view.version,
+        "known": view.known,
+        "kubeadmApi": view.kubeadm_api,
+        "components": {"cniPlugins" if name == "cni_plugins" else name: text for name, text in view.components.items()},
+        "containerdSupportEnds": view.runtime_ends,
+        "images": list(view.images),
+        "imageBases": list(view.bases),
+        "files": [
+            {"name": file.name, "version": file.version, "url": file.url, "checksumUrl": file.checksum_url}
+            for file in view.files
+        ],
+    }
+
+
+def _support_value(found: tuple[Supported, ...]) -> list[shapes.Supported]:
+    """What is supported, for programs."""
+    return [
+        {
+            "kind": one.kind,
+            "name": one.name,
+            "state": one.state.value,
+            "note": one.note,
+            "seen": [run.model_dump(mode="json", by_alias=True) for run in one.runs],
+        }
+        for one in found
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kubeon.console.progress import shortened
+from kubeon.console.shapes import screens as shapes
 from kubeon.errors import HostErrors, KubeonError, SpecError
 
 INDENT = "    "
@@ -99,10 +100,12 @@ def findings_text(findings: Sequence[FindingLike]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def findings_object(findings: Sequence[FindingLike]) -> list[dict[str, str]]:
+def findings_object(findings: Sequence[FindingLike]) -> list[shapes.Finding]:
     """Findings for programs."""
-    names = ("check", "host", "severity", "what", "hint")
-    return [{name: str(getattr(finding, name)) for name in names} for finding in findings]
+    return [
+        {"check": each.check, "host": each.host, "severity": str(each.severity), "what": each.what, "hint": each.hint}
+        for each in findings
+    ]
 
 
 def plan_text(plan: PlanLike) -> str:
@@ -124,7 +127,7 @@ def plan_text(plan: PlanLike) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def plan_object(plan: PlanLike) -> dict[str, Any]:
+def plan_object(plan: PlanLike) -> shapes.Plan:
     """The plan for programs."""
     return {
         "plan": {

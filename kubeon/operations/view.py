@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kubeon.bundle.catalogue import ARCHITECTURES, host_files
 from kubeon.cni import CNIS
@@ -115,34 +115,3 @@ def _a_spec(version: Version) -> ClusterSpec:
     """A cluster like any other: what a release consists of depends on no more."""
     nodes = [{"address": "10.0.0.1", "role": "control-plane"}, {"address": "10.0.0.2", "role": "worker"}]
     return ClusterSpec.model_validate({"name": "any", "version": str(version), "nodes": nodes})
-
-
-def as_data(view: ReleaseView) -> dict[str, Any]:
-    """A release for programs."""
-    return {
-        "version": view.version,
-        "known": view.known,
-        "kubeadmApi": view.kubeadm_api,
-        "components": {"cniPlugins" if name == "cni_plugins" else name: text for name, text in view.components.items()},
-        "containerdSupportEnds": view.runtime_ends,
-        "images": list(view.images),
-        "imageBases": list(view.bases),
-        "files": [
-            {"name": file.name, "version": file.version, "url": file.url, "checksumUrl": file.checksum_url}
-            for file in view.files
-        ],
-    }
-
-
-def support_as_data(found: tuple[Supported, ...]) -> list[dict[str, Any]]:
-    """What is supported, for programs."""
-    return [
-        {
-            "kind": one.kind,
-            "name": one.name,
-            "state": one.state.value,
-            "note": one.note,
-            "seen": [run.model_dump(mode="json", by_alias=True) for run in one.runs],
-        }
-        for one in found
-    ]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from kubeon.errors import SpecError
 from kubeon.spec.diagnosis import field_problems
@@ -13,7 +13,7 @@ from kubeon.spec.model import ClusterSpec
 from kubeon.spec.problems import Location, closest, path_of
 from kubeon.spec.sets import apply_sets
 
-__all__ = ["apply_sets", "build_spec", "dump_spec", "json_schema", "load_file"]
+__all__ = ["apply_sets", "build_spec", "dump_spec", "json_schema", "load_file", "schema_of"]
 
 _PASSWORD = re.compile(r"(ssh|sudo|user|login|root)?[-_]?(password|passwd)", re.IGNORECASE)
 _NO_PASSWORDS = "a password is not part of a cluster's description and is never stored"
@@ -52,6 +52,12 @@ def build_spec(mapping: Mapping[str, Any], choices: Mapping[str, Collection[str]
 def dump_spec(spec: ClusterSpec) -> str:
     """cluster.yaml of a description: what differs from the defaults, name, version and nodes first."""
     return _HEADER + write_yaml(spec.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+
+
+def schema_of(shape: type, title: str) -> dict[str, Any]:
+    """A JSON Schema (draft 2020-12) of what has this shape, a TypedDict."""
+    schema = TypeAdapter(shape).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": title}
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,13 +1,19 @@
 """Commands with operations that remember how they were called."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from kubeon import cli
+from kubeon.cli.commands import ALIASES
+from kubeon.console.shapes import SHAPES
 from kubeon.operations import add, create, delete, destroy
 from kubeon.operations.base import CreateResult, DeleteResult, DestroyResult, NodeResult, Plan
 from kubeon.preflight import Finding, Severity
@@ -109,9 +115,22 @@ def kubeon(fake: Operations, capsys: pytest.CaptureFixture[str]) -> Callable[...
     def run(*words: str) -> Ran:
         code = cli.run(words)
         captured = capsys.readouterr()
+        if "json" in words and "schema" not in words:
+            expect_shape(words, captured.out)
         return Ran(code, captured.out, captured.err)
 
     return run
+
+
+def expect_shape(words: Sequence[str], out: str) -> None:
+    """It is what docs/json.md promises of the command, or of a plan or an error."""
+    answers = [json.loads(line) for line in out.splitlines()] if "--watch" in words else [json.loads(out)]
+    for found in answers:
+        kinds = {name for name in ("error", "plan") if isinstance(found.get(name), dict)} or {
+            ALIASES.get(word, word) for word in words
+        }
+        shapes = [shape for name, shape in SHAPES.items() if name.split()[0] in kinds]
+        TypeAdapter[Any](reduce(or_, shapes)).validate_python(found, strict=True)
 
 
 def a_finding(severity: Severity = Severity.WARNING) -> Finding:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 from kubeon import cli
 from kubeon.cli.commands import ALIASES, COMMANDS
+from kubeon.console.shapes import SHAPES
 from kubeon.engine.events import Event, Status
 from kubeon.errors import (
     BundleError,
@@ -62,6 +63,19 @@ def test_every_command_is_listed_as_what_it_is_called() -> None:
     assert [(name, command.name) for name, command in commands_of(cli.cli) if name != command.name] == []
     assert [name for name, (_, line) in COMMANDS.items() if len(line) > 62 or not line.endswith(".")] == []
     assert set(ALIASES.values()) <= set(COMMANDS)
+
+
+def test_every_answer_has_a_shape() -> None:
+    """Whoever reads --output json can look it up: docs/json.md is made of them."""
+
+    def names(group: click.Group, before: str = "") -> Iterator[str]:
+        for name, command in commands_of(group):
+            if isinstance(command, click.Group):
+                yield from names(command, f"{before}{name} ")
+            else:
+                yield f"{before}{name}"
+
+    assert set(names(cli.cli)) - set(SHAPES) == {"schema"}  # its answer is a JSON Schema
 
 
 def test_what_was_probably_meant_is_named(kubeon: Run) -> None:
