@@ -247,14 +247,6 @@ def bench(_: Context) -> None:
     python("pytest", "-m", "bench", "-v", "-s")
 
 
-@task(
-    help={"arch": "amd64 or arm64; default: this machine's", "registry": "one that has the bases; default: upstream's"}
-)
-def images(_: Context, arch: str = "", registry: str = "") -> None:
-    """Build the images that kubeon makes into dist/, for those who want them in a registry of their own."""
-    python("tests.images", *flags(arch=arch, registry=registry))
-
-
 @task(help={"mirror": "base URL that has the original URLs as paths; default: the Internet"})
 def releases(_: Context, mirror: str = "") -> None:
     """Ask upstream what is newer than kubeon's tables of versions, and print the lines to change."""
@@ -312,5 +304,5 @@ def demo_down(_: Context) -> None:
 lab = Collection("lab", up, down, off, status, ssh)
 demo = Collection("demo", create, demo_down)
 namespace = Collection(
-    fmt, lint, types, layers, test, check, soak, conformance, golden, bench, images, releases, tried, lab, demo
+    fmt, lint, types, layers, test, check, soak, conformance, golden, bench, releases, tried, lab, demo
 )

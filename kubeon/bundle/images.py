@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeon.bundle.store import Store, StoredFile
+from kubeon.bundle.store import StoredFile
 
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
 OCI = "application/vnd.oci.image.manifest.v1+json"
@@ -24,18 +24,6 @@ class StoredImage:
     architecture: str
     manifest: StoredFile
     blobs: tuple[StoredFile, ...]
-
-
-def stored_image(store: Store, reference: str, architecture: str, manifest: StoredFile) -> StoredImage | None:
-    """The image of a manifest that is in the store; None when one of its blobs is not."""
-    document = json.loads(manifest.path.read_bytes())
-    digests = dict.fromkeys(each["digest"] for each in (document["config"], *document["layers"]))
-    blobs = [store.content(str(digest).removeprefix("sha256:")) for digest in digests]
-    there = tuple(blob for blob in blobs if blob)
-    if len(there) < len(blobs):
-        return None
-    media_type = str(document.get("mediaType") or OCI)
-    return StoredImage(reference, f"sha256:{manifest.sha256}", media_type, architecture, manifest, there)
 
 
 def image_archive(images: Sequence[StoredImage]) -> Iterator[bytes]:

@@ -12,15 +12,13 @@ from typing import Any
 
 import httpx
 
-from kubeon.bundle.debian_base import known_base, lacking, make_base
 from kubeon.bundle.http import HINT, expect_no_page, unexpected_status
-from kubeon.bundle.image_builder import build_image
-from kubeon.bundle.images import DOCKER, OCI, StoredImage, stored_image
+from kubeon.bundle.images import DOCKER, OCI, StoredImage
 from kubeon.bundle.sources import ImageLocation, image_location
 from kubeon.bundle.store import Store, StoredFile
 from kubeon.errors import BundleError
 from kubeon.spec.images import ImageName
-from kubeon.spec.material import ImageArtifact, Recipe
+from kubeon.spec.material import ImageArtifact
 
 _MANIFESTS = (DOCKER, OCI)
 _INDEXES = ("application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json")
@@ -47,9 +45,7 @@ class Registry:
         self._lock = threading.Lock()
 
     def fetch(self, image: ImageArtifact, architecture: str) -> StoredImage:
-        """The image, with every blob fetched at most once; one with a recipe is built. Raises BundleError."""
-        if image.recipe:
-            return build_image(self._store, image, self._base(image.recipe, architecture))
+        """The image, with every blob fetched at most once. Raises BundleError."""
         name = _name(image)
         location = image_location(name, self._store.sources)
         key = _key(name, location, architecture)
@@ -69,16 +65,8 @@ class Registry:
             str(name), f"sha256:{manifest.sha256}", media_type, architecture, manifest, tuple(blobs.values())
         )
 
-    def known(self, image: ImageArtifact, architecture: str) -> StoredImage | None:
-        """The image, if all of it is in the store already; asks nobody."""
-        name = _name(image)
-        manifest = self._store.recall(_key(name, image_location(name, self._store.sources), architecture))
-        return stored_image(self._store, str(name), architecture, manifest) if manifest else None
-
     def problem_of(self, image: ImageArtifact, architecture: str) -> BundleError | None:
         """What would keep `fetch` from working, asked cheaply: only manifests are read, and nothing of what is here."""
-        if image.recipe:
-            return self._problem_of_base(image.recipe, architecture)
         try:
             name = _name(image)
             location = image_location(name, self._store.sources)
@@ -87,33 +75,6 @@ class Registry:
         except BundleError as error:
             return error
         return None
-
-    def _base(self, recipe: Recipe, architecture: str) -> StoredImage:
-        """What a recipe builds on: what is here already, else the image it names, else Debian packages.
-
-        What was made of packages stays the base, or every host would wait anew for a registry that is out of reach.
-        """
-        image = ImageArtifact(recipe.base)
-        found = self.known(image, architecture) or known_base(recipe, architecture, self._store)
-        if found:
-            return found
-        with self._store.locked(f"base {recipe.base} {architecture}"):  # all hosts ask at the same time
-            if found := known_base(recipe, architecture, self._store):
-                return found
-            try:
-                return self.fetch(image, architecture)
-            except BundleError as error:
-                try:
-                    return make_base(recipe, architecture, self._store)
-                except BundleError as second:
-                    raise _neither(recipe, error, second.why) from None
-
-    def _problem_of_base(self, recipe: Recipe, architecture: str) -> BundleError | None:
-        if known_base(recipe, architecture, self._store):
-            return None
-        error = self.problem_of(ImageArtifact(recipe.base), architecture)
-        why = lacking(architecture) if error else ""
-        return _neither(recipe, error, why) if error and why else None
 
     def _platform_manifest(self, location: ImageLocation, name: ImageName, architecture: str) -> bytes:
         content = self._manifest(location, name.digest or name.tag, str(name))
@@ -218,15 +179,6 @@ def _name(image: ImageArtifact) -> ImageName:
         return ImageName.parse(image.reference)
     except ValueError as error:
         raise BundleError(str(error)) from None
-
-
-def _neither(recipe: Recipe, error: BundleError, why: str) -> BundleError:
-    """Both ways to a base have failed."""
-    return BundleError(
-        f"neither image {recipe.base} nor Debian's packages {', '.join(recipe.packages)} can be had",
-        why=f"{error.what}: {error.why}\n{why}" if error.why else f"{error.what}\n{why}",
-        hint=error.hint,
-    )
 
 
 def _basic(credentials: tuple[str, str]) -> str:

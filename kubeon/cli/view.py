@@ -57,7 +57,7 @@ def _release(view: ReleaseView) -> str:
     blocks = [
         columns(rows),
         "\n".join(["Images:", *(f"    {image}" for image in view.images)]),
-        "\n".join(["Images that those of kubeon's own are built on:", *(f"    {image}" for image in view.bases)]),
+        "\n".join(["Images of API load balancers:", *(f"    {image}" for image in view.lb_images)]),
         "\n".join(["Files, each with its checksum:", *(f"    {file.url}" for file in view.files)]),
     ]
     if not view.known:
@@ -84,7 +84,7 @@ def _release_value(view: ReleaseView) -> shapes.Release:
         "components": {"cniPlugins" if name == "cni_plugins" else name: text for name, text in view.components.items()},
         "containerdSupportEnds": view.runtime_ends,
         "images": list(view.images),
-        "imageBases": list(view.bases),
+        "loadBalancerImages": list(view.lb_images),
         "files": [
             {"name": file.name, "version": file.version, "url": file.url, "checksumUrl": file.checksum_url}
             for file in view.files

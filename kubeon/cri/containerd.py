@@ -188,8 +188,7 @@ def _registry_files(spec: ClusterSpec, images: Sequence[str]) -> tuple[File, ...
     """Pulls of these registries' images go to the configured one first, then to where the name says."""
     if not spec.sources.registry:
         return ()
-    # localhost is no registry: images of that name are made by kubeon, and nobody is to be asked for them
-    upstreams = sorted({ImageName.parse(image).registry for image in images} - {"localhost"} | COMMON_REGISTRIES)
+    upstreams = sorted({ImageName.parse(image).registry for image in images} | COMMON_REGISTRIES)
     return tuple(
         File(
             f"{CERTS}/{upstream}/hosts.toml",

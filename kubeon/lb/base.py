@@ -22,6 +22,7 @@ class Workload:
     address: str
     deployment: str
     image: str
+    program: str  # a digest, which the Deployment's pods bear as an annotation
 
 
 class LoadBalancerMode(ABC):

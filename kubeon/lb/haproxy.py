@@ -11,18 +11,18 @@ from kubeon.hosts.files import File
 from kubeon.lb.base import LoadBalancerMode, without_address
 from kubeon.render import render
 from kubeon.spec.endpoints import API_PORT, Endpoint, api_server
-from kubeon.spec.material import ImageArtifact, Recipe, RecipeFile
+from kubeon.spec.material import ImageArtifact
 from kubeon.spec.model import ClusterSpec, NodeSpec, Role
 
 HEALTH_PORT = 8842
 FOLDER = "/etc/kubernetes/local-haproxy"
 HOSTS = f"{FOLDER}/hosts"
+PROGRAM = f"{FOLDER}/local-haproxy"
 POD = "/etc/kubernetes/manifests/local-haproxy.yaml"
-PROGRAM = "/usr/local/bin/local-haproxy"
 # The official image, of a branch with long-term support. An exact patch release: nobody should get another haproxy by
-# accident. Of Alpine, which is smaller than Debian's, and its shell is busybox, as in the base that is put together
-# from packages. In both haproxy is user 99. Tags: github.com/docker-library/haproxy, versions.json.
-BASE = "docker.io/library/haproxy:3.2.21-alpine"
+# accident. Of Alpine, which is smaller than Debian's; its shell is busybox. haproxy is user 99 in both.
+# Tags: github.com/docker-library/haproxy, versions.json.
+IMAGE = "docker.io/library/haproxy:3.2.21-alpine"
 UID = 99
 
 
@@ -51,16 +51,17 @@ class Haproxy(LoadBalancerMode):
 
     def images(self, spec: ClusterSpec) -> tuple[ImageArtifact, ...]:
         """The one image, where there are workers."""
-        return (image(),) if spec.workers else ()
+        return (ImageArtifact(IMAGE, (Role.WORKER,)),) if spec.workers else ()
 
     def files(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
-        """The list, and after it the pod that reads it."""
+        """The list and the program, and after them the pod that reads both."""
         if node.role is Role.CONTROL_PLANE:
             return ()
-        return (*self.lists(spec, node), File(POD, _pod(node)))
+        program = assets.haproxy("local-haproxy")
+        return (*self.lists(spec, node), File(PROGRAM, program, mode=0o755), File(POD, _pod(node, program)))
 
     def lists(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
-        """The list alone: the pod of a member names the image that it has."""
+        """The list alone: the pod of a member has its image and its program."""
         if node.role is Role.CONTROL_PLANE:
             return ()
         text = "# Written by kubeon: the control planes. local-haproxy follows this file.\n"
@@ -78,31 +79,21 @@ class Haproxy(LoadBalancerMode):
         return () if node.role is Role.CONTROL_PLANE else (API_PORT, HEALTH_PORT)
 
 
-def image() -> ImageArtifact:
-    """The image: the official one and our entry point."""
-    recipe = Recipe(
-        base=BASE,
-        files=(RecipeFile(PROGRAM, assets.haproxy("local-haproxy"), 0o755),),
-        entrypoint=(PROGRAM,),
-        user=f"{UID}:{UID}",
-        packages=("haproxy", "busybox-static"),
-    )
-    return ImageArtifact(f"localhost/local-haproxy:{recipe.key}", (Role.WORKER,), recipe)
-
-
-def _pod(node: NodeSpec) -> str:
-    """The static pod, with a UID of its own that changes when the rest does.
+def _pod(node: NodeSpec, program: str) -> str:
+    """The static pod, with a UID of its own that changes when the rest does, or the program.
 
     Without one the kubelet makes it: a hash over its own Go types, another one in each minor release (`applyDefaults`
     in pkg/kubelet/config/common.go). A new kubelet would end the pod, and nobody would listen on the node for seconds.
     """
     values = {
-        "image": image().reference,
+        "image": IMAGE,
         "user": UID,
         "port": API_PORT,
         "health_port": HEALTH_PORT,
         "folder": FOLDER,
         "hosts": HOSTS,
+        "program": PROGRAM,
+        "digest": hashlib.sha256(program.encode()).hexdigest()[:12],
     }
     rest = render("kubeon.lb", "local-haproxy.yaml.j2", values | {"uid": ""})
     uid = hashlib.sha256(f"{node.address}\n{rest}".encode()).hexdigest()[:32]

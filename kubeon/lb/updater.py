@@ -5,14 +5,16 @@ up to date by the updater, a small Deployment, which copies default/kubernetes. 
 the cluster IP works: when a worker boots, a unit writes a control plane that lives into /etc/hosts for a while.
 """
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
 from ipaddress import AddressValueError, IPv4Address
 
 from kubeon import assets
 from kubeon.hosts.cleaning import Cleaning
 from kubeon.hosts.files import File
 from kubeon.lb.base import LoadBalancerMode, Workload
-from kubeon.lb.updater_image import image
 from kubeon.render import render
 from kubeon.spec.endpoints import API_PORT, Endpoint, api_server
 from kubeon.spec.material import ImageArtifact
@@ -28,6 +30,19 @@ STARTUP, RETURN = "apiserver-startup.service", "apiserver-return.service"
 _UNITS = "/etc/systemd/system"
 _KUBERNETES, _OURS, _DNS = 1, 2, 10  # places in serviceSubnet: the API server's own, ours, kubeadm's for DNS
 REPLICAS = 2
+# The official image, of a branch with fixes until 2029. An exact patch release, and Alpine's, as for haproxy.
+# Tags: github.com/docker-library/python, versions.json (3.13.14 came with f79aea5b8f6b).
+IMAGE = "docker.io/library/python:3.13.14-alpine"
+UID = 65532
+PROGRAM = "/opt/apiserver-updater"
+_PACKAGE = "apiserver_updater"
+_MAIN = f'''\
+"""What `python3 {PROGRAM}` runs: the package beside this file."""
+
+import runpy
+
+runpy.run_module("{_PACKAGE}", run_name="__main__", alter_sys=True)
+'''
 
 
 class Updater(LoadBalancerMode):
@@ -60,7 +75,7 @@ class Updater(LoadBalancerMode):
     def images(self, spec: ClusterSpec) -> tuple[ImageArtifact, ...]:
         """The one image, everywhere: the updater's pods may be started on any node."""
         del spec
-        return (image(),)
+        return (ImageArtifact(IMAGE),)
 
     def files(self, spec: ClusterSpec, node: NodeSpec) -> tuple[File, ...]:
         """What a worker boots with."""
@@ -104,21 +119,22 @@ class Updater(LoadBalancerMode):
 
     def workload(self, spec: ClusterSpec) -> Workload:
         """Service and updater."""
-        return Workload(NAMESPACE, SERVICE, cluster_ip(spec), UPDATER, image().reference)
+        return Workload(NAMESPACE, SERVICE, cluster_ip(spec), UPDATER, IMAGE, digest())
 
     def manifest(self, spec: ClusterSpec) -> str:
-        """Service, rights and Deployment."""
-        made = image()
-        assert made.recipe is not None  # noqa: S101 - it is made from one
-        uid, _, gid = made.recipe.user.partition(":")
+        """Service, rights, program and Deployment."""
+        files = program()
         values = {
             **_names(),
             "address": cluster_ip(spec),
             "replicas": min(REPLICAS, len(spec.nodes)),
-            "image": made.reference,
-            "uid": uid,
-            "gid": gid,
+            "image": IMAGE,
+            "uid": UID,
             "health_port": HEALTH_PORT,
+            "program": PROGRAM,
+            "digest": digest(),
+            "data": {key: json.dumps(text) for key, (_, text) in files.items()},  # JSON is YAML
+            "paths": {key: path for key, (path, _) in files.items()},
         }
         return render("kubeon.lb", "apiserver-updater.yaml.j2", values)
 
@@ -130,6 +146,18 @@ class Updater(LoadBalancerMode):
     def cleaning(self) -> Cleaning:
         """Units, and the script that they run."""
         return Cleaning(units=(RETURN, STARTUP), paths=(SCRIPT, f"{_UNITS}/{STARTUP}", f"{_UNITS}/{RETURN}"))
+
+
+@cache
+def program() -> Mapping[str, tuple[str, str]]:
+    """By their keys in a ConfigMap, the program's files: path below `PROGRAM`, and content."""
+    package = {name: (f"{_PACKAGE}/{name}", text) for name, text in sorted(assets.updater().items())}
+    return {"main.py": ("__main__.py", _MAIN), **package}
+
+
+def digest() -> str:
+    """Another program is another digest: the pods are replaced."""
+    return hashlib.sha256(json.dumps(program()).encode()).hexdigest()[:12]
 
 
 def cluster_ip(spec: ClusterSpec) -> str:

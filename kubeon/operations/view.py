@@ -30,7 +30,7 @@ class ReleaseView:
     kubeadm_api: str
     components: dict[str, str]  # name: version
     images: tuple[str, ...]  # references
-    bases: tuple[str, ...]  # images that kubeon builds on for ways to the API
+    lb_images: tuple[str, ...]  # of API load balancers, whatever the mode
     files: tuple[FileArtifact, ...]
     newest_patch: str  # of this minor release, that the table knows
     runtime_ends: str  # month of the end of upstream's support of that line of the runtime
@@ -66,11 +66,11 @@ def release_view(text: str, architecture: str) -> ReleaseView:
     tags = {ImageName.parse(image).path.rpartition("/")[2]: ImageName.parse(image).tag for image in images}
     parts = {"kubernetes": str(version)} | asdict(components(spec))
     parts |= {name: tags[name] for name in ("etcd", "coredns", "pause")}
-    made = [image for mode in LBS.values() for image in mode.images(spec)]
-    bases = tuple(image.recipe.base for image in made if image.recipe)
+    of_lbs = tuple(image.reference for mode in LBS.values() for image in mode.images(spec))
     newest = str(table().newest_patch(version.minor)) if has_row(version) else ""
     files, ends = host_files(spec, architecture), table().runtime_of(version).ends
-    return ReleaseView(str(version), is_known(version), kubeadm_api(version), parts, images, bases, files, newest, ends)
+    api = kubeadm_api(version)
+    return ReleaseView(str(version), is_known(version), api, parts, images, of_lbs, files, newest, ends)
 
 
 def supported() -> tuple[Supported, ...]:

@@ -33,14 +33,14 @@ class ApplyLoadBalancer(Step):
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:
         """Nothing where all is so already.
 
-        `add` brings images to new nodes alone. So where another kubeon made the Deployment it stays as it is, with the
-        image that the members have: pods of another image would start nowhere else.
+        `add` leaves members as they are, and brings images to new nodes alone. So where another kubeon made the
+        Deployment it stays as it is, with the image that the members have.
         """
         workload = ctx.lb.workload(ctx.spec)
         if workload is None:
             return ()
         expect_address(ctx, workload)
-        if host.name in ctx.members and _image(ctx, workload) not in ("", workload.image):
+        if host.name in ctx.members and _running(ctx, workload) not in (None, (workload.image, workload.program)):
             name = f"{workload.namespace}/{workload.deployment}"
             text = f"{name} is another kubeon's and stays as it is; kubeon create {ctx.spec.name} renews it everywhere"
             ctx.reporter.warn(text, host=host.name)
@@ -87,10 +87,14 @@ def expect_address(ctx: Cluster, workload: Workload) -> None:
             )
 
 
-def _image(ctx: Cluster, workload: Workload) -> str:
-    """What the Deployment's pods run; "" without one."""
+def _running(ctx: Cluster, workload: Workload) -> tuple[str, str] | None:
+    """Image and program of the Deployment's pods; None without one."""
     found = ctx.api.get("deployment", workload.deployment, "--namespace", workload.namespace)
-    return str(found["spec"]["template"]["spec"]["containers"][0]["image"]) if found else ""
+    if not found:
+        return None
+    template = found["spec"]["template"]
+    annotations = template["metadata"].get("annotations") or {}
+    return str(template["spec"]["containers"][0]["image"]), str(annotations.get("kubeon/program", ""))
 
 
 def _create_absent(ctx: Cluster) -> list[str]:

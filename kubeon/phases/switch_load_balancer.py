@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from kubeon.cluster.context import Cluster, Step
+from kubeon.cluster.images import let_go
 from kubeon.cluster.proxy_hosts import ensure_proxy_follows
 from kubeon.errors import CommandError, OperationError
 from kubeon.hosts.files import File
@@ -243,7 +244,9 @@ class RemoveLoadBalancer(Step):
             script = _REMOVE.format(paths=shlex.join(rest))
             script += _REMOVE_FOLDERS.format(folders=shlex.join(each for each in folders if each not in _SYSTEM))
             changes += host.change(script, what="remove the old load balancer").splitlines()
-        changes += _let_go(ctx, host, self.old)
+        images = [image.reference for image in mode_of(self.old).images(self.old)]
+        gone = let_go(ctx, host, images, [image.reference for image in ctx.lb.images(ctx.spec)])
+        changes += [f"image {reference} unpinned" for reference in gone]
         wait_for_answer(ctx, host)
         return changes
 
@@ -314,16 +317,6 @@ def _wait_until_gone(host: Host, ports: Sequence[int]) -> None:
             hint="look at: crictl ps, and journalctl -u kubelet, on that host",
             host=host.name,
         )
-
-
-def _let_go(ctx: Cluster, host: Host, old: ClusterSpec) -> list[str]:
-    kept = {image.reference for image in ctx.lb.images(ctx.spec)}
-    present = ctx.cri.parse_images(host.ask(ctx.cri.list_script(), what="list images"))
-    old_images = (image.reference for image in mode_of(old).images(old))
-    gone = [each for each in old_images if each not in kept and each in present and present[each].pinned]
-    if gone:
-        host.change(ctx.cri.unpin_script(gone), what="unpin images")
-    return [f"image {reference} unpinned" for reference in gone]
 
 
 def _without(some: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from kubeon.bundle.install import WAITING, activate_script, lacking_script
 from kubeon.cluster.apart import aside_scripts
 from kubeon.cluster.context import Cluster, Step
 from kubeon.cluster.etcd import wait_for_health
+from kubeon.cluster.images import let_go
 from kubeon.cluster.kubeadm import machine_checks
 from kubeon.cluster.restarts import control_plane_problem
 from kubeon.cluster.upgrade import Upgrade, UpgradeStep
@@ -185,17 +186,9 @@ def _take_pods(ctx: Cluster, host: Host) -> None:
 
 
 def _let_go(ctx: Cluster, host: Host) -> None:
-    """Images of the version before are the kubelet's to collect."""
-    wanted = {image.reference for image in ctx.material(host).images_for(host.node.role)}
-    repositories = {reference.rpartition(":")[0] for reference in wanted}
-    present = ctx.cri.parse_images(host.ask(ctx.cri.list_script(), what="list images"))
-    old = [
-        reference
-        for reference, image in present.items()
-        if image.pinned and reference not in wanted and reference.rpartition(":")[0] in repositories
-    ]
-    if old:
-        host.change(ctx.cri.unpin_script(old), what="unpin images")
+    """Images of the version before."""
+    wanted = [image.reference for image in ctx.material(host).images_for(host.node.role)]
+    let_go(ctx, host, wanted, wanted)
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """What a cluster is made of, as values: files with their checksums, and images. Shared by bundle, cri and cni."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from kubeon.spec.model import Role
@@ -55,41 +53,8 @@ class FileArtifact:
 
 
 @dataclass(frozen=True)
-class RecipeFile:
-    """A text file in an image."""
-
-    path: str
-    content: str = field(repr=False)
-    mode: int = 0o644
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """An image that kubeon makes: a base with some files more.
-
-    Where `base` cannot be had, the Debian `packages`, with their libraries and nothing else, take its place; programs
-    are on PATH in either.
-    """
-
-    base: str  # reference of an image
-    files: tuple[RecipeFile, ...]
-    entrypoint: tuple[str, ...]
-    user: str  # numbers, "UID:GID": the kubelet can tell from them that it is not root
-    packages: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Another recipe is another image."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
-
-
-@dataclass(frozen=True)
 class ImageArtifact:
-    """An image by its upstream reference (registry.k8s.io/pause:3.10), and the roles of the nodes that run it.
-
-    With a `recipe` it is made on the control machine, and its name is one of localhost that no registry is asked for.
-    """
+    """An image by its upstream reference (registry.k8s.io/pause:3.10), and the roles of the nodes that run it."""
 
     reference: str
     roles: tuple[Role, ...] = EVERYWHERE
-    recipe: Recipe | None = None

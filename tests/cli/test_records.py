@@ -279,7 +279,7 @@ def test_components_of_a_release(kubeon: Run) -> None:
     assert "registry.k8s.io/kube-apiserver:v1.34.2" in data["images"]
     assert f"registry.k8s.io/etcd:{data['components']['etcd']}" in data["images"]
     assert all("arm64" in file["url"] and file["checksumUrl"] for file in data["files"])
-    assert [name.rpartition("/")[2].partition(":")[0] for name in data["imageBases"]] == ["haproxy", "python"]
+    assert [name.rpartition("/")[2].partition(":")[0] for name in data["loadBalancerImages"]] == ["haproxy", "python"]
     assert data["containerdSupportEnds"] == "2027-03"
     assert "newer than this kubeon" in newer
     assert "these components is unknown" in newer

@@ -161,7 +161,7 @@ def test_a_cluster_in_mode_updater(cluster: Updated) -> None:
     pods = json.loads(cluster.ask(f"get pods -n kube-system -l app.kubernetes.io/name={UPDATER} -o json"))["items"]
 
     assert ready == "2"
-    assert image.startswith("localhost/apiserver-updater:")
+    assert image.startswith("docker.io/library/python:")
     assert len({pod["spec"]["nodeName"] for pod in pods}) == 2
     for control_plane in cluster.control_planes:
         text = hosts.ssh(control_plane, "openssl x509 -noout -ext subjectAltName -in /etc/kubernetes/pki/apiserver.crt")

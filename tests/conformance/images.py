@@ -16,16 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kubeon.bundle import debian_base, image_builder
-from kubeon.bundle.debian_base import PATH, base_image
-from kubeon.bundle.image_builder import Entry, assemble, layer
 from kubeon.bundle.images import StoredImage
 from kubeon.bundle.store import Store, StoredFile
-from kubeon.spec.material import Recipe
 from tests.conformance.programs import CERTIFICATES, IMAGES, PICTURES
 from tests.conformance.upstream import references
 from tests.lab import cache
-from tests.lab.mirror import debian, official, releases
+from tests.lab.mirror import debian, debian_base, image_builder, official, releases
+from tests.lab.mirror.debian_base import PATH, Packages, base_image
+from tests.lab.mirror.image_builder import Entry, assemble, layer
 from tests.lab.mirror.registry import Registry
 from tests.lab.mirror.store import Log, run
 
@@ -179,8 +177,7 @@ def _push(programs: Path, texts: Path, log: Log, registry: Registry) -> list[str
 
 
 def _base(packages: tuple[str, ...], store: Store) -> StoredImage:
-    recipe = Recipe(base="", files=(), entrypoint=(), user="0:0", packages=packages)
-    return base_image(recipe, _ARCHITECTURE, store, f"localhost/conformance:{packages[0]}")
+    return base_image(Packages(packages), _ARCHITECTURE, store, f"localhost/conformance:{packages[0]}")
 
 
 def build(store: Store, reference: str, what: Made, base: StoredImage | None, applets: Iterable[str]) -> StoredImage:

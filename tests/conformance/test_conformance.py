@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from kubeon.bundle.image_builder import Entry, assemble, layer
 from kubeon.bundle.store import Store
 from tests.conformance import images, report, table, upstream
 from tests.conformance.images import Made
 from tests.conformance.run import ENDED, Run, Tools, command
 from tests.conformance.table import FAILED, NOT_HERE, NOT_RUN, PASSED, Outcome, Reason, Reasons
 from tests.lab.mirror import official
+from tests.lab.mirror.image_builder import Entry, assemble, layer
 
 A, B, C = "[sig-a] runs [Conformance]", "[sig-b] breaks it [Serial] [Conformance]", "[sig-c] sees (all) [Conformance]"
 MANIFEST = """

@@ -157,12 +157,15 @@ class FakeApi:
         }
 
     def _deployment(self, name: str) -> str:
-        """With pods wherever their image is on a node that is Ready: nobody pulls it."""
+        """With pods wherever their image is on a node that is Ready: nobody has a registry to pull it from."""
         found = self.applied.get(f"Deployment/{name}")
         if found is None:
             return ""
         [container] = found["spec"]["template"]["spec"]["containers"]
-        assert container["imagePullPolicy"] == "Never"
+        assert container["imagePullPolicy"] == "IfNotPresent"
+        for volume in found["spec"]["template"]["spec"]["volumes"]:
+            data = self.applied[f"ConfigMap/{volume['configMap']['name']}"]["data"]
+            assert {item["key"] for item in volume["configMap"]["items"]} <= set(data)
         ready = {name for name, node in self.nodes.items() if READY in node["status"]["conditions"]}
         count = min(found["spec"]["replicas"], len(ready & self.holders(container["image"])))
         return json.dumps(found | {"status": {"availableReplicas": count} if count else {}})

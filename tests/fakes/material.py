@@ -12,7 +12,6 @@ from kubeon.spec.images import ImageName, registry_url
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
 from kubeon.spec.releases import kubeadm_images
-from tests.bundle.test_image_builder import Base
 from tests.bundle.test_registry import Image
 from tests.bundle.test_store import Answer, Server, a_file
 
@@ -22,15 +21,11 @@ def a_server_for(spec: ClusterSpec) -> Server:
     answers: dict[str, Answer | list[Answer]] = {}
     for artifact in host_files(spec, "amd64"):
         answers |= answers_for(artifact)
-    for reference in kubeadm_images(spec.kubernetes):
-        registry, _, rest = reference.partition("/")
-        repository, _, tag = rest.rpartition(":")
+    of_lb = (image.reference for image in LBS[spec.load_balancer.mode].images(spec))
+    for reference in (*kubeadm_images(spec.kubernetes), *of_lb):
+        name = ImageName.parse(reference)
         image = Image("amd64", reference.encode())
-        answers |= image.answers(repository, tag, base=f"https://{registry}/v2")
-    for made in LBS[spec.load_balancer.mode].images(spec):
-        if made.recipe:
-            base = ImageName.parse(made.recipe.base)
-            answers |= Base().answers(base.path, base.tag, base=f"{registry_url(base.registry)}/v2")
+        answers |= image.answers(name.path, name.tag, base=f"{registry_url(name.registry)}/v2")
     return Server(answers)
 
 

@@ -1,4 +1,4 @@
-"""A real haproxy for tests: the machine's own, or Debian's out of the base that kubeon makes; and API servers."""
+"""A real haproxy for tests: the machine's own, or Debian's as the lab's stand-in has it; and API servers."""
 
 import datetime
 import gzip
@@ -16,11 +16,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from kubeon.bundle.debian_base import base_image
 from kubeon.bundle.kubeadm import machine_architecture
 from kubeon.bundle.store import Store
 from kubeon.errors import BundleError
-from kubeon.lb.haproxy import image
+from kubeon.lb.haproxy import IMAGE
+from tests.lab.mirror.debian_base import base_image
+from tests.lab.mirror.official import STAND_INS
 
 # of the machine's own C library, lest its loader meets another one
 _OF_LIBC = ("ld-linux", "libc.so", "libm.so", "libdl.so", "libpthread.so", "librt.so", "libresolv.so", "libnss_")
@@ -30,10 +31,8 @@ def haproxy_folder(folder: Path) -> Path | str:
     """A folder for PATH with `haproxy` in it, or why there is none."""
     if found := shutil.which("haproxy", path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"):
         return Path(found).parent
-    recipe = image().recipe
-    assert recipe
     try:
-        made = base_image(recipe, machine_architecture(), Store(folder / "store"), "localhost/base:1")
+        made = base_image(STAND_INS[IMAGE], machine_architecture(), Store(folder / "store"), "localhost/base:1")
     except BundleError as error:
         return str(error)
     root, programs = folder / "root", folder / "bin"

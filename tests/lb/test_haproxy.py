@@ -3,10 +3,8 @@
 import pytest
 import yaml
 
-from kubeon.cri.containerd import Containerd
-from kubeon.hosts.facts import Facts
 from kubeon.lb import LBS
-from kubeon.lb.haproxy import HOSTS, POD, UID, image
+from kubeon.lb.haproxy import HOSTS, IMAGE, POD, PROGRAM, UID
 from kubeon.spec.model import Role
 from tests.golden import assert_golden
 from tests.specs import a_spec
@@ -16,13 +14,14 @@ SPEC = a_spec(control_planes=3, workers=2, load_balancer={"mode": "haproxy"})
 
 
 def test_files_of_a_worker() -> None:
-    """The pod without its image's name, which is a hash over the recipe; the list; the question."""
+    """The pod, the list, the program; the question."""
     files = {file.path: file.content for file in HAPROXY.files(SPEC, SPEC.workers[0])}
 
-    assert list(files) == [HOSTS, POD]  # the pod wants to find its list
+    assert list(files) == [HOSTS, PROGRAM, POD]  # the pod wants to find what it reads
     assert_golden(files[HOSTS], "lb/hosts")
-    uid = yaml.safe_load(files[POD])["metadata"]["uid"]
-    assert_golden(files[POD].replace(image().reference, "IMAGE").replace(uid, "UID"), "lb/local-haproxy.yaml")
+    metadata = yaml.safe_load(files[POD])["metadata"]
+    pod = files[POD].replace(metadata["uid"], "UID").replace(metadata["annotations"]["kubeon/program"], "DIGEST")
+    assert_golden(pod, "lb/local-haproxy.yaml")
     assert_golden(HAPROXY.check(SPEC, SPEC.workers[0]), "lb/check.sh")
 
 
@@ -60,34 +59,35 @@ def test_the_pod_is_known_by_a_uid_of_its_own() -> None:
     assert {f.path: f.content for f in HAPROXY.files(newer, newer.workers[0])}[POD] == first
 
 
-def test_another_image_is_another_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("what", "other"),
+    [
+        ("kubeon.lb.haproxy.IMAGE", "docker.io/library/haproxy:newer"),
+        ("kubeon.lb.haproxy.assets.haproxy", lambda _: "#!/bin/sh\n"),
+    ],
+)
+def test_another_image_or_program_is_another_pod(what: str, other: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kubelet ends the one that runs."""
     before = {f.path: f.content for f in HAPROXY.files(SPEC, SPEC.workers[0])}[POD]
-    monkeypatch.setattr("kubeon.lb.haproxy.BASE", "docker.io/library/haproxy:newer")
+    monkeypatch.setattr(what, other)
     after = {f.path: f.content for f in HAPROXY.files(SPEC, SPEC.workers[0])}[POD]
 
     assert yaml.safe_load(before)["metadata"]["uid"] != yaml.safe_load(after)["metadata"]["uid"]
 
 
 def test_the_pod_fits_the_image() -> None:
-    """Its user is the image's, and nobody is asked for the image."""
-    pod = yaml.safe_load({file.path: file.content for file in HAPROXY.files(SPEC, SPEC.workers[0])}[POD])
+    """Where it was collected it can be had again; the program is found where it lies on the host."""
+    files = {file.path: file for file in HAPROXY.files(SPEC, SPEC.workers[0])}
+    pod = yaml.safe_load(files[POD].content)
     (container,) = pod["spec"]["containers"]
-    made = image()
+    (image,) = HAPROXY.images(SPEC)
 
-    assert container["image"] == made.reference
-    assert container["imagePullPolicy"] == "Never"
+    assert container["image"] == image.reference == IMAGE
+    assert container["imagePullPolicy"] == "IfNotPresent"
+    assert container["command"] == ["/bin/sh", PROGRAM]
+    assert files[PROGRAM].mode == 0o755
+    assert pod["spec"]["volumes"][0]["hostPath"]["path"] == container["volumeMounts"][0]["mountPath"]
+    assert PROGRAM.startswith(container["volumeMounts"][0]["mountPath"] + "/")
     assert pod["spec"]["securityContext"]["runAsUser"] == UID
-    assert made.recipe is not None
-    assert made.recipe.user == f"{UID}:{UID}"
-    assert made.roles == (Role.WORKER,)
+    assert image.roles == (Role.WORKER,)
     assert HAPROXY.images(a_spec(workers=0, load_balancer={"mode": "haproxy"})) == ()
-
-
-def test_no_registry_is_configured_for_localhost() -> None:
-    """containerd would ask it."""
-    spec = a_spec(sources={"registry": "http://10.0.0.9:5000"})
-    paths = [file.path for file in Containerd().files(spec, Facts(), ["registry.k8s.io/pause:3.10", image().reference])]
-
-    assert "/etc/containerd/certs.d/registry.k8s.io/hosts.toml" in paths
-    assert not [path for path in paths if "localhost" in path]

@@ -51,8 +51,7 @@ def test_every_mode_keeps_the_contract(mode: str) -> None:
         assert subprocess.run(["sh", "-n"], input=asks, text=True, check=False).returncode == 0
         if lb.check(spec, node) or lb.is_outside:
             assert lb.where_to_look
-    for image in lb.images(spec):
-        assert image.reference.startswith("localhost/") == bool(image.recipe)
+    assert all(image.reference.startswith("docker.io/library/") for image in lb.images(spec))  # anybody can have them
     manifest, workload = lb.manifest(spec), lb.workload(spec)
     assert manifest == lb.manifest(spec)
     assert bool(manifest) == bool(workload) == bool(lb.initial(spec, ["10.0.0.1"]))

@@ -1,5 +1,6 @@
 """The mode `updater`: a Service of its own, who may write where it leads, and what a worker boots with."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -24,10 +25,11 @@ def a_cluster(version: str = "v1.34.1", address: str | None = None, **fields: An
 
 
 def a_manifest(spec: ClusterSpec) -> str:
-    """Without the image's name, which is a hash over the recipe."""
-    workload = UPDATER.workload(spec)
-    assert workload
-    return UPDATER.manifest(spec).replace(workload.image, "IMAGE")
+    """Without the program's text and digest."""
+    text = UPDATER.manifest(spec).replace(updater.digest(), "DIGEST")
+    for key, (_, content) in updater.program().items():
+        text = text.replace(f"  {key}: {json.dumps(content)}\n", f"  {key}: TEXT\n")
+    return text
 
 
 def test_objects() -> None:
@@ -76,6 +78,26 @@ def test_service_slice_and_pods_fit_each_other() -> None:
     assert port["port"] == port["targetPort"] == slices["EndpointSlice"]["ports"][0]["port"] == 6443
     assert objects["Deployment"]["spec"]["selector"]["matchLabels"].items() <= pods["metadata"]["labels"].items()
     assert pods["spec"]["serviceAccountName"] == objects["ServiceAccount"]["metadata"]["name"]
+
+
+def test_the_program_is_in_a_config_map() -> None:
+    """As it is in the repository; another program is another pod."""
+    objects = {each["kind"]: each for each in yaml.safe_load_all(UPDATER.manifest(a_cluster()))}
+    pod = objects["Deployment"]["spec"]["template"]
+    (volume,) = pod["spec"]["volumes"]
+    (container,) = pod["spec"]["containers"]
+    paths = {item["path"]: objects["ConfigMap"]["data"][item["key"]] for item in volume["configMap"]["items"]}
+    folder = Path(__file__).parents[2] / "updater"
+
+    assert {path for path in paths if "/" in path} == {
+        path.relative_to(folder).as_posix() for path in folder.glob("apiserver_updater/*.py")
+    }
+    assert all(text == (folder / path).read_text() for path, text in paths.items() if "/" in path)
+    assert "apiserver_updater" in paths["__main__.py"]
+    assert volume["configMap"]["name"] == objects["ConfigMap"]["metadata"]["name"]
+    assert container["command"] == ["python3", "-I", "-B", "-u", container["volumeMounts"][0]["mountPath"]]
+    assert (container["image"], container["imagePullPolicy"]) == (updater.IMAGE, "IfNotPresent")
+    assert pod["metadata"]["annotations"] == {"kubeon/program": updater.digest()}
 
 
 def test_what_is_on_nodes() -> None:

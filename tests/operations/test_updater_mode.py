@@ -8,7 +8,6 @@ import yaml
 from kubeon.errors import KubeonError, OperationError
 from kubeon.kube.proxy import PINGS
 from kubeon.lb import updater
-from kubeon.lb.updater_image import image
 from tests.conftest import MakeWorld
 from tests.fakes.startup import cluster_ip_answers
 from tests.fakes.world import World
@@ -57,7 +56,7 @@ def test_create_then_again(version: str, control_planes: int, workers: int, worl
     assert {led(here, f"w{number}") for number in range(1, workers + 1)} <= {"10.96.0.2"}
     assert here.api.applied[SLICE]["endpoints"][0]["addresses"] == ["10.0.0.1"]
     assert replicas(here) == min(2, control_planes + workers)
-    assert image().reference in here["cp1"].images
+    assert updater.IMAGE in here["cp1"].images
     assert ("Endpoints/apiserver" in here.api.applied) == (version == "v1.20.2")
     assert here.changes() == []
     assert (again.changed, here.snapshot()) == (False, before)
@@ -277,7 +276,7 @@ def test_add_leaves_another_kubeons_updater_as_it_is(world: MakeWorld) -> None:
     assert here.api.applied[DEPLOYMENT]["spec"]["template"]["spec"]["containers"] == [container]
     here.create(here.state.read_spec())
     [container] = here.api.applied[DEPLOYMENT]["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == image().reference
+    assert container["image"] == updater.IMAGE
 
 
 def test_an_upgrade_brings_the_image_everywhere_before_it_is_asked_for(world: MakeWorld) -> None:
@@ -287,7 +286,7 @@ def test_an_upgrade_brings_the_image_everywhere_before_it_is_asked_for(world: Ma
     [container] = here.api.applied[DEPLOYMENT]["spec"]["template"]["spec"]["containers"]
     container["image"] = "localhost/apiserver-updater:older"
     for machine in here.machines.values():
-        machine.images["localhost/apiserver-updater:older"] = machine.images.pop(image().reference)
+        machine.images["localhost/apiserver-updater:older"] = machine.images.pop(updater.IMAGE)
 
     here.upgrade("v1.20.15")
 
@@ -296,7 +295,7 @@ def test_an_upgrade_brings_the_image_everywhere_before_it_is_asked_for(world: Ma
     assert max(order.index(f"{name} bring-images") for name in here.api.nodes) < applied
     assert applied < min(order.index(f"{name} upgrade-control-plane-nodes") for name in ("cp1", "cp2", "cp3"))
     [container] = here.api.applied[DEPLOYMENT]["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == image().reference
+    assert container["image"] == updater.IMAGE
     assert all(not machine.images["localhost/apiserver-updater:older"][1] for machine in here.machines.values())
     assert led(here, "w1") == "10.96.0.2"
     assert not here.create(here.state.read_spec()).changed

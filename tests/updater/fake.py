@@ -3,14 +3,14 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
-import httpx
-
-from apiserver_updater.cluster import Api
+from apiserver_updater.client import Request, Response
+from apiserver_updater.cluster import Api, Transport
 from kubeon.pki.authorities import Authorities
 from tests.updater.objects import (
     DISCOVERY,
@@ -49,7 +49,18 @@ class Clock:
         self.now += seconds
 
 
-class FakeApi(httpx.AsyncBaseTransport):
+async def in_pieces(*pieces: bytes) -> AsyncIterator[bytes]:
+    """A body."""
+    for piece in pieces:
+        yield piece
+
+
+def answer(status: int, found: Json | None = None, *, content: bytes = b"") -> Response:
+    """With this object, or these bytes, as its body."""
+    return Response(status, in_pieces(content if found is None else json.dumps(found).encode()))
+
+
+class FakeApi:
     """Named objects that are read and updated. What it was not told about is a failure, not a 404."""
 
     def __init__(self) -> None:
@@ -81,62 +92,61 @@ class FakeApi(httpx.AsyncBaseTransport):
     def count(self, method: str, path: str) -> int:
         """How often that was asked for, at whatever server."""
         asked = [line.partition(" ") for line in self.asked]
-        return len([url for verb, _, url in asked if verb == method and httpx.URL(url).path == path])
+        return len([url for verb, _, url in asked if verb == method and urlsplit(url).path == path])
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: Request) -> Response:
         """Answer."""
-        method, path = request.method, request.url.path
+        method, path = request.method, urlsplit(request.url).path
+        parameters = {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
         self.asked.append(f"{method} {request.url}")
         self.tokens.append(request.headers["Authorization"].removeprefix("Bearer "))
-        if isinstance(answer := self.before(method, path), httpx.Response):
-            return answer
+        if isinstance(instead := self.before(method, path), Response):
+            return instead
         if path == GROUP:
-            return httpx.Response(200, json={"versions": [{"version": version} for version in self.versions]})
+            return answer(200, {"versions": [{"version": version} for version in self.versions]})
         if path.startswith(f"{GROUP}/"):
             version = path.removeprefix(f"{GROUP}/").partition("/")[0]
             path = path.replace(f"{GROUP}/{version}", f"/apis/{DISCOVERY}") if version in self.versions else ""
         if path == SOURCES:
-            assert request.url.params["fieldSelector"] == "metadata.name=kubernetes"
-            return self._watch(request) if request.url.params.get("watch") else self._list()
+            assert parameters["fieldSelector"] == "metadata.name=kubernetes"
+            return self._watch(parameters) if "watch" in parameters else self._list()
         if not path or path in self.absent:
-            return httpx.Response(404, json={"message": f"{request.url.path} not found"})
-        return self._object(method, path, request.content)
+            return answer(404, {"message": f"{urlsplit(request.url).path} not found"})
+        return self._object(method, path, request.body)
 
-    def _object(self, method: str, path: str, body: bytes) -> httpx.Response:
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _object(self, method: str, path: str, body: bytes) -> Response:
         found = self.objects[path]
         if method == "PUT":
             content = json.loads(body)
             if content["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
-                return httpx.Response(409, json={"message": "the object has been modified"})
+                return answer(409, {"message": "the object has been modified"})
             self.put(path, content)
         else:
             assert method == "GET"
-        return httpx.Response(200, json=self.objects[path])
+        return answer(200, self.objects[path])
 
-    def _list(self) -> httpx.Response:
+    def _list(self) -> Response:
         items = [self.objects[SOURCE]] if SOURCE in self.objects else []
-        return httpx.Response(200, json={"metadata": {"resourceVersion": str(self._revision)}, "items": items})
+        return answer(200, {"metadata": {"resourceVersion": str(self._revision)}, "items": items})
 
-    def _watch(self, request: httpx.Request) -> httpx.Response:
-        assert request.url.params["allowWatchBookmarks"] == "true"
+    def _watch(self, parameters: Mapping[str, str]) -> Response:
+        assert parameters["allowWatchBookmarks"] == "true"
         events = self.watches.pop(0)
         if events and isinstance(events[0], int):
-            return httpx.Response(events[0], json={"message": "of the fake"})
-
-        async def lines() -> AsyncIterator[bytes]:
-            text = b"".join(json.dumps(event).encode() + b"\n" for event in events)
-            yield text[:7]  # a line may come in pieces
-            yield text[7:]
-
-        return httpx.Response(200, content=lines())
+            return answer(events[0], {"message": "of the fake"})
+        text = b"".join(json.dumps(event).encode() + b"\n" for event in events)
+        return Response(200, in_pieces(text[:7], text[7:]))  # a line may come in pieces
 
 
-def an_api(fake: httpx.AsyncBaseTransport, folder: Path, authorities: Authorities, clock: Clock, *urls: str) -> Api:
+def an_api(fake: Transport, folder: Path, authorities: Authorities, clock: Clock, *urls: str) -> Api:
     """The program's way to the fake."""
     (folder / "token").write_text("first\n")
     (folder / "ca.crt").write_bytes(authorities.ca.pem)
 
-    def transport(context: ssl.SSLContext) -> httpx.AsyncBaseTransport:
+    def transport(context: ssl.SSLContext) -> Transport:
         assert context.verify_mode is ssl.CERT_REQUIRED
         return fake
 

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from apiserver_updater.cluster import Api, ApiError, base_url
 from kubeon.pki.authorities import Authorities
-from tests.updater.fake import Clock, FakeApi, an_api, run
+from tests.updater.fake import Clock, FakeApi, an_api, answer, run
 from tests.updater.objects import LEASE, SOURCES
 
-SERVICE, FIRST, SECOND = "https://10.96.0.1", "https://10.0.0.11:6443", "https://[fd00::12]:6443"
+SERVICE, FIRST, SECOND = "https://10.96.0.1:443", "https://10.0.0.11:6443", "https://[fd00::12]:6443"
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def down(fake: FakeApi, *urls: str) -> Callable[[str, str], None]:
 
     def before(method: str, path: str) -> None:
         if fake.asked[-1].split()[1].startswith(urls):
-            raise httpx.ConnectTimeout("")
+            raise TimeoutError("no connection")
 
     return before
 
@@ -53,7 +52,7 @@ def test_the_service_address_is_asked_first(fake: FakeApi, three: Api) -> None:
 def test_one_server_after_another_is_asked(fake: FakeApi, three: Api, failing: int) -> None:
     """Whether it does not answer, or says that it cannot; and one that failed is asked last for a while."""
     fake.before = down(fake, SERVICE)
-    answers = iter([httpx.Response(failing)])
+    answers = iter([answer(failing)])
 
     def before(method: str, path: str) -> object:
         down(fake, SERVICE)(method, path)
@@ -95,14 +94,14 @@ def test_with_nobody_there_it_says_why(fake: FakeApi, three: Api) -> None:
     """All are tried, once."""
     fake.before = down(fake, "https://")
 
-    with pytest.raises(ApiError, match=r"GET .*leases.*: https://\[fd00::12\]:6443: ConnectTimeout"):
+    with pytest.raises(ApiError, match=r"GET .*leases.*: https://\[fd00::12\]:6443: TimeoutError"):
         run(three.call("GET", LEASE))
     assert len(fake.asked) == 3
 
 
 def test_what_is_said_by_the_api_itself_is_no_failure_of_a_server(fake: FakeApi, three: Api) -> None:
     """Another one would say the same."""
-    fake.before = lambda method, path: httpx.Response(403, json={"message": "forbidden"})
+    fake.before = lambda method, path: answer(403, {"message": "forbidden"})
 
     with pytest.raises(ApiError, match="403 forbidden") as raised:
         run(three.call("GET", LEASE))
@@ -115,7 +114,7 @@ def test_a_watch_that_breaks_goes_elsewhere_next(fake: FakeApi, three: Api) -> N
 
     def before(method: str, path: str) -> None:
         if len(fake.asked) == 1:
-            raise httpx.ReadError("reset")
+            raise ConnectionResetError("reset")
 
     fake.before, fake.watches = before, [[]]
     params = {"watch": "true", "fieldSelector": "metadata.name=kubernetes", "allowWatchBookmarks": "true"}

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
 from apiserver_updater.cluster import Api
@@ -138,7 +137,7 @@ def test_a_write_lasts_no_longer_than_the_lease(fake: FakeApi, leader: Leader, c
     def slow(method: str, path: str) -> None:
         if method == "PUT" and path == TARGET:
             clock.forward(6)
-            raise httpx.ReadTimeout("slow")
+            raise TimeoutError("slow")
 
     fake.put(SOURCE, a_source("10.0.0.12"))
     fake.before = slow

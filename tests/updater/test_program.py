@@ -19,14 +19,14 @@ MODULES = sorted(PACKAGE.glob("*.py"))
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
-def test_a_module_needs_httpx_and_an_old_python_only(module: Path) -> None:
+def test_a_module_needs_an_old_python_only(module: Path) -> None:
     """The image has nothing of kubeon, and may have Debian's Python."""
     tree = ast.parse(module.read_text(), feature_version=(3, 9))
 
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
-    assert foreign <= {"apiserver_updater", "httpx"}
+    assert foreign <= {"apiserver_updater"}
     assert ast.get_docstring(tree)
     assert len(module.read_text().splitlines()) <= 400
 

@@ -6,15 +6,14 @@ import asyncio
 import contextlib
 import json
 import random
-import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlencode
 
-import httpx
-
+from apiserver_updater.client import Connections, Request, Response
 from apiserver_updater.report import Clock, clock
 
 Json = dict[str, Any]
@@ -23,19 +22,10 @@ ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DISCOVERY = "discovery.k8s.io"
 VERSIONS = ("v1", "v1beta1")  # of EndpointSlices: Kubernetes 1.21 and newer, 1.20
 
-CONNECT = 2.0  # seconds; a server that has not taken a connection by then is not tried on
 ATTEMPT = 3.0  # seconds for one answer of one server
 CALL = 6.0  # seconds for a call, whichever servers it takes
 REST = (5.0, 60.0)  # a server that failed is asked last for so long: at first, at most
 FAILING = frozenset({429, 500, 502, 503, 504})  # it is the server that cannot; another one may
-
-# A peer that lost its power sends nothing. The kernel notices after 5 + 3 * 2 seconds.
-KEEPALIVE = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-)
 
 
 class ApiError(Exception):
@@ -70,6 +60,16 @@ class Server:
         self.failures, self.rests_until = 0, 0
 
 
+class Transport(Protocol):
+    """What carries requests: `Connections`, or a test's own."""
+
+    async def send(self, request: Request) -> Response:
+        """The answer, as soon as its head has come. Raises OSError, or asyncio's TimeoutError."""
+
+    def close(self) -> None:
+        """Not to be used any more."""
+
+
 class Api:
     """Calls to the API. Token and CA are read from their files at every call: the kubelet replaces them."""
 
@@ -80,15 +80,15 @@ class Api:
         token_file: Path = ACCOUNT / "token",
         ca_file: Path = ACCOUNT / "ca.crt",
         now: Clock = clock,
-        transport: Callable[[ssl.SSLContext], httpx.AsyncBaseTransport] | None = None,
+        transport: Callable[[ssl.SSLContext], Transport] = Connections,
     ) -> None:
         self._given = [Server(url.rstrip("/")) for url in urls]
         self._learnt: list[Server] = []
         self._token_file, self._ca_file = token_file, ca_file
         self._token, self._ca = "", b""
         self._now = now
-        self._transport = transport or (lambda ctx: httpx.AsyncHTTPTransport(verify=ctx, socket_options=KEEPALIVE))
-        self._client: httpx.AsyncClient | None = None
+        self._make = transport
+        self._transport: Transport | None = None
         self._version = ""
 
     def learn(self, urls: Sequence[str]) -> None:
@@ -113,14 +113,12 @@ class Api:
             if left <= 0:
                 break
             try:
-                response = await asyncio.wait_for(
-                    self._send(server, method, path, params, body=body), min(left, ATTEMPT)
-                )
-            except (httpx.HTTPError, OSError, asyncio.TimeoutError) as error:
+                response = await asyncio.wait_for(self._whole(server, method, path, params, body), min(left, ATTEMPT))
+            except (OSError, asyncio.TimeoutError) as error:
                 server.failed(self._now())
                 said = f"{server.url}: {_words(error)}"
                 continue
-            if response.status_code in FAILING:
+            if response.status in FAILING:
                 server.failed(self._now())
                 said = f"{server.url}: {_message(response)}"
                 continue
@@ -132,16 +130,16 @@ class Api:
         """Hand every event of a watch to `each` until the server ends it. One that lasts longer than that is broken."""
         server = self.servers()[0]
         try:
-            response = await asyncio.wait_for(self._send(server, "GET", path, params, read=within), ATTEMPT)
+            response = await asyncio.wait_for(self._send(server, "GET", path, params), ATTEMPT)
             try:
-                if response.status_code != 200:
-                    await asyncio.wait_for(response.aread(), ATTEMPT)
+                if response.status != 200:
+                    await asyncio.wait_for(response.read(), ATTEMPT)
                     _object(response, f"watch {path}")
                 server.worked()
                 await asyncio.wait_for(_lines(response, each), within)
             finally:
-                await response.aclose()
-        except (httpx.HTTPError, OSError, asyncio.TimeoutError) as error:
+                response.close()
+        except (OSError, asyncio.TimeoutError) as error:
             server.failed(self._now())
             raise ApiError(f"watch {path}: {server.url}: {_words(error)}") from error
         except ApiError as error:
@@ -169,29 +167,32 @@ class Api:
         """Something was not found: the cluster may have been upgraded."""
         self._version = ""
 
+    async def _whole(
+        self, server: Server, method: str, path: str, params: Mapping[str, str], body: Json | None
+    ) -> Response:
+        response = await self._send(server, method, path, params, body)
+        await response.read()
+        return response
+
     async def _send(
-        self,
-        server: Server,
-        method: str,
-        path: str,
-        params: Mapping[str, str],
-        *,
-        body: Json | None = None,
-        read: float = 0,
-    ) -> httpx.Response:
-        client = await self._current()
+        self, server: Server, method: str, path: str, params: Mapping[str, str], body: Json | None = None
+    ) -> Response:
+        transport = self._current()
         with contextlib.suppress(OSError):  # half replaced: the one before is good for minutes
             self._token = self._token_file.read_text(encoding="utf-8").strip() or self._token
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        timeout = httpx.Timeout(ATTEMPT, connect=CONNECT, read=read or ATTEMPT)
-        request = client.build_request(
-            method, server.url + path, params=params or None, json=body, headers=headers, timeout=timeout
-        )
-        return await client.send(request, stream=bool(read))
+        headers = {
+            "User-Agent": "apiserver-updater",
+            "Authorization": f"Bearer {self._token}",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+        }
+        url = f"{server.url}{path}?{urlencode(params)}" if params else server.url + path
+        content = b"" if body is None else json.dumps(body).encode()
+        return await transport.send(Request(method, url, headers, content))
 
-    async def _current(self) -> httpx.AsyncClient:
-        """The client that trusts the CA file as it is now."""
-        old, pem = self._client, self._ca
+    def _current(self) -> Transport:
+        """One that trusts the CA file as it is now."""
+        old, pem = self._transport, self._ca
         with contextlib.suppress(OSError):
             pem = self._ca_file.read_bytes()
         if old and pem in (self._ca, b""):
@@ -206,28 +207,23 @@ class Api:
             raise OSError(f"{self._ca_file}: {error}") from error
         # Python 3.13 would refuse the certificates of older kubeadms, which name no key of their CA.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        self._client, self._ca = _client(self._transport(context)), pem
+        self._transport, self._ca = self._make(context), pem
         if old:
-            await old.aclose()
-        return self._client
+            old.close()
+        return self._transport
 
 
-def _client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
-    # trust_env: a proxy of the environment is for the Internet
-    return httpx.AsyncClient(transport=transport, trust_env=False, headers={"User-Agent": "apiserver-updater"})
-
-
-async def _lines(response: httpx.Response, each: Callable[[Json], None]) -> None:
+async def _lines(response: Response, each: Callable[[Json], None]) -> None:
     rest = b""
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         for line in filter(None, lines):
             each(_parsed(line))
 
 
-def _object(response: httpx.Response, what: str) -> Json:
-    if response.status_code // 100 != 2:
-        raise ApiError(f"{what}: {_message(response)}", response.status_code)
+def _object(response: Response, what: str) -> Json:
+    if response.status // 100 != 2:
+        raise ApiError(f"{what}: {_message(response)}", response.status)
     return _parsed(response.content)
 
 
@@ -241,10 +237,10 @@ def _parsed(text: bytes) -> Json:
     return found
 
 
-def _message(response: httpx.Response) -> str:
+def _message(response: Response) -> str:
     with contextlib.suppress(ApiError):
-        return f"{response.status_code} {_parsed(response.content).get('message', '')}"
-    return f"{response.status_code} {response.text[:80]}"
+        return f"{response.status} {_parsed(response.content).get('message', '')}"
+    return f"{response.status} {response.content[:80].decode(errors='replace')}"
 
 
 def _words(error: BaseException) -> str:

@@ -123,7 +123,7 @@ class Release(TypedDict):
     components: Mapping[str, str]
     containerdSupportEnds: str
     images: Sequence[str]
-    imageBases: Sequence[str]
+    loadBalancerImages: Sequence[str]
     files: Sequence[ReleaseFile]
 
 

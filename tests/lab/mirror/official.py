@@ -1,18 +1,16 @@
-"""The official images that kubeon builds on, or stand-ins under their names: Debian's packages, by kubeon's builder."""
+"""The official images that API load balancers run, or stand-ins under their names, of Debian's packages."""
 
 import tempfile
 from functools import partial
 from pathlib import Path
 
-from kubeon.bundle import debian_base, image_builder
-from kubeon.bundle.debian_base import base_image
 from kubeon.bundle.images import StoredImage
 from kubeon.bundle.store import Store
-from kubeon.lb import haproxy, updater_image
+from kubeon.lb import haproxy, updater
 from kubeon.spec.images import ImageName
-from kubeon.spec.material import Recipe
 from tests.lab import cache
-from tests.lab.mirror import origin, releases
+from tests.lab.mirror import debian_base, image_builder, origin, releases
+from tests.lab.mirror.debian_base import Packages, base_image
 from tests.lab.mirror.images import Image
 from tests.lab.mirror.registry import Registry
 from tests.lab.mirror.store import Log
@@ -20,42 +18,43 @@ from tests.lab.mirror.store import Log
 LABEL = "kubeon.lab.stand-in"
 
 
-def recipes() -> list[Recipe]:
-    """Those of all images that kubeon makes."""
-    return [made.recipe for made in (haproxy.image(), updater_image.image()) if made.recipe]
+STAND_INS = {
+    haproxy.IMAGE: Packages(("haproxy", "busybox-static"), f"{haproxy.UID}:{haproxy.UID}"),
+    updater.IMAGE: Packages(("python3", "busybox-static"), f"{updater.UID}:{updater.UID}"),
+}
 
 
 def built(log: Log = print) -> None:
-    """Make them and push them, once; each stays until the recipe's base or the builder are others."""
+    """Make them and push them, once; each stays until it, or the builder, is another."""
     builder = [Path(str(module.__file__)) for module in (debian_base, image_builder)]
-    for recipe in recipes():
-        key = cache.key(recipe.base, *recipe.packages, recipe.user, *builder)
-        releases.pushed(f"{_name(recipe)}-{key}", partial(_push, recipe, log), log)
+    for reference, packages in STAND_INS.items():
+        key = cache.key(reference, *packages.names, packages.user, *builder)
+        releases.pushed(f"{_name(reference)}-{key}", partial(_push, reference, packages, log), log)
 
 
 def fetched(upstream_registry: str | None, log: Log = print) -> None:
     """The real ones, from where the release came from."""
-    for recipe in recipes():
-        push = partial(_copy, recipe.base, upstream_registry, log)
-        releases.pushed(f"{_name(recipe)}-fetched-{cache.key(recipe.base)}", push, log)
+    for reference in STAND_INS:
+        push = partial(_copy, reference, upstream_registry, log)
+        releases.pushed(f"{_name(reference)}-fetched-{cache.key(reference)}", push, log)
 
 
-def _push(recipe: Recipe, log: Log, registry: Registry) -> list[str]:
-    labels = {LABEL: f"Debian packages in place of {recipe.base}"}
+def _push(reference: str, packages: Packages, log: Log, registry: Registry) -> list[str]:
+    labels = {LABEL: f"Debian packages in place of {reference}"}
     with tempfile.TemporaryDirectory() as store:
-        made = as_image(base_image(recipe, "amd64", Store(Path(store)), recipe.base, labels))
-    registry.push(recipe.base, made)
-    log(f"  {recipe.base}: stand-in, {sum(map(len, made.blobs.values())) >> 20} MiB")
-    return [recipe.base]
+        made = as_image(base_image(packages, "amd64", Store(Path(store)), reference, labels))
+    registry.push(reference, made)
+    log(f"  {reference}: stand-in, {sum(map(len, made.blobs.values())) >> 20} MiB")
+    return [reference]
 
 
-def _copy(base: str, upstream_registry: str | None, log: Log, registry: Registry) -> list[str]:
-    origin.copy([base], registry, upstream_registry, log)
-    return [base]
+def _copy(reference: str, upstream_registry: str | None, log: Log, registry: Registry) -> list[str]:
+    origin.copy([reference], registry, upstream_registry, log)
+    return [reference]
 
 
-def _name(recipe: Recipe) -> str:
-    return ImageName.parse(recipe.base).path.rpartition("/")[2]
+def _name(reference: str) -> str:
+    return ImageName.parse(reference).path.rpartition("/")[2]
 
 
 def as_image(stored: StoredImage) -> Image:

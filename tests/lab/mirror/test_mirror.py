@@ -12,13 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kubeon import assets
 from kubeon.bundle import catalogue
-from kubeon.bundle.image_builder import Entry, assemble, layer
 from kubeon.bundle.images import StoredImage
 from kubeon.bundle.store import Store
-from kubeon.lb import updater_image
-from kubeon.spec.material import Recipe
 from tests.lab import cache, mirror
 from tests.lab.command import LabError
 from tests.lab.mirror import (
@@ -37,6 +33,8 @@ from tests.lab.mirror import (
     services,
     store,
 )
+from tests.lab.mirror.debian_base import Packages
+from tests.lab.mirror.image_builder import Entry, assemble, layer
 from tests.lab.mirror.parts import PROGRAMS, Parts
 from tests.specs import a_spec
 
@@ -365,7 +363,7 @@ class Pushed:
 
 class TestOfficial:
     @pytest.fixture
-    def pushed(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[str]]]:
+    def pushed(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         """What is noted as pushed, by the names of the notes."""
         noted: dict[str, list[str]] = {}
 
@@ -375,11 +373,8 @@ class TestOfficial:
             return noted[name]
 
         self.registry = Pushed()
-        monkeypatch.setattr(assets, "updater", lambda: {"__main__.py": ""})
         monkeypatch.setattr(releases, "pushed", note)
-        updater_image.image.cache_clear()
-        yield noted
-        updater_image.image.cache_clear()
+        return noted
 
     def test_stand_ins_have_the_official_names(
         self, pushed: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
@@ -387,9 +382,9 @@ class TestOfficial:
         made: list[tuple[str, ...]] = []
 
         def base(
-            recipe: Recipe, architecture: str, store: Store, reference: str, labels: dict[str, str]
+            wanted: Packages, architecture: str, store: Store, reference: str, labels: dict[str, str]
         ) -> StoredImage:
-            made.append(recipe.packages)
+            made.append(wanted.names)
             config = {"architecture": architecture, "os": "linux", "config": {"Labels": labels}}
             return assemble(store, reference, architecture, layer({"bin/sh": Entry(b"sh")}), config)
 
@@ -413,7 +408,7 @@ class TestOfficial:
 
         official.fetched("https://registry.test", lambda _: None)
 
-        assert copied == [([recipe.base], "https://registry.test") for recipe in official.recipes()]
+        assert copied == [([reference], "https://registry.test") for reference in official.STAND_INS]
         assert [name.partition("-fetched-")[0] for name in pushed] == ["haproxy", "python"]
 
 
@@ -647,9 +642,9 @@ class TestPrepared:
         assert store.run([modules.pause(name.rpartition(":")[2]), "-v"]).strip() == f"pause.c {name.rpartition(':')[2]}"
 
     def test_the_official_images_are_there_and_say_that_they_are_stand_ins(self, prepared: Path) -> None:
-        for recipe in official.recipes():
+        for reference in official.STAND_INS:
             with services.registry_for_pushing() as base:
-                blobs = registry.Registry(base).pull(recipe.base).blobs
+                blobs = registry.Registry(base).pull(reference).blobs
             configuration = next(json.loads(blob) for blob in blobs.values() if blob.startswith(b"{"))
             assert official.LABEL in configuration["config"]["Labels"]
 

@@ -1,4 +1,4 @@
-"""A base for an image out of Debian packages, where the one wanted cannot be had: programs, their libraries, a shell.
+"""An image out of Debian packages, in place of one that cannot be had: programs, their libraries, a shell.
 
 Python is a program too, and its standard library one of its libraries.
 
@@ -7,21 +7,20 @@ of a package runs, and all that apt writes is in a folder of its own. What to tr
 packages against the lists that it has, or fetches, by the keys of this machine.
 """
 
-import json
 import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from kubeon.bundle.image_builder import Entry, assemble, layer
-from kubeon.bundle.images import StoredImage, stored_image
+from kubeon.bundle.images import StoredImage
 from kubeon.bundle.kubeadm import machine_architecture
 from kubeon.bundle.store import Store
 from kubeon.errors import BundleError
-from kubeon.spec.material import Recipe
+from tests.lab.mirror.image_builder import Entry, assemble, layer
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 APPLETS = ("cat", "ls", "mkdir", "mv", "nc", "ps", "rm", "sh", "sleep", "wget")  # for scripts, and for whoever looks in
@@ -44,32 +43,22 @@ def lacking(architecture: str) -> str:
     return "" if here == architecture else f"this machine is {here or 'of another kind'}, not {architecture}"
 
 
-def known_base(recipe: Recipe, architecture: str, store: Store) -> StoredImage | None:
-    """The base, if it was made before."""
-    manifest = store.recall(_key(recipe, architecture))
-    return stored_image(store, _reference(recipe), architecture, manifest) if manifest else None
+@dataclass(frozen=True)
+class Packages:
+    """The programs of `names`, with their libraries and nothing else; the user is called like the first of them."""
 
-
-def make_base(recipe: Recipe, architecture: str, store: Store) -> StoredImage:
-    """Make the base, once. Raises BundleError, which has apt's words."""
-    with store.locked(_key(recipe, architecture)):
-        if known := known_base(recipe, architecture, store):
-            return known
-        if why := lacking(architecture):
-            raise BundleError("no base can be made of Debian packages", why=why)
-        made = base_image(recipe, architecture, store, _reference(recipe))
-        store.remember(_key(recipe, architecture), made.manifest)
-    return made
+    names: tuple[str, ...]
+    user: str = "0:0"  # numbers, "UID:GID"
 
 
 def base_image(
-    recipe: Recipe, architecture: str, store: Store, reference: str, labels: Mapping[str, str] | None = None
+    wanted: Packages, architecture: str, store: Store, reference: str, labels: Mapping[str, str] | None = None
 ) -> StoredImage:
-    """The base under any name, made now."""
-    uid, _, gid = recipe.user.partition(":")
-    user = recipe.packages[0]
+    """The image, made now. Raises BundleError, which has apt's words."""
+    uid, _, gid = wanted.user.partition(":")
+    user = wanted.names[0]
     with tempfile.TemporaryDirectory(prefix="kubeon-apt-") as folder:
-        packages = _needed(recipe.packages, _fetched(recipe.packages, Path(folder)))
+        packages = _needed(wanted.names, _fetched(wanted.names, Path(folder)))
         entries: dict[str, Entry] = {}
         for package in packages.values():
             entries |= _content(package.file)
@@ -87,7 +76,7 @@ def base_image(
         "config": {
             "Env": [f"PATH={PATH}"],
             "Labels": {**(labels or {}), "kubeon.debian-packages": versions},
-            "User": recipe.user,
+            "User": wanted.user,
         },
     }
     return assemble(store, reference, architecture, layer(entries), config)
@@ -173,11 +162,3 @@ def _run(*words: str) -> str:
         why = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-5:])
         raise BundleError("no base can be made of Debian packages", why=f"{words[0]}: {why}")
     return done.stdout
-
-
-def _reference(recipe: Recipe) -> str:
-    return f"localhost/debian-base:{'-'.join(recipe.packages)}"
-
-
-def _key(recipe: Recipe, architecture: str) -> str:
-    return f"debian base {json.dumps(recipe.packages)} {recipe.user} {architecture}"

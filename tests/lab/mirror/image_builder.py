@@ -1,4 +1,4 @@
-"""An image out of a base and a recipe: one layer more, another configuration. No container engine, no program run.
+"""Images out of files: a layer, and a configuration. No container engine, no program run.
 
 The same inputs give the same bytes: nothing of this machine, its clock or its users goes in.
 """
@@ -15,8 +15,6 @@ from typing import Any
 
 from kubeon.bundle.images import DOCKER, OCI, StoredImage
 from kubeon.bundle.store import Store, StoredFile
-from kubeon.errors import BundleError
-from kubeon.spec.material import ImageArtifact, Recipe
 
 # of a layer and of a configuration, by the kind of manifest that names them
 _LAYER = {
@@ -24,8 +22,6 @@ _LAYER = {
     OCI: "application/vnd.oci.image.layer.v1.tar+gzip",
 }
 _CONFIG = {DOCKER: "application/vnd.docker.container.image.v1+json", OCI: "application/vnd.oci.image.config.v1+json"}
-# what a base says of its own program
-_OF_THE_BASE = ("Cmd", "Healthcheck", "StopSignal", "ExposedPorts", "Volumes", "OnBuild", "ArgsEscaped")
 
 
 @dataclass(frozen=True)
@@ -56,40 +52,6 @@ def layer(entries: Mapping[str, Entry]) -> bytes:
                 info.size, info.mode = len(entry.content), entry.mode
                 archive.addfile(info, io.BytesIO(entry.content))
     return raw.getvalue()
-
-
-def build_image(store: Store, image: ImageArtifact, base: StoredImage) -> StoredImage:
-    """The image of `image.recipe` on a base that is in the store. Raises BundleError when the base is none."""
-    recipe = image.recipe
-    if recipe is None:
-        raise ValueError(image.reference)
-    manifest = json.loads(base.manifest.path.read_bytes())
-    blobs = {f"sha256:{blob.sha256}": blob for blob in base.blobs}
-    try:
-        config: dict[str, Any] = json.loads(blobs[manifest["config"]["digest"]].path.read_bytes())
-        fits = len(config["rootfs"]["diff_ids"]) == len(manifest["layers"]) and base.media_type in _LAYER
-    except (KeyError, TypeError, ValueError):
-        fits = False
-    if not fits:
-        raise BundleError(f"image {base.reference} cannot be built on", why="its configuration is of an unknown kind")
-    entries = {file.path: Entry(file.content.encode(), file.mode) for file in recipe.files}
-    return assemble(
-        store,
-        image.reference,
-        base.architecture,
-        layer(entries),
-        _configured(config, recipe),
-        media_type=base.media_type,
-        below=[(entry, blobs[entry["digest"]]) for entry in manifest["layers"]],
-    )
-
-
-def _configured(config: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
-    inner = {key: value for key, value in (config.get("config") or {}).items() if key not in _OF_THE_BASE}
-    inner |= {"Entrypoint": list(recipe.entrypoint), "User": recipe.user, "WorkingDir": "/"}
-    # what engines note of the container they built in
-    rest = {key: value for key, value in config.items() if key not in ("container", "container_config", "id", "parent")}
-    return {**rest, "config": inner}
 
 
 def assemble(
