@@ -6,7 +6,15 @@ from kubeon.console.shapes import cluster_info as shapes
 from kubeon.etcd.members import peer_url
 from kubeon.lb import LBS
 from kubeon.operations.cluster_info import ClusterInfo, Gathered
-from kubeon.operations.cluster_info.gathered import EtcdView, api_servers, clocks, etcd_view, pod_groups, soonest, ways
+from kubeon.operations.cluster_info.gathered import (
+    EtcdView,
+    api_servers,
+    clocks,
+    etcd_view,
+    from_workers,
+    pod_groups,
+    soonest,
+)
 from kubeon.spec.model import NodeSpec
 
 
@@ -35,7 +43,7 @@ def cluster_info_value(info: ClusterInfo) -> shapes.ClusterInfo:
             "endpoint": str(LBS[spec.load_balancer.mode].endpoint(spec)),
             "loadBalancer": spec.load_balancer.mode,
             "servers": [{"node": each.node, "ready": each.works, "text": each.text} for each in api_servers(found)],
-            "ways": [{"node": each.node, "works": each.works, "text": each.text} for each in ways(found)],
+            "workers": [{"node": each.node, "works": each.works, "text": each.text} for each in from_workers(found)],
         },
         "etcd": _etcd(found, etcd_view(found)),
         "certificates": _certificates(found),

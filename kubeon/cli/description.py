@@ -126,7 +126,7 @@ def upgraded(name: str, version: str, flags: Mapping[str, Any], home: Home) -> C
 def switched(name: str, flags: Mapping[str, Any], home: Home) -> ClusterSpec:
     """A known cluster as it shall be with another API load balancer.
 
-    An external load balancer's address that is known, of the way that is or of one that was begun, need not be said
+    An external load balancer's address that is known, of the one in use or of one that was begun, need not be said
     again. Raises SpecError with every problem at once.
     """
     state = home.cluster(name)

@@ -116,12 +116,12 @@ def _facts(value: Value) -> str:
 
 
 def _api(api: Value) -> str:
-    servers, ways = api["servers"], [way for way in api["ways"] if way["works"] is not None]
+    servers, workers = api["servers"], [each for each in api["workers"] if each["works"] is not None]
     ready = sum(bool(server["ready"]) for server in servers)
     text = f"{api['endpoint']} by {api['loadBalancer']}; {ready} of {len(servers)} API servers ready"
-    if api["ways"]:
-        works = sum(bool(way["works"]) for way in ways)
-        text += f"; {works} of {len(api['ways'])} workers reach it"
+    if api["workers"]:
+        works = sum(bool(each["works"]) for each in workers)
+        text += f"; {works} of {len(api['workers'])} workers reach it"
     return text
 
 

@@ -1,4 +1,4 @@
-"""What a plug-in leaves on a host, as a value: network plug-ins and ways to the API say it of themselves."""
+"""What a plug-in leaves on a host, as a value: network plug-ins and API load balancers say it of themselves."""
 
 from dataclasses import dataclass
 

@@ -10,12 +10,12 @@ from kubeon.spec.endpoints import Endpoint
 from kubeon.spec.material import ImageArtifact
 from kubeon.spec.model import ClusterSpec, NodeSpec
 
-DETOUR = 3  # exit code of a check: the API is reached, but not the way that is meant to be
+DETOUR = 3  # exit code of a check: the API is reached, but not by what is meant to lead there
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What a way has in the cluster: a Service with a fixed address, and a Deployment of the same namespace."""
+    """What a mode has in the cluster: a Service with a fixed address, and a Deployment of the same namespace."""
 
     namespace: str
     service: str
@@ -51,7 +51,7 @@ class LoadBalancerMode(ABC):
 
     @abstractmethod
     def sans(self, spec: ClusterSpec) -> tuple[str, ...]:
-        """Names and addresses in the API server's certificate that this way needs, besides the node's own.
+        """Names and addresses in the API server's certificate that this mode needs, besides the node's own.
 
         The same whoever is a member: otherwise a new node would mean new certificates on all others.
         """
@@ -82,14 +82,14 @@ class LoadBalancerMode(ABC):
     def start_script(self, spec: ClusterSpec, node: NodeSpec) -> str:
         """What makes the API's line in the node's /etc/hosts lead to somebody who lives, now, and keeps it so.
 
-        It runs before a node joins, and when a member's way does not lead to the API. "" where nothing on the node
+        It runs before a node joins, and when a member does not reach the API. "" where nothing on the node
         but kubeon writes that line.
         """
         del spec, node
         return ""
 
     def check(self, spec: ClusterSpec, node: NodeSpec) -> str:
-        """A script, read-only, that asks whether a node's way leads to the API; "" when there is nothing to ask.
+        """A script, read-only, that asks whether a node reaches the API; "" when there is nothing to ask.
 
         Exit code 0: it knows just these control planes, and one of them answers. Then it may print how it sees them:
         "10.0.0.1:6443 UP ..., 10.0.0.2:6443 DOWN ...". Else it prints one line why: 1; or DETOUR.
@@ -98,12 +98,12 @@ class LoadBalancerMode(ABC):
         return ""
 
     def ports(self, spec: ClusterSpec, node: NodeSpec) -> tuple[int, ...]:
-        """Ports that must be free on the node for this way, besides Kubernetes' own."""
+        """Ports that must be free on the node for this mode, besides Kubernetes' own."""
         del spec, node
         return ()
 
     def workload(self, spec: ClusterSpec) -> Workload | None:
-        """What `manifest` is about; None where the cluster holds nothing for this way."""
+        """What `manifest` is about; None where the cluster holds nothing for this mode."""
         del spec
         return None
 

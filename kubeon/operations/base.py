@@ -263,7 +263,7 @@ def make_plan(
 
 
 def commit(ctx: Cluster, spec: ClusterSpec, options: Options, *, merge: bool = False) -> Path | None:
-    """What is true now goes into the record, and the way to the cluster into the user's kubeconfig.
+    """What is true now goes into the record, and how to reach the cluster into the user's kubeconfig.
 
     Into one that does not know the cluster only with `merge`.
     """

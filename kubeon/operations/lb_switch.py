@@ -36,7 +36,7 @@ SETTLES_WITHIN = 20  # seconds for an API server to answer
 
 @dataclass(frozen=True)
 class SwitchResult:
-    """What `lb switch` came to. `left` are nodes that were left out, with the way of before."""
+    """What `lb switch` came to. `left` are nodes that were left out, with the load balancer of before."""
 
     cluster: str
     mode: str
@@ -76,7 +76,7 @@ def switch(
         ctx, due, plan, left = _look(run, spec, old, options, begun_before=proposed is not None)
         if not confirm(plan):
             return SwitchResult(name, mode, endpoint, changed=False)
-        if spec.load_balancer != stored.load_balancer:  # on the way back the record says what was begun, to the end
+        if spec.load_balancer != stored.load_balancer:  # in a rollback the record says what was begun, to the end
             run.state.write_proposed(spec)
         changed = _certificates(run, ctx, due, options, interrupt)
         place, remove = switch_steps(old)

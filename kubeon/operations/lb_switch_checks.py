@@ -17,7 +17,7 @@ from kubeon.spec.model import ClusterSpec
 
 
 def mode_before(stored: ClusterSpec, proposed: ClusterSpec | None, spec: ClusterSpec) -> ClusterSpec:
-    """The description whose load balancer is to go: the previous one, or, on the way back, the one that was begun.
+    """The description whose load balancer is to go: the previous one, or, in a rollback, the one that was begun.
 
     Raises StateError in the middle of a switch to a third one.
     """
@@ -33,7 +33,7 @@ def mode_before(stored: ClusterSpec, proposed: ClusterSpec | None, spec: Cluster
 
 
 def check_modes(old: ClusterSpec, new: ClusterSpec) -> None:
-    """Raise SpecError for two ways that cannot be beside each other."""
+    """Raise SpecError for two modes that cannot be beside each other."""
     here, there = mode_of(old).workload(old), mode_of(new).workload(new)
     if here and there and here.address != there.address:
         text = f"Service {here.namespace}/{here.service} has {here.address}, and keeps it as long as it lives"
@@ -69,7 +69,7 @@ def of_hosts(hosts: Sequence[Host], strangers: Sequence[Finding]) -> list[Findin
 
 
 def of_cluster(ctx: Cluster, old: ClusterSpec, nodes: Nodes, *, begun: bool) -> list[Finding]:
-    """Everything else. What a switch that has `begun` has placed itself is in nobody's way."""
+    """Everything else. What a switch that has `begun` has placed itself is not counted."""
     return [
         *_ill(ctx.hosts, nodes),
         *_material(ctx),

@@ -27,7 +27,7 @@ class ApplyLoadBalancer(Step):
     reaches_members = True
 
     def concerns(self, ctx: Cluster, host: Host) -> bool:
-        """The bootstrap node, where the way has something in the cluster."""
+        """The bootstrap node, where the mode has something in the cluster."""
         return host is ctx.bootstrap and ctx.lb.workload(ctx.spec) is not None
 
     def run_on(self, ctx: Cluster, host: Host) -> Sequence[str]:

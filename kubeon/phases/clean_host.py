@@ -80,7 +80,7 @@ class CleanHost(Step):
 
 def clean_script(ctx: Cluster) -> str:
     """Everything but the settings of the host, for the plug-ins of a cluster; defines `forget` for the end."""
-    # of all ways to the API: in the middle of a switch a host has something of two
+    # of all API load balancers: in the middle of a switch a host has something of two
     cri, left = ctx.cri.remains(), (*(lb.cleaning() for lb in LBS.values()), ctx.cni.cleaning())
     variables = {
         "units": " ".join(unit for each in left for unit in each.units),

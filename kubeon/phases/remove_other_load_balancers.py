@@ -1,4 +1,4 @@
-"""What other ways to the API have left on a node that was out of reach when the cluster went over to this one."""
+"""What another API load balancer has left on a node that was out of reach when the cluster was switched over."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from kubeon.spec.model import ClusterSpec
 
 
 class RemoveOtherLoadBalancers(Step):
-    """As in a switch, on this node alone: its own way is tried, then taken, and only then the other one goes.
+    """As in a switch, on this node alone: its own load balancer is probed, then used, and only then the other one goes.
 
-    A unit of the other way would lead the node to control planes of long ago, at the next boot at the latest.
+    A unit of the other one would lead the node to control planes of long ago, at the next boot at the latest.
     """
 
     name = "remove-other-ways"
@@ -36,8 +36,8 @@ class RemoveOtherLoadBalancers(Step):
 
 
 def _left(ctx: Cluster, host: Host) -> list[ClusterSpec]:
-    """The cluster as it would be with each of the ways that have something on this host."""
+    """The cluster as it would be with each of the modes that have something on this host."""
     others = (mode for mode in LBS if mode != ctx.lb.name)
-    ways = (ctx.spec.load_balancer.model_copy(update={"mode": mode, "address": None}) for mode in others)
-    specs = (ctx.spec.model_copy(update={"load_balancer": way}) for way in ways)
+    choices = (ctx.spec.load_balancer.model_copy(update={"mode": mode, "address": None}) for mode in others)
+    specs = (ctx.spec.model_copy(update={"load_balancer": choice}) for choice in choices)
     return [old for old in specs if host.facts.configuration.intersection(RemoveLoadBalancer(old).paths(ctx, host))]

@@ -28,9 +28,9 @@ from kubeon.spec.model import ClusterSpec, NodeSpec
 from kubeon.waiting import expect, wait_until
 
 READY_WITHIN = 240  # seconds
-GONE_WITHIN = 120  # seconds for what a way ran on a host to end; the kubelet gives a pod half a minute
+GONE_WITHIN = 120  # seconds for what a load balancer ran on a host to end; the kubelet gives a pod half a minute
 MANIFESTS = "/etc/kubernetes/manifests/"
-_SYSTEM = ("/etc/kubernetes/manifests", "/etc/systemd/system")  # folders that are not a way's own
+_SYSTEM = ("/etc/kubernetes/manifests", "/etc/systemd/system")  # folders that are not a load balancer's own
 # By its address, so that no line in /etc/hosts is needed yet; a token that is none, as in `external`.
 _TRY = """\
 said=$(kubectl --kubeconfig /dev/null --server https://{server} --tls-server-name {name} --token none \\
@@ -82,7 +82,7 @@ def leads_to(spec: ClusterSpec, node: NodeSpec) -> str:
 
 
 def problem_of(host: Host, spec: ClusterSpec, name: str) -> str:
-    """Why no API server of this cluster that bears `name` answers a host by this way; "" when one does."""
+    """Why no API server of this cluster that bears `name` answers a host by this load balancer; "" when one does."""
     script = _TRY.format(server=leads_to(spec, host.node), name=shlex.quote(name))
     try:
         host.ask(script, what="probe the API endpoint", wait=False)

@@ -100,8 +100,8 @@ def test_all_is_well(cluster: Looked) -> None:
         assert abs(node["clockOffsetSeconds"]) < 5
     assert value["clocks"]["skewSeconds"] < 1
     assert [server["ready"] for server in value["api"]["servers"]] == [True] * 3
-    assert [way["works"] for way in value["api"]["ways"]] == [True] * 2
-    assert all(way["text"].count(":6443 UP") == 3 for way in value["api"]["ways"])
+    assert [each["works"] for each in value["api"]["workers"]] == [True] * 2
+    assert all(each["text"].count(":6443 UP") == 3 for each in value["api"]["workers"])
     etcd = value["etcd"]
     assert (etcd["voters"], etcd["answering"], etcd["mayFail"], etcd["alarms"]) == (3, 3, 1, [])
     assert sum(member["leader"] for member in etcd["members"]) == 1
@@ -124,7 +124,7 @@ def test_one_of_everything_is_down(cluster: Looked) -> None:
     assert "cannot be reached by SSH" in said(value, "Unreachable", dead.name)
     assert said(value, "Etcd") == f"etcd: {dead.name} does not answer: 3 voters, 2 answer, 2 needed: none may fail"
     assert said(value, "Kubelet", stopped.name).startswith("kubelet is inactive")
-    assert "haproxy does not answer" in said(value, "WayToApi", cut.name)
+    assert "haproxy does not answer" in said(value, "ApiLoadBalancer", cut.name)
     assert not [reason for reason in value["reasons"] if reason["severity"] == "down"]
     measured(f"one of everything down: told within {taken:.1f} s")
 

@@ -61,7 +61,7 @@ class ApiServer(TypedDict):
 
 
 class ApiLoadBalancer(TypedDict):
-    """The API load balancer as a node finds it."""
+    """The API load balancer as a worker finds it."""
 
     node: str
     works: bool | None
@@ -74,7 +74,7 @@ class Api(TypedDict):
     endpoint: str
     loadBalancer: str
     servers: Sequence[ApiServer]
-    ways: Sequence[ApiLoadBalancer]
+    workers: Sequence[ApiLoadBalancer]
 
 
 class EtcdMemberInfo(TypedDict):

@@ -40,7 +40,7 @@ from kubeon.transport.ssh import SSH
 from kubeon.waiting import SYSTEM_CLOCK
 
 CONNECT_WITHIN = 3.0  # seconds; a host that is up answers a call in one
-# Where a worker's way has no question of its own: the kubelet's own way, name and certificate.
+# Where a worker's load balancer has no question of its own: as the kubelet asks, by name and certificate.
 THROUGH = "kubectl --kubeconfig /etc/kubernetes/kubelet.conf get --raw /readyz --request-timeout 3s\n"
 _READY = f"kubectl --kubeconfig {ADMIN_CONF} --server https://{{server}} "
 _READY += "get --raw /readyz --request-timeout 3s\n"

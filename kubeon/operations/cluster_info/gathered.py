@@ -98,7 +98,7 @@ class Spoken:
     node: str
     works: bool | None
     text: str = ""
-    detour: bool = False  # it works, and not the way that is meant to be; `text` says how
+    detour: bool = False  # it works, and not by what is meant to lead there; `text` says how
 
 
 def api_servers(found: Gathered) -> list[Spoken]:
@@ -120,7 +120,7 @@ def api_servers(found: Gathered) -> list[Spoken]:
     return servers
 
 
-def ways(found: Gathered) -> list[Spoken]:
+def from_workers(found: Gathered) -> list[Spoken]:
     """How each worker reaches the API; `text` is also how its balancer sees the servers, where it has one."""
     spoken = []
     for node in found.spec.workers:
@@ -139,9 +139,9 @@ def seen_down(found: Gathered, address: str) -> tuple[int, int]:
     """(how many balancers on workers have taken the API server at this address off, how many say how they see it)."""
     states = [
         words[1]
-        for way in ways(found)
-        if way.works
-        for server in way.text.split(", ")
+        for each in from_workers(found)
+        if each.works
+        for server in each.text.split(", ")
         if len(words := server.split()) > 1 and words[0].partition(":")[0] == address
     ]
     return sum(not state.startswith("UP") for state in states), len(states)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from kubeon.errors import LoginError
 from kubeon.hosts.health import HostHealth
 from kubeon.lb import LBS
-from kubeon.operations.cluster_info.gathered import Gathered, api_servers, clocks, seen_down, ways
+from kubeon.operations.cluster_info.gathered import Gathered, api_servers, clocks, from_workers, seen_down
 from kubeon.operations.cluster_info.reasons import Reason, Severity, ago
 from kubeon.spec.model import NodeSpec, Role
 
@@ -156,13 +156,13 @@ def _servers(found: Gathered) -> Iterator[Reason]:
 def _load_balancers(found: Gathered) -> Iterator[Reason]:
     lb = LBS[found.spec.load_balancer.mode]
     hint = lb.where_to_look or f"is {lb.endpoint(found.spec)} reachable from there?"
-    for way in ways(found):
-        if way.works is False:
-            what = f"it does not reach the API: {way.text}"
-            yield Reason(Severity.DEGRADED, "WayToApi", what, hint, (way.node,))
-        elif way.detour:
-            what = f"it reaches the API by a detour: {way.text}"
-            yield Reason(Severity.DEGRADED, "WayToApi", what, hint, (way.node,))
+    for each in from_workers(found):
+        if each.works is False:
+            what = f"it does not reach the API: {each.text}"
+            yield Reason(Severity.DEGRADED, "ApiLoadBalancer", what, hint, (each.node,))
+        elif each.detour:
+            what = f"it reaches the API by a detour: {each.text}"
+            yield Reason(Severity.DEGRADED, "ApiLoadBalancer", what, hint, (each.node,))
 
 
 def _disks(found: Gathered, node: NodeSpec, health: HostHealth) -> Iterator[Reason]:

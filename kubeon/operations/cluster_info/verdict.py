@@ -1,7 +1,7 @@
 """Is the cluster healthy, degraded or down, and why. A pure function of what was gathered.
 
-down      nobody can use the API: no API server is ready, no worker finds a way to one, or etcd cannot decide
-degraded  it works, and something is broken that it could need: a node, a control plane, a member of etcd, a way
+down      nobody can use the API: no API server is ready, no worker reaches one, or etcd cannot decide
+degraded  it works, and something is broken that it could need: a node, a member of etcd, an API load balancer
 healthy   none of that. Warnings (a certificate that ends soon, a disk that fills) leave it healthy
 """
 
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from kubeon.etcd.members import Member, peer_url
 from kubeon.kube.objects import PodState
-from kubeon.operations.cluster_info.gathered import EtcdView, Gathered, api_servers, etcd_view, member_of, ways
+from kubeon.operations.cluster_info.gathered import EtcdView, Gathered, api_servers, etcd_view, from_workers, member_of
 from kubeon.operations.cluster_info.of_nodes import STATIC_PODS, node_reasons
 from kubeon.operations.cluster_info.reasons import Reason, Severity, ago, folded, listed, plural
 
@@ -44,7 +44,7 @@ def judge(found: Gathered) -> tuple[Verdict, tuple[Reason, ...]]:
 
 
 def _api(found: Gathered) -> Iterator[Reason]:
-    servers, roads = api_servers(found), [way for way in ways(found) if way.works is not None]
+    servers, workers = api_servers(found), [each for each in from_workers(found) if each.works is not None]
     if _is_hidden(found):
         what = "no control plane can be asked; by their balancers, workers reach the API"
         yield Reason(Severity.DEGRADED, "Api", what, "why does this machine not reach them? see below")
@@ -52,9 +52,9 @@ def _api(found: Gathered) -> Iterator[Reason]:
         what = f"no API server is ready: {listed([f'{each.node} ({each.text})' for each in servers])}"
         hint = "start with one control plane: its kubelet, its containerd, its etcd; then its API server"
         yield Reason(Severity.DOWN, "Api", what, hint)
-    elif roads and not any(way.works for way in roads):
-        names = listed([way.node for way in roads])
-        what = f"no worker reaches the API: {names}; {roads[0].text}"
+    elif workers and not any(each.works for each in workers):
+        names = listed([each.node for each in workers])
+        what = f"no worker reaches the API: {names}; {workers[0].text}"
         yield Reason(Severity.DOWN, "Api", what, "is the network between workers and control planes whole?")
     if found.nodes is None and found.api_problem:
         what = f"the API does not say which nodes there are: {found.api_problem}"
@@ -64,7 +64,7 @@ def _api(found: Gathered) -> Iterator[Reason]:
 def _is_hidden(found: Gathered) -> bool:
     """Is it only for this machine that no control plane answers?"""
     servers = api_servers(found)
-    return all(server.works is None for server in servers) and any(way.works for way in ways(found))
+    return all(server.works is None for server in servers) and any(each.works for each in from_workers(found))
 
 
 def _etcd(found: Gathered) -> Iterator[Reason]:

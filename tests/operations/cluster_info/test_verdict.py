@@ -179,7 +179,7 @@ def test_workers_on_a_detour() -> None:
     found = changed(a_cluster(loadBalancer={"mode": "updater"}), ["w1", "w2"], **ways)
     what = f"it reaches the API by a detour: {said.text}"
 
-    assert told(found) == ("degraded", [("degraded", "WayToApi", ("w1", "w2"), what)])
+    assert told(found) == ("degraded", [("degraded", "ApiLoadBalancer", ("w1", "w2"), what)])
     hidden = replace(silent(found, "cp1", "cp2", "cp3"), nodes=None, pods=())
     assert judge(changed(hidden, ["w1", "w2"], **ways))[0].value == "degraded"
 
@@ -190,7 +190,7 @@ def test_one_load_balancer() -> None:
 
     verdict, (reason,) = judge(found)
 
-    assert (verdict.value, reason.check, reason.nodes) == ("degraded", "WayToApi", ("w2",))
+    assert (verdict.value, reason.check, reason.nodes) == ("degraded", "ApiLoadBalancer", ("w2",))
     assert "crictl ps -a --name local-haproxy" in reason.hint
 
 
