@@ -247,6 +247,12 @@ def bench(_: Context) -> None:
     python("pytest", "-m", "bench", "-v", "-s")
 
 
+@task
+def man(_: Context) -> None:
+    """Write a manual page for each command into dist/man."""
+    python("tests.man")
+
+
 @task(help={"mirror": "base URL that has the original URLs as paths; default: the Internet"})
 def releases(_: Context, mirror: str = "") -> None:
     """Ask upstream what is newer than kubeon's tables of versions, and print the lines to change."""
@@ -304,5 +310,5 @@ def demo_down(_: Context) -> None:
 lab = Collection("lab", up, down, off, status, ssh)
 demo = Collection("demo", create, demo_down)
 namespace = Collection(
-    fmt, lint, types, layers, test, check, soak, conformance, golden, bench, releases, tried, lab, demo
+    fmt, lint, types, layers, test, check, soak, conformance, golden, bench, man, releases, tried, lab, demo
 )
