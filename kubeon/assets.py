@@ -18,7 +18,7 @@ def systemd(name: str) -> str:
 
 
 def haproxy(name: str) -> str:
-    """The text of a file of the local-haproxy image from `haproxy/`."""
+    """The text of a file of local-haproxy from `haproxy/`."""
     return _folder("haproxy").joinpath(name).read_text(encoding="utf-8")
 
 

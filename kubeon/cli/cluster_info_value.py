@@ -1,4 +1,4 @@
-"""The shape of `kubeon cluster-info --output json`. It is stable: fields may be added, none goes or changes meaning."""
+"""What `kubeon cluster-info --output json` prints, from which the screen is drawn, too."""
 
 from datetime import datetime
 

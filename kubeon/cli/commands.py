@@ -27,7 +27,7 @@ COMMANDS = {
     "list": ("listing:list_", "List the clusters that this machine knows."),
     "preflight": ("preflight:preflight", "Look whether hosts and network are fit for a cluster."),
     "rename": ("rename:rename", "Give a cluster another name."),
-    "schema": ("schema:schema", "Print the JSON Schema of cluster.yaml, for editors."),
+    "schema": ("schema:schema", "Print a JSON Schema: of cluster.yaml, or of an answer."),
     "upgrade": ("upgrade:upgrade", "Bring a cluster to a newer Kubernetes, node after node."),
     "use": ("use:use", "Make a cluster the current one."),
     "view": ("view:view", "Show what belongs to a release, and what kubeon supports."),

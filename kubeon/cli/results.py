@@ -151,7 +151,7 @@ def executed(result: ExecResult, kept: Kept | None) -> tuple[shapes.Executed, st
             "stderr": kept.of(each.name, is_error=True).decode(errors="replace"),
             "seconds": round(each.seconds, 1),
         }
-        if each.error:
+        if each.error or each.exit_code is None:
             host["error"] = each.error
         else:
             host["exitCode"] = each.exit_code

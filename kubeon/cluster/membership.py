@@ -116,7 +116,7 @@ def check_new_hosts(hosts: Sequence[Host], nodes: Nodes) -> list[Finding]:
 def room_in_etcd(ctx: Cluster, new_hosts: Sequence[Host]) -> list[Finding]:
     """Can etcd bear one more voter before it answers? Asked for a while, since a member may just be busy.
 
-    What a join that was cut off has left of a newcomer does not count: it is taken away before the next one.
+    What a join that was cut off has left of a new node does not count: it is taken away before the next one.
     """
     control_planes = [host for host in new_hosts if ctx.is_control_plane(host)]
     unfinished = [host.address for host in control_planes if not host.facts.has(JOINED)]

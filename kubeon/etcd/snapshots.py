@@ -67,7 +67,7 @@ def save_script(save: str) -> str:
 def describe_script(inside: Callable[..., str], file: str = SNAPSHOT) -> str:
     """Print what `parse_content` reads. `inside` makes a script of words; etcd 3.6 has only etcdutl for this.
 
-    Where its image lacks that, ETCDUTL has to be there (`phases.etcdutl`).
+    Where its image lacks that, ETCDUTL has to be there (`cluster.etcdutl`).
     """
     words = ("snapshot", "status", file, "-w", "json")
     return _DESCRIBE.format(

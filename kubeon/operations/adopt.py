@@ -28,7 +28,7 @@ from kubeon.etcd.quorum import quorum_of
 from kubeon.hosts.host import Host
 from kubeon.kube.kubeconfig_file import check_mergeable
 from kubeon.kubeadm.existing import ExistingCluster
-from kubeon.operations.base import Confirm, CreateResult, Run, begun, commit, make_plan, node_results
+from kubeon.operations.base import Confirm, CreateResult, Plan, Run, begun, commit, make_plan, node_results
 from kubeon.operations.steps import ADOPT
 from kubeon.pki.login import new_login_key
 from kubeon.preflight import Finding, Severity
@@ -61,7 +61,7 @@ def adopt(
     provisional = build_spec({**given, **_UNKNOWN, "name": name})
     with begun(home, name, "adopt", reporter, options) as run:
         if stored := run.state.read_spec():
-            return _known(stored, provisional)
+            return _known(stored, provisional, confirm)
         first, found = _ask(run, provisional, options)
         spec = _describe(name, given, found, first)
         ctx = _look(run, spec, found, options)
@@ -86,12 +86,13 @@ def adopt(
         return CreateResult(name, True, node_results(ctx, ctx.hosts), since(began), kubeconfig, run.log)
 
 
-def _known(stored: ClusterSpec, wanted: ClusterSpec) -> CreateResult:
+def _known(stored: ClusterSpec, wanted: ClusterSpec, confirm: Confirm) -> CreateResult:
     """The same command again changes nothing."""
     had = {node.address for node in stored.nodes}
     if not all(node.address in had for node in wanted.nodes):
         hint = f"another name for this one; or kubeon forget {stored.name} first"
         raise StateError(f"cluster {stored.name} is known here already, with other nodes", hint=hint)
+    confirm(Plan(f"adopt cluster {stored.name}", ("it is adopted already: nothing to do",), {}))
     return CreateResult(stored.name, changed=False)
 
 

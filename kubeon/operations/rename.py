@@ -18,7 +18,7 @@ from kubeon.engine.interrupt import Interrupt
 from kubeon.errors import PreflightError, StateError, UsageError
 from kubeon.hosts.host import Host
 from kubeon.kube.kubeconfig_file import check_renamable, write_renamed
-from kubeon.operations.base import Confirm, Run, begun, make_plan
+from kubeon.operations.base import Confirm, Plan, Run, begun, make_plan
 from kubeon.operations.pending import Kind, committed, expect_none
 from kubeon.phases.rename_host import RenameHost
 from kubeon.preflight import Finding, Severity
@@ -55,6 +55,8 @@ def rename(
         raise UsageError(f"{name} is its name already")
     finishing = other.renaming == (name, new)
     if finishing and name not in home.clusters():  # it was cut off at the very end
+        if not confirm(Plan(f"rename cluster {name} to {new}", ("its hosts bear the new name; finish it here",), {})):
+            return RenameResult(new, name)
         with other.lock("rename", SYSTEM_CLOCK.now()):
             _finish_here(home, name, other, options)
         return RenameResult(new, name, (), since(began))

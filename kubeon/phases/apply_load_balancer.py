@@ -1,6 +1,6 @@
 """What the API load balancer has in the cluster itself: a Service with a fixed address, and who keeps it up to date."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from kubeon.cluster.context import Cluster, Step
@@ -22,7 +22,7 @@ class ApplyLoadBalancer(Step):
 
     name = "apply-load-balancer"
     title = "Apply the API load balancer"
-    # its pods may be started on any node, and nobody pulls their image
+    # its pods may be started on any node, where nobody may be able to pull their image
     needs: ClassVar[tuple[type[Step], ...]] = (InitControlPlane, ImportImages)
     reaches_members = True
 
@@ -40,12 +40,16 @@ class ApplyLoadBalancer(Step):
         if workload is None:
             return ()
         expect_address(ctx, workload)
-        if host.name in ctx.members and _running(ctx, workload) not in (None, (workload.image, workload.program)):
+        before = _running(ctx, workload)
+        if host.name in ctx.members and before not in (None, (workload.image, workload.program)):
             name = f"{workload.namespace}/{workload.deployment}"
-            text = f"{name} is another kubeon's and stays as it is; kubeon create {ctx.spec.name} renews it everywhere"
-            ctx.reporter.warn(text, host=host.name)
+            text = f"{name} is another kubeon's and stays as it is; new nodes may not have its image"
+            ctx.reporter.warn(f"{text}: kubeon create {ctx.spec.name} renews it everywhere", host=host.name)
             return ()
-        return (*ctx.api.apply(ctx.lb.manifest(ctx.spec)), *_create_absent(ctx), *ensure_pings(ctx.api))
+        changes = (*ctx.api.apply(ctx.lb.manifest(ctx.spec)), *_create_absent(ctx), *ensure_pings(ctx.api))
+        if before and before[1] != workload.program:
+            forget_programs(ctx, workload, keep=(before[1], workload.program))
+        return changes
 
 
 def wait_for_workload(ctx: Cluster) -> None:
@@ -65,6 +69,14 @@ def wait_for_workload(ctx: Cluster) -> None:
             why="without it the load balancer does not follow control planes that come and go",
             hint=f"kubectl describe pods -n {workload.namespace} -l app.kubernetes.io/name={name}",
         )
+
+
+def forget_programs(ctx: Cluster, workload: Workload, *, keep: Collection[str] = ()) -> None:
+    """Delete programs of the workload; those that pods may yet be started with stay."""
+    words = ("--namespace", workload.namespace, "--selector", f"app.kubernetes.io/name={workload.deployment}")
+    kept = ",".join(f"metadata.name!={workload.deployment}-{each}" for each in keep if each)
+    fields = ("--field-selector", kept) if kept else ()
+    ctx.api.run("delete", "configmap", *words, *fields, "--ignore-not-found")
 
 
 def expect_address(ctx: Cluster, workload: Workload) -> None:

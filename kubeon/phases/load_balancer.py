@@ -74,7 +74,7 @@ class UpdateLoadBalancer(Step):
         ctx.once(lambda: _wait_for_new_control_planes(ctx))
         start = ctx.lb.start_script(ctx.spec, host.node)
         moved = [] if start else _lead(ctx, host)
-        if host.name in ctx.members:  # what it runs is not replaced in passing, as another kubeon's image would be
+        if host.name in ctx.members:  # what it runs is not replaced in passing, as another kubeon's would be
             lists = ctx.lb.lists(ctx.spec, host.node)
             changes = [*moved, *(host.ensure_files(lists) if lists else ())]
         else:

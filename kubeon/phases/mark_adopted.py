@@ -1,4 +1,4 @@
-"""Nodes that kubeon did not make: their mark, and what follows from it."""
+"""Nodes that kubeon did not make get their mark."""
 
 from collections.abc import Sequence
 

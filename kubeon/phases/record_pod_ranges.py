@@ -1,4 +1,4 @@
-"""Which pods' addresses are whose: given out by kubeon, kept in the cluster where no kubelet can write."""
+"""Pod ranges into the cluster, before new nodes come."""
 
 from collections.abc import Sequence
 

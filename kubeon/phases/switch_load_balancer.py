@@ -20,7 +20,7 @@ from kubeon.hosts.preparation import hosts_script
 from kubeon.kube.leases import wait_for_renewal
 from kubeon.lb import LBS
 from kubeon.lb.base import LoadBalancerMode
-from kubeon.phases.apply_load_balancer import ApplyLoadBalancer, wait_for_workload
+from kubeon.phases.apply_load_balancer import ApplyLoadBalancer, forget_programs, wait_for_workload
 from kubeon.phases.import_images import ImportImages
 from kubeon.phases.load_balancer import ANSWERS_WITHIN, PlaceLoadBalancer, wait_for_answer
 from kubeon.phases.prepare_hosts import preparation_of
@@ -280,7 +280,10 @@ class RemoveObjects(Step):
         lb, servers = mode_of(self.old), [str(node.address) for node in self.old.control_planes]
         manifest = f"{lb.manifest(self.old)}---\n{lb.initial(self.old, servers)}"
         words = ("delete", "-f", "-", "--ignore-not-found")
-        return ctx.api.run(*words, manifest=manifest, timeout=120).splitlines()
+        changes = ctx.api.run(*words, manifest=manifest, timeout=120).splitlines()
+        if workload := lb.workload(self.old):
+            forget_programs(ctx, workload)
+        return changes
 
 
 class VerifyLoadBalancer(Step):

@@ -70,6 +70,7 @@ class _UpgradeNode(UpgradeStep):
     def _is_well(self, ctx: Cluster, host: Host) -> bool:
         """Is it through? Then it has to be well, too: it may be the very one at which the upgrade has stopped."""
         if host.name not in ctx.registered and self._is_done(ctx, host):
+            place(ctx, host)  # another kubeon may have begun the upgrade
             self._expect_health(ctx, host)
             _let_go(ctx, host)
             ctx.registered.add(host.name)

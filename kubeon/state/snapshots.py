@@ -37,7 +37,7 @@ class Snapshot:
     path: Path = field(compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """For the file beside it, and for programs."""
+        """For the file beside it."""
         return {**asdict(self), "path": str(self.path)}
 
 

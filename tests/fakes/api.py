@@ -237,6 +237,15 @@ class FakeApi:
                 told = {each["name"] for each in given}
                 container["env"] = [each for each in container["env"] if each["name"] not in told] + given
                 return "daemonset.apps/kube-proxy env updated\n"
+            case ["delete", "configmap", "--namespace", "kube-system", "--selector", selector, *more]:
+                assert more[-1] == "--ignore-not-found"
+                kept = more[1].replace("metadata.name!=", "").split(",") if more[:1] == ["--field-selector"] else []
+                label, _, value = selector.partition("=")
+                maps = {key: each["metadata"] for key, each in self.applied.items() if key.startswith("ConfigMap/")}
+                for key, metadata in maps.items():
+                    if metadata.get("labels", {}).get(label) == value and metadata["name"] not in kept:
+                        del self.applied[key]
+                return ""
             case ["delete", "node", name, "--ignore-not-found"]:
                 self.nodes.pop(name, None)
                 return ""

@@ -7,7 +7,7 @@ import tarfile
 import httpx
 
 from kubeon.bundle.catalogue import host_files
-from kubeon.lb import LBS
+from kubeon.lb import haproxy, updater
 from kubeon.spec.images import ImageName, registry_url
 from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
@@ -21,8 +21,7 @@ def a_server_for(spec: ClusterSpec) -> Server:
     answers: dict[str, Answer | list[Answer]] = {}
     for artifact in host_files(spec, "amd64"):
         answers |= answers_for(artifact)
-    of_lb = (image.reference for image in LBS[spec.load_balancer.mode].images(spec))
-    for reference in (*kubeadm_images(spec.kubernetes), *of_lb):
+    for reference in (*kubeadm_images(spec.kubernetes), haproxy.IMAGE, updater.IMAGE):
         name = ImageName.parse(reference)
         image = Image("amd64", reference.encode())
         answers |= image.answers(name.path, name.tag, base=f"{registry_url(name.registry)}/v2")

@@ -289,14 +289,19 @@ def alive(connection: http.client.HTTPSConnection) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
 def test_signals_end_it(local: Local, servers: list[ApiServer], number: int) -> None:
-    """With haproxy's exit code, and nobody listens any more."""
+    """With haproxy's exit code, and nobody listens any more; it does not wait for connections that never end."""
     local.name(*servers)
     local.start()
-    time.sleep(0.5)  # in the first milliseconds haproxy loses signals; then only the deadline would help
+    wait_for(lambda: local.check(servers).returncode == 0, "they are not marked up")
+    kept = local.connect()
+    assert ask(kept)
+    began = time.monotonic()
 
     local.stop(number)
 
+    assert time.monotonic() - began < 10
     assert listening(local.port) == set()
+    assert not alive(kept)
 
 
 def test_it_ends_when_haproxy_does(local: Local, servers: list[ApiServer]) -> None:

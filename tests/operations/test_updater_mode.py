@@ -279,6 +279,24 @@ def test_add_leaves_another_kubeons_updater_as_it_is(world: MakeWorld) -> None:
     assert container["image"] == updater.IMAGE
 
 
+def test_another_program_comes_under_another_name(world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pods of before find theirs, until the Deployment has changed twice; a switch leaves none."""
+    here = world(control_planes=1, workers=1, **MODE)
+    here.create()
+    first = f"ConfigMap/{updater.UPDATER}-{updater.digest()}"
+    names = []
+    for text in ("second", "third"):
+        monkeypatch.setattr(updater, "program", lambda text=text: {"main.py": ("__main__.py", text)})
+        names.append(f"ConfigMap/{updater.UPDATER}-{updater.digest()}")
+        assert here.create(here.state.read_spec()).changed
+        assert not here.create(here.state.read_spec()).changed
+
+    assert {each for each in here.api.applied if each.startswith(f"ConfigMap/{updater.UPDATER}")} == set(names)
+    assert first not in names
+    here.switch("haproxy")
+    assert not [each for each in here.api.applied if each.startswith(f"ConfigMap/{updater.UPDATER}")]
+
+
 def test_an_upgrade_brings_the_image_everywhere_before_it_is_asked_for(world: MakeWorld) -> None:
     """And before any node lets go of the old one; workers keep their way."""
     here = world(version="v1.20.2", control_planes=3, workers=2, **MODE)

@@ -50,7 +50,7 @@ def test_workers_get_no_images_of_the_control_plane(world: MakeWorld) -> None:
     here.create()
 
     names = {reference.rpartition(":")[0].rpartition("/")[2] for reference in here["w1"].images}
-    assert names == {"kube-proxy", "pause", "coredns", "local-haproxy"}
+    assert names == {"kube-proxy", "pause", "coredns", "haproxy"}
 
 
 def test_workers_get_no_private_key_of_the_cluster(world: MakeWorld) -> None:
@@ -109,5 +109,5 @@ def test_a_host_without_room_is_an_error_with_its_words(world: MakeWorld) -> Non
     with pytest.raises(KubeonError) as caught:
         here.create()
 
-    assert str(caught.value).startswith("w1: install ")
+    assert str(caught.value).startswith("w1: send ")
     assert "No space left on device" in caught.value.why

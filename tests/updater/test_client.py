@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from apiserver_updater import client
 from apiserver_updater.client import Connections, Request, Response
 from kubeon.pki.authorities import SERVER, Authorities, Subject
 from tests.updater.fake import run
@@ -199,6 +200,44 @@ def test_a_body_comes_as_it_is_sent_and_can_be_left(server: Server, connections:
     ask(server, work)
 
     assert len(server.asked) == 2
+
+
+def test_whoever_closes_late_closes_nobody_elses_connection(server: Server, connections: Connections) -> None:
+    """The connection of an answer that has ended may carry the next request by then."""
+    server.answers = [HELLO, HELLO, HELLO]
+
+    async def work() -> None:
+        first = await whole(connections, server.url + "/")
+        second = await connections.send(Request("GET", server.url + "/"))
+        first.close()
+        await second.read()
+        assert second.content == b"hello"
+        second.close()
+        assert (await whole(connections, server.url + "/")).content == b"hello"
+
+    ask(server, work)
+
+    assert [len(requests) for requests in server.asked] == [3]
+
+
+def test_what_has_rested_for_long_is_not_used_again(
+    server: Server, connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may be about to close it. Nor is anything after `close`."""
+    server.answers = [HELLO, HELLO, HELLO]
+    monkeypatch.setattr(client, "IDLE", 0.1)
+
+    async def work() -> None:
+        await whole(connections, server.url + "/")
+        await asyncio.sleep(0.2)
+        response = await connections.send(Request("GET", server.url + "/"))
+        connections.close()
+        await response.read()
+        await whole(connections, server.url + "/")
+
+    ask(server, work)
+
+    assert [len(requests) for requests in server.asked] == [1, 1, 1]
 
 
 def test_a_server_that_another_ca_has_signed_is_told_nothing(server: Server, some_authorities: Authorities) -> None:

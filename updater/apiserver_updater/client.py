@@ -9,7 +9,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from apiserver_updater.report import clock
+
 CONNECT = 2.0  # seconds; a server that has not taken a connection by then is not tried on
+IDLE = 5.0  # seconds after which a connection is not used again: the server may be about to close it
 _PIECE = 1 << 16
 _NO_BODY = frozenset({204, 304})
 
@@ -54,6 +57,7 @@ class Connections:
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
         self._idle: dict[tuple[str, int], list[_Connection]] = {}
+        self._closed = False
 
     async def send(self, request: Request) -> Response:
         """The answer's head has come. Raises OSError, or asyncio's TimeoutError. Cancelled, the connection is gone."""
@@ -66,11 +70,17 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        chunks = self._body(connection, status, headers, at)
-        return Response(status, chunks, connection.close)
+        held = [connection]  # empty as soon as the answer has ended: then it may be another request's
+
+        def leave() -> None:
+            while held:
+                held.pop().close()
+
+        return Response(status, self._body(held, status, headers, at), leave)
 
     def close(self) -> None:
-        """Those that wait."""
+        """Those that wait; those in use when they have ended."""
+        self._closed = True
         for connections in self._idle.values():
             for connection in connections:
                 connection.close()
@@ -79,29 +89,36 @@ class Connections:
     async def _connection(self, at: tuple[str, int]) -> _Connection:
         while waiting := self._idle.get(at):
             connection = waiting.pop()
-            if connection.is_open:
+            if connection.is_fit:
                 return connection
             connection.close()
-        host, port = at
-        opened = asyncio.open_connection(host, port, ssl=self._context, server_hostname=host)
+        plain = socket.socket(socket.AF_INET6 if ":" in at[0] else socket.AF_INET)
         try:
-            reader, writer = await asyncio.wait_for(opened, CONNECT)
+            plain.setblocking(False)
+            for option in KEEPALIVE:
+                plain.setsockopt(*option)
+            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(plain, at), CONNECT)
+            return _Connection(*await asyncio.open_connection(sock=plain, ssl=self._context, server_hostname=at[0]))
         except asyncio.TimeoutError:
+            plain.close()
             raise HttpError(f"no connection within {CONNECT:g} s") from None
-        for option in KEEPALIVE:
-            writer.get_extra_info("socket").setsockopt(*option)
-        return _Connection(reader, writer)
+        except BaseException:
+            plain.close()
+            raise
 
     async def _body(
-        self, connection: _Connection, status: int, headers: Mapping[str, str], at: tuple[str, int]
+        self, held: list[_Connection], status: int, headers: Mapping[str, str], at: tuple[str, int]
     ) -> AsyncIterator[bytes]:
+        (connection,) = held
         whole = False
         try:
             async for chunk in connection.body(status, headers):
                 yield chunk
             whole = headers.get("connection", "").lower() != "close" and _has_end(status, headers)
         finally:
-            if whole:
+            held.clear()
+            if whole and not self._closed:
+                connection.used = clock()
                 self._idle.setdefault(at, []).append(connection)
             else:
                 connection.close()
@@ -110,11 +127,12 @@ class Connections:
 class _Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+        self.used = clock()
 
     @property
-    def is_open(self) -> bool:
-        """As far as one can know before asking."""
-        return not (self._reader.at_eof() or self._writer.is_closing())
+    def is_fit(self) -> bool:
+        """To be used again, as far as one can know before."""
+        return clock() - self.used < IDLE and not (self._reader.at_eof() or self._writer.is_closing())
 
     def close(self) -> None:
         """At once: what has not been sent is not sent."""

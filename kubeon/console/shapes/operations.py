@@ -86,7 +86,7 @@ class Renewed(TypedDict):
 
 
 class Rotated(TypedDict):
-    """`certs rotate-ca`: `stage` is "done" or where it paused, `workloads` are those whose pods are to be restarted."""
+    """`certs rotate-ca`: `stage` is "done" or the next one, `workloads` are those whose pods are to be restarted."""
 
     cluster: str
     rotated: Sequence[str]
@@ -123,7 +123,7 @@ class ExecHost(TypedDict):
     name: str
     address: str
     error: NotRequired[str]
-    exitCode: NotRequired[int | None]
+    exitCode: NotRequired[int]
     stdout: str
     stderr: str
     seconds: float

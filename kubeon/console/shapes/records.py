@@ -15,7 +15,7 @@ class Operation(TypedDict):
     who: str
     command: Sequence[str]
     result: str
-    changed: bool | None
+    changed: bool
     seconds: float | None
     error: str
     log: str | None
@@ -40,14 +40,14 @@ class History(TypedDict):
 
 
 class PhasesOf(Operation):
-    """`history NAME NUMBER`."""
+    """`history NAME NUMBER`, or with `--last`."""
 
     cluster: str
     phases: Sequence[PhaseOnHost]
 
 
 class LogOf(Operation):
-    """`history NAME NUMBER --log`: the text of its log."""
+    """`history` with `--log`: the text of one operation's log, by default the last one's."""
 
     cluster: str
     text: str

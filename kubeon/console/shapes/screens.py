@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 
 class Finding(TypedDict):
-    """What a check has found; `severity` is error, warning or info."""
+    """What a check has found; `severity` is error or warning."""
 
     check: str
     host: str
@@ -33,7 +33,7 @@ class PlanBody(TypedDict):
 
 
 class Plan(TypedDict):
-    """`--dry-run`, of every command that changes something."""
+    """`--dry-run`, of commands that have it."""
 
     plan: PlanBody
 

@@ -1,7 +1,7 @@
 """Is the cluster healthy, degraded or down, and why. A pure function of what was gathered.
 
 down      nobody can use the API: no API server is ready, no worker reaches one, or etcd cannot decide
-degraded  it works, and something is broken that it could need: a node, a member of etcd, an API load balancer
+degraded  it works, and something is broken that it could need: a node, an API server, etcd, a load balancer
 healthy   none of that. Warnings (a certificate that ends soon, a disk that fills) leave it healthy
 """
 

@@ -49,6 +49,7 @@ class Packages:
 
     names: tuple[str, ...]
     user: str = "0:0"  # numbers, "UID:GID"
+    stop_signal: str = "SIGTERM"
 
 
 def base_image(
@@ -77,6 +78,7 @@ def base_image(
             "Env": [f"PATH={PATH}"],
             "Labels": {**(labels or {}), "kubeon.debian-packages": versions},
             "User": wanted.user,
+            "StopSignal": wanted.stop_signal,
         },
     }
     return assemble(store, reference, architecture, layer(entries), config)

@@ -19,7 +19,8 @@ LABEL = "kubeon.lab.stand-in"
 
 
 STAND_INS = {
-    haproxy.IMAGE: Packages(("haproxy", "busybox-static"), f"{haproxy.UID}:{haproxy.UID}"),
+    # upstream's has the same signal, which containerd sends to whatever runs in it
+    haproxy.IMAGE: Packages(("haproxy", "busybox-static"), f"{haproxy.UID}:{haproxy.UID}", stop_signal="SIGUSR1"),
     updater.IMAGE: Packages(("python3", "busybox-static"), f"{updater.UID}:{updater.UID}"),
 }
 
@@ -28,7 +29,7 @@ def built(log: Log = print) -> None:
     """Make them and push them, once; each stays until it, or the builder, is another."""
     builder = [Path(str(module.__file__)) for module in (debian_base, image_builder)]
     for reference, packages in STAND_INS.items():
-        key = cache.key(reference, *packages.names, packages.user, *builder)
+        key = cache.key(reference, *packages.names, packages.user, packages.stop_signal, *builder)
         releases.pushed(f"{_name(reference)}-{key}", partial(_push, reference, packages, log), log)
 
 
