@@ -1,6 +1,7 @@
 """`upgrade`: a newer Kubernetes, one node after the other, with a way back before the first one is touched."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from kubeon.cluster.context import Cluster
 from kubeon.cluster.membership import Nodes, answering_member, pressed_nodes, split_marked
@@ -17,7 +18,7 @@ from kubeon.hosts.marks import UPGRADED
 from kubeon.kube.cordon import MARK, uncordon
 from kubeon.kube.kubectl import Kubectl, why_not_ready
 from kubeon.kube.versions import api_version, kubelet_version
-from kubeon.operations.base import Confirm, UpgradeResult, begun, commit, make_plan, node_results
+from kubeon.operations.base import Confirm, Run, UpgradeResult, begun, commit, make_plan, node_results
 from kubeon.operations.certs_renew import remember_settings
 from kubeon.operations.pending import committed
 from kubeon.operations.steps import upgrade_steps
@@ -32,7 +33,7 @@ from kubeon.operations.upgrade_checks import (
     unfit_machines,
     unknown_nodes,
 )
-from kubeon.preflight import Severity, raise_on_errors, soften
+from kubeon.preflight import Finding, Severity, raise_on_errors, soften
 from kubeon.spec.model import ClusterSpec, Role
 from kubeon.spec.releases import same_programs
 from kubeon.spec.skew import upgrade_problems
@@ -63,63 +64,22 @@ def upgrade(
         check_plugins(spec)
         if options.pause_after and options.pause_after not in {node.name for node in spec.nodes}:
             raise UsageError(f"--pause-after: cluster {name} has no node {options.pause_after}")
-        at_once = _at_once(options.max_unavailable, len(spec.workers))
-        seen = run.look(spec, options)
-        hosts, strangers = split_marked(seen.hosts, run.state)
-        absent = absent_hosts(spec, seen.unreachable, options)
-        raise_on_errors([*absent, *as_errors(strangers), *adopted_nodes(name, hosts)])
-        _wait_for_api(hosts if proposed else (), run.reporter)
-        first, nodes = answering_member(name, hosts, seen.unreachable)
-        control_planes = [host for host in hosts if host.node.role is Role.CONTROL_PLANE]
-        api = {host.name: _api_version(host) for host in control_planes}
-        kubelets = {each: kubelet_version(node) for each, node in nodes.items()}
-        if problems := upgrade_problems(spec.kubernetes, api, kubelets):
-            raise PreflightError(f"{name} cannot go to {spec.version}; nothing was changed", why="\n".join(problems))
-        through = {host.name for host in control_planes if _is_through(host, spec, api[host.name])}
-        first = _first(control_planes, through, api)
-        ctx = resolve(
-            spec, hosts, run.state, run.reporter, ignored=options.ignore_preflight_errors, first=first, nodes=nodes
+        found = _look(run, spec, options, (stored, proposed))
+        ctx, work, steps = found.ctx, found.work, upgrade_steps(found.work)
+        plan = make_plan(
+            f"upgrade cluster {name} to {spec.version}", ctx, steps, found.warnings, _header(found.api, work)
         )
-        work = Upgrade(
-            kubelets,
-            not_ready=frozenset(host.name for host in hosts if why_not_ready(nodes.get(host.name))),
-            at_once=at_once,
-            drain_timeout=options.drain_timeout,
-            pause_after=options.pause_after,
-        )
-        if not _other_components(spec, stored, proposed):  # which of them a node has is not asked before its turn
-            work.upgraded = frozenset(
-                host.name
-                for host in hosts
-                if _is_upgraded(host, spec, nodes) and (host.name in through or host not in control_planes)
-            )
-            work.half_way = spec.kubernetes in api.values()
-        findings = [
-            *absent,
-            *ill_nodes(ctx, work, nodes, through, goes_on=proposed is not None),
-            *pressed_nodes(nodes, Severity.ERROR),
-            *unfit_machines(ctx, api[first.name]),
-            *etcd_crossing(ctx, work),
-            *lacking_material(ctx, work),
-            *held_by_pods(ctx, work, api[first.name]),
-            *unknown_nodes(nodes, {host.name for host in ctx.hosts} | {one.host for one in absent}),
-        ]
-        findings = soften(findings, options.ignore_preflight_errors)
-        raise_on_errors(findings)
-        warnings = tuple(one for one in findings if one.severity is Severity.WARNING)
-        steps = upgrade_steps(work)
-        plan = make_plan(f"upgrade cluster {name} to {spec.version}", ctx, steps, warnings, _header(ctx, api, at_once))
         if not confirm(plan):
             return UpgradeResult(name, spec.version, changed=False)
-        if not plan.changes and not absent and proposed is None and stored == spec:
+        if not plan.changes and not found.absent and proposed is None and stored == spec:
             return UpgradeResult(name, spec.version, False, node_results(ctx, ctx.hosts), seconds=since(began))
         run.state.write_proposed(spec)
-        for each in nodes:  # what a run that was killed has left cordoned would hold up the drain of others
-            if MARK in nodes[each]["metadata"].get("annotations", {}):
+        for each, node in ctx.nodes.items():  # what a killed run has left cordoned would hold up the drain of others
+            if MARK in node["metadata"].get("annotations", {}):
                 uncordon(ctx.api, each)
         outcome = run.walk(steps, ctx, options, interrupt, f"Upgrading {name} to {spec.version}")
         _raise_if_failed(outcome, work)
-        left = tuple(one.host for one in absent)
+        left = tuple(one.host for one in found.absent)
         if outcome.halted:  # on purpose: what failed has been raised
             left += tuple(host.name for host in ctx.hosts if host.name not in ctx.registered)
         if not left:
@@ -136,6 +96,66 @@ def upgrade(
             since(began),
             run.log,
         )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """How the cluster is before."""
+
+    ctx: Cluster
+    work: Upgrade
+    api: Mapping[str, Version]  # of API servers, by host
+    absent: Sequence[Finding]  # workers that are left out
+    warnings: tuple[Finding, ...]
+
+
+def _look(run: Run, spec: ClusterSpec, options: Options, known: tuple[ClusterSpec, ClusterSpec | None]) -> _Found:
+    """Ask all hosts. Raises what would keep the upgrade from going on; `known` is what is on record, and proposed."""
+    name, goes_on = spec.name, known[1] is not None
+    at_once = _at_once(options.max_unavailable, len(spec.workers))
+    seen = run.look(spec, options)
+    hosts, strangers = split_marked(seen.hosts, run.state)
+    absent = absent_hosts(spec, seen.unreachable, options)
+    raise_on_errors([*absent, *as_errors(strangers), *adopted_nodes(name, hosts)])
+    _wait_for_api(hosts if goes_on else (), run.reporter)
+    first, nodes = answering_member(name, hosts, seen.unreachable)
+    control_planes = [host for host in hosts if host.node.role is Role.CONTROL_PLANE]
+    api = {host.name: _api_version(host) for host in control_planes}
+    kubelets = {each: kubelet_version(node) for each, node in nodes.items()}
+    if problems := upgrade_problems(spec.kubernetes, api, kubelets):
+        raise PreflightError(f"{name} cannot go to {spec.version}; nothing was changed", why="\n".join(problems))
+    through = {host.name for host in control_planes if _is_through(host, spec, api[host.name])}
+    first = _first(control_planes, through, api)
+    ctx = resolve(
+        spec, hosts, run.state, run.reporter, ignored=options.ignore_preflight_errors, first=first, nodes=nodes
+    )
+    work = Upgrade(
+        kubelets,
+        not_ready=frozenset(host.name for host in hosts if why_not_ready(nodes.get(host.name))),
+        at_once=at_once,
+        drain_timeout=options.drain_timeout,
+        pause_after=options.pause_after,
+    )
+    if not _other_components(spec, *known):  # which of them a node has is not asked before its turn
+        work.upgraded = frozenset(
+            host.name
+            for host in hosts
+            if _is_upgraded(host, spec, nodes) and (host.name in through or host not in control_planes)
+        )
+        work.half_way = spec.kubernetes in api.values()
+    findings = [
+        *absent,
+        *ill_nodes(ctx, work, nodes, through, goes_on=goes_on),
+        *pressed_nodes(nodes, Severity.ERROR),
+        *unfit_machines(ctx, api[first.name]),
+        *etcd_crossing(ctx, work),
+        *lacking_material(ctx, work),
+        *held_by_pods(ctx, work, api[first.name]),
+        *unknown_nodes(nodes, {host.name for host in ctx.hosts} | {one.host for one in absent}),
+    ]
+    findings = soften(findings, options.ignore_preflight_errors)
+    raise_on_errors(findings)
+    return _Found(ctx, work, api, absent, tuple(one for one in findings if one.severity is Severity.WARNING))
 
 
 def _at_once(text: str, workers: int) -> int:
@@ -197,11 +217,12 @@ def _first(control_planes: Sequence[Host], through: set[str], api: Mapping[str, 
     )
 
 
-def _header(ctx: Cluster, api: Mapping[str, Version], at_once: int) -> tuple[str, ...]:
+def _header(api: Mapping[str, Version], work: Upgrade) -> tuple[str, ...]:
     now = ", ".join(str(version) for version in sorted(set(api.values())))
     return (
         f"API servers: {now} now",
-        f"first all API servers, one at a time; then the kubelets of control planes; then workers, {at_once} at a time",
+        "first all API servers, one at a time; then the kubelets of control planes; "
+        f"then workers, {work.at_once} at a time",
         "before the first one is touched: files and images everywhere, and a snapshot of etcd to this machine",
     )
 
