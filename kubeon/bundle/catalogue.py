@@ -6,12 +6,13 @@ from kubeon.bundle.kubeadm import images_by_kubeadm, machine_architecture
 from kubeon.bundle.manifests import manifest_artifacts, plugin_manifest
 from kubeon.bundle.store import Store
 from kubeon.cni.base import images_of
+from kubeon.cri import CRIS
 from kubeon.etcd.snapshots import ETCDUTL
 from kubeon.lb import LBS
 from kubeon.spec.images import ImageName
 from kubeon.spec.material import EVERYWHERE, FileArtifact, ImageArtifact, Install
 from kubeon.spec.model import ClusterSpec, Role
-from kubeon.spec.releases import components, kubeadm_images, numbers
+from kubeon.spec.releases import components, kubeadm_images
 
 KUBERNETES = "https://dl.k8s.io/release"
 GITHUB = "https://github.com"
@@ -56,8 +57,7 @@ def host_files(spec: ClusterSpec, architecture: str) -> tuple[FileArtifact, ...]
     chosen = components(spec)
     return (
         *(_kubernetes(name, spec, architecture) for name in ("kubeadm", "kubelet", "kubectl")),
-        _containerd(chosen.containerd, architecture),
-        _runc(chosen.runc, architecture),
+        *CRIS[spec.runtime.name].artifacts(spec, architecture),
         _cni_plugins(chosen.cni_plugins, architecture),
         _crictl(chosen.crictl, architecture),
     )
@@ -87,21 +87,6 @@ def all_files(spec: ClusterSpec, architecture: str) -> tuple[FileArtifact, ...]:
 def _kubernetes(name: str, spec: ClusterSpec, architecture: str) -> FileArtifact:
     url = f"{KUBERNETES}/{spec.version}/bin/linux/{architecture}/{name}"
     return FileArtifact(name, spec.version, url, f"{url}.sha256", installs=(Install("", f"/usr/local/bin/{name}"),))
-
-
-def _containerd(version: str, architecture: str) -> FileArtifact:
-    # The plain archives are linked to the glibc of the Ubuntu they were built on: 2.27 for 1.6, 2.31 for 1.7 and 2.0,
-    # 2.35 since 2.1, which leaves out RHEL 8 and 9. The static ones run everywhere.
-    static = "static-" if numbers(version) >= (1, 7, 10) else ""
-    base = f"{GITHUB}/containerd/containerd/releases/download/v{version}"
-    url = f"{base}/containerd-{static}{version}-linux-{architecture}.tar.gz"
-    return FileArtifact("containerd", version, url, f"{url}.sha256sum", installs=(Install("bin", "/usr/local/bin/"),))
-
-
-def _runc(version: str, architecture: str) -> FileArtifact:
-    base = f"{GITHUB}/opencontainers/runc/releases/download/v{version}"
-    place = Install("", "/usr/local/sbin/runc")
-    return FileArtifact("runc", version, f"{base}/runc.{architecture}", f"{base}/runc.sha256sum", installs=(place,))
 
 
 def _cni_plugins(version: str, architecture: str) -> FileArtifact:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kubeon.console.progress import shortened
-from kubeon.console.shapes import screens as shapes
 from kubeon.errors import HostErrors, KubeonError, SpecError
+
+if TYPE_CHECKING:
+    from kubeon.console.shapes import screens as shapes
 
 INDENT = "    "
 SEVERITIES = ("error", "warning")
@@ -100,7 +102,7 @@ def findings_text(findings: Sequence[FindingLike]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def findings_object(findings: Sequence[FindingLike]) -> list[shapes.Finding]:
+def findings_object(findings: Sequence[FindingLike]) -> "list[shapes.Finding]":
     """Findings for programs."""
     return [
         {"check": each.check, "host": each.host, "severity": str(each.severity), "what": each.what, "hint": each.hint}
@@ -127,7 +129,7 @@ def plan_text(plan: PlanLike) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def plan_object(plan: PlanLike) -> shapes.Plan:
+def plan_object(plan: PlanLike) -> "shapes.Plan":
     """The plan for programs."""
     return {
         "plan": {

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kubeon.hosts.facts import Facts
 from kubeon.hosts.files import File
+from kubeon.spec.material import FileArtifact
 from kubeon.spec.model import ClusterSpec
 
 
@@ -36,6 +37,10 @@ class Cri(Protocol):
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
         """(path in cluster.yaml, what is wrong) of everything this runtime cannot do."""
+        ...
+
+    def artifacts(self, spec: ClusterSpec, architecture: str) -> tuple[FileArtifact, ...]:
+        """Its own programs; the first one's version is the runtime's. When they change the unit is restarted."""
         ...
 
     def doubts(self, spec: ClusterSpec) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from kubeon.hosts.facts import Facts
 from kubeon.hosts.files import File
 from kubeon.render import render
 from kubeon.spec.images import ImageName, registry_url
+from kubeon.spec.material import FileArtifact, Install
 from kubeon.spec.model import ClusterSpec
 from kubeon.spec.releases import components, numbers, pause_image
 
@@ -83,6 +84,11 @@ class Containerd:
             # containerd 2.0 dropped CRI v1alpha2; kubelets before 1.23 speak nothing else, up to 1.25 it is untested
             return (("components.containerd", f"containerd {version} is too new for {spec.version}; take 1.7 or 1.6"),)
         return ()
+
+    def artifacts(self, spec: ClusterSpec, architecture: str) -> tuple[FileArtifact, ...]:
+        """containerd and runc."""
+        chosen = components(spec)
+        return (_containerd(chosen.containerd, architecture), _runc(chosen.runc, architecture))
 
     def doubts(self, spec: ClusterSpec) -> tuple[str, ...]:
         """containerd 1.x with newer Kubernetes than upstream tests it with (RELEASES.md, "Kubernetes support")."""
@@ -211,3 +217,18 @@ def _mirror_url(registry: str, upstream: str) -> str:
     host, _, folder = rest.strip("/").partition("/")
     parts = ["v2", folder, upstream] if folder else ["v2", upstream]
     return f"{scheme or 'https'}://{host}/" + "/".join(parts)
+
+
+def _containerd(version: str, architecture: str) -> FileArtifact:
+    # The plain archives are linked to the glibc of the Ubuntu they were built on: 2.27 for 1.6, 2.31 for 1.7 and 2.0,
+    # 2.35 since 2.1, which leaves out RHEL 8 and 9. The static ones run everywhere.
+    static = "static-" if numbers(version) >= (1, 7, 10) else ""
+    base = f"https://github.com/containerd/containerd/releases/download/v{version}"
+    url = f"{base}/containerd-{static}{version}-linux-{architecture}.tar.gz"
+    return FileArtifact("containerd", version, url, f"{url}.sha256sum", installs=(Install("bin", "/usr/local/bin/"),))
+
+
+def _runc(version: str, architecture: str) -> FileArtifact:
+    base = f"https://github.com/opencontainers/runc/releases/download/v{version}"
+    place = Install("", "/usr/local/sbin/runc")
+    return FileArtifact("runc", version, f"{base}/runc.{architecture}", f"{base}/runc.sha256sum", installs=(place,))

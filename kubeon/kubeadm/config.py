@@ -24,7 +24,6 @@ from kubeon.spec.versions import (
     signing_duration_flag,
 )
 
-CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 TOKEN_TTL = timedelta(hours=2)
 SHUTDOWN_DELAY = 5
 """Seconds for which an API server that was asked to end goes on serving, but is not ready any more and has left the
@@ -43,12 +42,12 @@ class NodeHandoff:
     address: str
     endpoint: str  # host:port by which nodes reach the API
     token: str = field(repr=False)
+    cri_socket: str
     ca_hash: str = ""  # "sha256:..."
     discovery_endpoint: str = ""  # host:port to join through, when it is not the endpoint
     discovery_file: str = ""
     cgroup_driver: str = "systemd"
     cgroup_v1: bool = False  # a host of the cluster has cgroup v1
-    cri_socket: str = CRI_SOCKET
     image_repository: str = ""  # where it is not the release's own
     keep_conntrack: bool = False  # hosts where the limits of conntrack cannot be set (containers as hosts)
     certificate_sans: tuple[str, ...] = ()  # of the load balancer, besides those of the spec

@@ -25,7 +25,6 @@ from kubeon.phases.load_balancer import place, wait_for_answer
 from kubeon.phases.start_runtime import StartRuntime
 from kubeon.phases.upgrade_control_plane import UpgradeControlPlane, kubeadm_upgrade
 from kubeon.phases.verify_cluster import VerifyCluster
-from kubeon.spec.releases import components
 from kubeon.waiting import SYSTEM_CLOCK, expect, wait_until
 
 READY_WITHIN = 240  # seconds
@@ -33,7 +32,6 @@ SETTLED = 10  # seconds that a control plane has to be well on end: its static p
 UNCORDONED_WITHIN = 120  # seconds
 PROXIES_WITHIN = 120  # seconds; they start anew one by one
 PURPOSE = "upgrade"
-_RUNTIME = ("containerd", "runc")
 _WAITS = f"if [ -e {WAITING} ]; then echo {WAITING}; fi\n"
 
 
@@ -46,9 +44,9 @@ class _UpgradeNode(UpgradeStep):
         if host.name in self.work.upgraded:
             return ()
         was, wanted = self.work.kubelets.get(host.name), ctx.spec.kubernetes
-        chosen = components(ctx.spec)
+        runtime, *_ = ctx.cri.artifacts(ctx.spec, host.facts.architecture)
         drained = f"drain within {self.work.drain_timeout:.0f} s, " if self.work.drain_timeout else ""
-        return (f"{drained}kubelet {was} -> {wanted}, {ctx.cri.name} {chosen.containerd}, uncordon",)
+        return (f"{drained}kubelet {was} -> {wanted}, {runtime.name} {runtime.version}, uncordon",)
 
     def goes_first(self, ctx: Cluster, host: Host) -> bool:
         """The one after which the user wants to have a look; and where a run before has failed, no other is begun."""
@@ -116,9 +114,10 @@ class _UpgradeNode(UpgradeStep):
             kubeadm_upgrade(
                 ctx, host, upgrade_node_words(ignore=machine_checks(ctx, host)), before=activate_script(kubeadm)
             )
-        runtime = {p for artifact, each in members.items() if artifact.name in _RUNTIME for p in each}
+        of_runtime = ctx.cri.artifacts(ctx.spec, host.facts.architecture)
+        runtime = {p for artifact, each in members.items() if artifact in of_runtime for p in each}
         everything = {path: member for each in members.values() for path, member in each.items()}
-        # containers run on while their kubelet and containerd are exchanged
+        # containers run on while their kubelet and their runtime are exchanged
         activate = activate_script(everything, owing=dict.fromkeys(runtime, restart_stamp(ctx.cri.unit)))
         end_api_server, end_etcd = aside_scripts(ctx, host)  # a new kubelet makes static pods anew
         host.change(f"systemctl stop kubelet\n{end_api_server}{activate}", what="install")

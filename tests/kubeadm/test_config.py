@@ -37,6 +37,7 @@ def a_handoff(**fields: Any) -> NodeHandoff:
         "endpoint": "apiserver.cluster.local:6443",
         "token": "abcdef.0123456789abcdef",
         "ca_hash": "sha256:" + "0" * 64,
+        "cri_socket": "unix:///run/containerd/containerd.sock",
     }
     return NodeHandoff(**{**values, **fields})
 
