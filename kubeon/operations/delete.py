@@ -1,6 +1,7 @@
 """`del`: nodes leave a cluster, dead or alive, and never more of etcd than it can bear."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kubeon.cluster.context import Cluster
 from kubeon.cluster.deletion import Deletion
@@ -15,7 +16,7 @@ from kubeon.etcd.quorum import quorum_of, removal_problem
 from kubeon.etcd.quorum import without as members_without
 from kubeon.hosts.host import Host
 from kubeon.kube.drain import pods_on, unmanaged
-from kubeon.operations.base import Confirm, DeleteResult, begun, commit, make_plan, stays
+from kubeon.operations.base import Confirm, DeleteResult, Run, begun, commit, make_plan, stays
 from kubeon.operations.pending import committed
 from kubeon.operations.steps import deletion_steps
 from kubeon.preflight import Finding, Severity
@@ -55,34 +56,10 @@ def delete(
                 hint = f"kubeon create {name} brings those into the record that are being added"
             raise UsageError(f"that would be every control plane of {name} that is on record", hint=hint)
         _check_endpoint(spec, leaving)
-        shrinks = any(node.role is Role.CONTROL_PLANE for node in leaving)
-        staying = [node for node in spec.nodes if shrinks or node.role is Role.CONTROL_PLANE]
-        besides = [node for node in known.control_planes if node not in (*leaving, *spec.nodes)]
-        seen = run.look(known, options, nodes=[*leaving, *staying, *besides], impatient=leaving if options.dead else ())
-        going = [host for host in seen.hosts if host.node in leaving]
-        silent = {str(node.address): seen.unreachable.get(str(node.address)) for node in leaving}
-        _check_reached(going, [error for error in silent.values() if error], options)
-        others, strangers = split_marked([host for host in seen.hosts if host.node in staying], run.state)
-        missed = {address: error for address, error in seen.unreachable.items() if address not in silent}
-        joined = joined_hosts([host for host in seen.hosts if host.node in besides], run.state)
-        first, nodes = answering_member(name, [*others, *joined], missed)
-        dead = [_dead(node) for node in leaving if silent[str(node.address)]]
-        workers = [host for host in others if host.node.role is Role.WORKER]
-        ctx = context_of(spec, [first, *going, *dead, *workers], run.state, run.reporter, first=first)
-        ctx.authorities = authorities_of(ctx)
-        ctx.members = frozenset(host.name for host in (first, *workers))
-        work = Deletion(frozenset(host.name for host in dead), options.drain_timeout, options.remove_packages)
-        members = ctx.etcd.members() if shrinks else []
-        header = _arithmetic(members, [host for host in (*going, *dead) if ctx.is_control_plane(host)])
-        warnings = [
-            *_lost_pods(ctx, going, nodes),
-            *(_reports(host, nodes) for host in dead if _is_ready(host, nodes)),
-            *strangers,
-            *silent_members(staying, missed, "its list of control planes stays as it is"),
-        ]
-        steps = deletion_steps(work)
+        found = _look(run, spec, known, leaving, options)
+        ctx, work, steps = found.ctx, found.work, deletion_steps(found.work)
         count = f"{len(leaving)} node{'' if len(leaving) == 1 else 's'}"
-        if not confirm(make_plan(f"remove {count} from cluster {name}", ctx, steps, tuple(warnings), header)):
+        if not confirm(make_plan(f"remove {count} from cluster {name}", ctx, steps, found.warnings, found.header)):
             return DeleteResult(name)
         outcome = run.walk(steps, ctx, options, interrupt, f"Removing from {name}")
         left = [node for node in leaving if any(host.node is node and host.name in work.left for host in ctx.hosts)]
@@ -97,8 +74,52 @@ def delete(
             if proposed and (proposed.without((*stored.nodes, *left)).nodes or not same_programs(proposed, stored)):
                 run.state.write_proposed(proposed.without(left))
         outcome.raise_if_failed(AGAIN)
-        names = tuple(host.name for host in (*going, *dead))
-        return DeleteResult(name, names, since(began), run.log, stays(outcome))
+        return DeleteResult(name, found.names, since(began), run.log, stays(outcome))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """How the cluster and the nodes that leave are before."""
+
+    ctx: Cluster
+    work: Deletion
+    names: tuple[str, ...]
+    warnings: tuple[Finding, ...]
+    header: tuple[str, ...]
+
+
+def _look(run: Run, spec: ClusterSpec, known: ClusterSpec, leaving: Sequence[NodeSpec], options: Options) -> _Found:
+    """Ask those that leave, control planes, and where one of those leaves, workers. Raises what keeps them here.
+
+    `spec` is without them; `known` has what is being added, too.
+    """
+    shrinks = any(node.role is Role.CONTROL_PLANE for node in leaving)
+    staying = [node for node in spec.nodes if shrinks or node.role is Role.CONTROL_PLANE]
+    besides = [node for node in known.control_planes if node not in (*leaving, *spec.nodes)]
+    seen = run.look(known, options, nodes=[*leaving, *staying, *besides], impatient=leaving if options.dead else ())
+    going = [host for host in seen.hosts if host.node in leaving]
+    silent = {str(node.address): seen.unreachable.get(str(node.address)) for node in leaving}
+    _check_reached(going, [error for error in silent.values() if error], options)
+    others, strangers = split_marked([host for host in seen.hosts if host.node in staying], run.state)
+    missed = {address: error for address, error in seen.unreachable.items() if address not in silent}
+    joined = joined_hosts([host for host in seen.hosts if host.node in besides], run.state)
+    first, nodes = answering_member(spec.name, [*others, *joined], missed)
+    dead = [_dead(node) for node in leaving if silent[str(node.address)]]
+    workers = [host for host in others if host.node.role is Role.WORKER]
+    ctx = context_of(spec, [first, *going, *dead, *workers], run.state, run.reporter, first=first)
+    ctx.authorities = authorities_of(ctx)
+    ctx.members = frozenset(host.name for host in (first, *workers))
+    work = Deletion(frozenset(host.name for host in dead), options.drain_timeout, options.remove_packages)
+    members = ctx.etcd.members() if shrinks else []
+    header = _arithmetic(members, [host for host in (*going, *dead) if ctx.is_control_plane(host)])
+    warnings = [
+        *_lost_pods(ctx, going, nodes),
+        *(_reports(host, nodes) for host in dead if _is_ready(host, nodes)),
+        *strangers,
+        *silent_members(staying, missed, "its list of control planes stays as it is"),
+    ]
+    names = tuple(host.name for host in (*going, *dead))
+    return _Found(ctx, work, names, tuple(warnings), header)
 
 
 def _check_endpoint(spec: ClusterSpec, leaving: Sequence[NodeSpec]) -> None:
