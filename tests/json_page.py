@@ -19,7 +19,8 @@ def shape_blocks() -> Iterator[str]:
 def _fields(schema: dict[str, Any], node: dict[str, Any], indent: str = "") -> Iterator[str]:
     for name, field in node["properties"].items():
         kind, inner = _kind(schema, field)
-        yield f"{indent}{name}{'' if name in node['required'] else '?'}: {kind}"
+        about = f"  # {inner['description']}" if inner else ""
+        yield f"{indent}{name}{'' if name in node['required'] else '?'}: {kind}{about}"
         if inner:
             yield from _fields(schema, inner, indent + "  ")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from pydantic import TypeAdapter
@@ -17,6 +17,8 @@ from kubeon.console.shapes import SHAPES
 from kubeon.operations import add, create, delete, destroy
 from kubeon.operations.base import CreateResult, DeleteResult, DestroyResult, NodeResult, Plan
 from kubeon.preflight import Finding, Severity
+
+VARIANTS = ("history operation", "history log", "kubeconfig merged")  # of the same command, by its flags
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Operations:
         return CreateResult("demo", self.changed, tuple(found), 31.4, call["options"].kubeconfig, None)
 
     def delete(self, *given: Any, **named: Any) -> DeleteResult:
-        call = self._call("remove", given, named, "name options home reporter confirm")
+        call = self._call("delete", given, named, "name options home reporter confirm")
         if not call["confirm"](self.plan):
             return DeleteResult("demo")
         self._begin(call)
@@ -123,14 +125,16 @@ def kubeon(fake: Operations, capsys: pytest.CaptureFixture[str]) -> Callable[...
 
 
 def expect_shape(words: Sequence[str], out: str) -> None:
-    """It is what docs/json.md promises of the command, or of a plan or an error."""
+    """It is what docs/json.md promises of the command, or of a plan or an error, and no more."""
+    spoken = [ALIASES.get(word, word) for word in words if not word.startswith("-")]
     answers = [json.loads(line) for line in out.splitlines()] if "--watch" in words else [json.loads(out)]
     for found in answers:
-        kinds = {name for name in ("error", "plan") if isinstance(found.get(name), dict)} or {
-            ALIASES.get(word, word) for word in words
-        }
-        shapes = [shape for name, shape in SHAPES.items() if name.split()[0] in kinds]
+        special = {name for name in ("error", "plan") if isinstance(found.get(name), dict)}
+        names = special or {name for name in SHAPES if spoken[: len(name.split())] == name.split()}
+        names |= {name for name in SHAPES if name in VARIANTS and name.split()[0] in names}
+        shapes = [SHAPES[name] for name in names]
         TypeAdapter[Any](reduce(or_, shapes)).validate_python(found, strict=True)
+        assert set(found) <= {field for shape in shapes for field in get_type_hints(shape)}
 
 
 def a_finding(severity: Severity = Severity.WARNING) -> Finding:

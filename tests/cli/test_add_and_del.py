@@ -169,7 +169,7 @@ def test_add_shows_the_new_nodes(fake: Operations, kubeon: Run) -> None:
 
 def test_del_shows_who_left_and_what_stays(kubeon: Run) -> None:
     """As destroy does."""
-    assert_golden(kubeon(*DEL, "--yes").out, "cli/removed.txt")
+    assert_golden(kubeon(*DEL, "--yes").out, "cli/deleted.txt")
     assert kubeon(*DEL, "--yes", "--remove-packages").out == "w1, w2 left cluster demo (12.0s).\n"
 
 

@@ -64,7 +64,9 @@ def looked(fake: Operations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def the_worst() -> Gathered:
     """Nobody serves the API."""
-    found = changed(silent(a_cluster(1, 1), "cp1"), ["w1"], answers={"way": Answer("haproxy reaches no API server", 1)})
+    found = changed(
+        silent(a_cluster(1, 1), "cp1"), ["w1"], answers={"balancer": Answer("haproxy reaches no API server", 1)}
+    )
     return replace(found, nodes=None, pods=(), certificates=())
 
 

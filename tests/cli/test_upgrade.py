@@ -1,5 +1,7 @@
 """`kubeon upgrade`: flags to values. What it does is tests/operations/test_upgrade.py."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +9,12 @@ import pytest
 
 from kubeon.cli.description import upgraded
 from kubeon.errors import UsageError
+from kubeon.operations import upgrade
+from kubeon.operations.base import NodeResult, UpgradeResult
 from kubeon.spec.loading import build_spec
 from kubeon.spec.model import ClusterSpec
 from kubeon.state.home import Home
+from tests.cli.conftest import Ran
 
 NODES = [{"address": "10.0.0.1", "role": "control-plane", "name": "cp1"}]
 
@@ -43,3 +48,31 @@ def test_only_versions_and_sources_may_differ(home: Home) -> None:
     """Of --set."""
     with pytest.raises(UsageError, match=r"--set networking.plugin=flannel"):
         upgraded("demo", "v1.34.2", {"sets": ("networking.plugin=flannel",)}, home)
+
+
+def test_the_answer(home: Home, kubeon: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Paused: what is left, and how to go on."""
+    del home
+    snapshot = tmp_path / "etcd.db"
+
+    def run(spec: ClusterSpec, *_: object, **__: object) -> UpgradeResult:
+        node = NodeResult("cp1", "10.0.0.1", "control-plane", "v1.34.2", ready=True)
+        return UpgradeResult("demo", spec.version, True, (node,), ("w1", "w2"), "cp1", snapshot, 61.25)
+
+    monkeypatch.setattr(upgrade, "upgrade", run)
+
+    ran = kubeon("upgrade", "demo", "v1.34.2", "--yes", "--output", "json")
+    assert json.loads(ran.out) == {
+        "cluster": "demo",
+        "changed": True,
+        "nodes": [{"name": "cp1", "address": "10.0.0.1", "role": "control-plane", "version": "v1.34.2", "ready": True}],
+        "seconds": 61.2,
+        "log": None,
+        "version": "v1.34.2",
+        "left": ["w1", "w2"],
+        "pausedAfter": "cp1",
+        "snapshot": str(snapshot),
+    }
+    text = kubeon("upgrade", "demo", "v1.34.2", "--yes").out
+    assert text.startswith("Paused after cp1; 2 to go: kubeon upgrade demo v1.34.2 (61.2s).")
+    assert text.endswith(f"etcd as it was before: {snapshot}\n")

@@ -19,10 +19,10 @@ from kubeon.kube.objects import NodeState, PodState, parse_objects
 from kubeon.lb import LBS
 from kubeon.operations.cluster_info.gathered import (
     API,
+    BALANCER,
     ETCD_HEALTH,
     ETCD_MEMBERS,
     ETCD_STATUS,
-    WAY,
     CertificateEnd,
     Gathered,
     bears_another,
@@ -187,7 +187,7 @@ class _Look:
 def questions(spec: ClusterSpec, node: NodeSpec) -> dict[str, tuple[int, str]]:
     """What a node is asked besides what every host is: read-only scripts by name, and the seconds each one gets."""
     if node.role is Role.WORKER:
-        return {WAY: (5, LBS[spec.load_balancer.mode].check(spec, node) or THROUGH)}
+        return {BALANCER: (5, LBS[spec.load_balancer.mode].check(spec, node) or THROUGH)}
     inside = CRIS[spec.runtime.name].inside_script
     return {
         ETCD_STATUS: (4, inside(CONTAINER, etcdctl("endpoint", "status", seconds=2))),

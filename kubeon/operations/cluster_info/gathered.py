@@ -19,7 +19,7 @@ from kubeon.state.history import PastOperation
 from kubeon.state.lock import Holder
 
 # Names of what hosts are asked besides, in HostHealth.answers.
-API, WAY = "api", "way"
+API, BALANCER = "api", "balancer"
 ETCD_STATUS, ETCD_MEMBERS, ETCD_HEALTH = "etcd-status", "etcd-members", "etcd-health"
 
 
@@ -125,7 +125,7 @@ def from_workers(found: Gathered) -> list[Spoken]:
     spoken = []
     for node in found.spec.workers:
         health = found.health_of(node)
-        answer = health.answers.get(WAY) if health else None
+        answer = health.answers.get(BALANCER) if health else None
         if answer is None:
             spoken.append(Spoken(found.name_of(node), None))
         else:

@@ -81,7 +81,7 @@ def a_host(**fields: Any) -> HostHealth:
 
 def a_worker(spec: ClusterSpec) -> HostHealth:
     """Its haproxy reaches every API server."""
-    return a_host(answers={"way": Answer(a_view(len(spec.control_planes)), 0)})
+    return a_host(answers={"balancer": Answer(a_view(len(spec.control_planes)), 0)})
 
 
 def a_view(control_planes: int, *down: int) -> str:
@@ -157,7 +157,7 @@ def silent(found: Gathered, *names: str, why: str = "No route to host") -> Gathe
                 answers[str(node.address)] = a_control_plane(count, at, *numbers)
         for node in found.spec.workers:
             if str(node.address) in answers:
-                answers[str(node.address)] = a_host(answers={"way": Answer(a_view(count, *numbers), 0)})
+                answers[str(node.address)] = a_host(answers={"balancer": Answer(a_view(count, *numbers), 0)})
     error = {address: ConnectError("cannot be reached by SSH", why=why) for address in gone}
     nodes = {
         name: replace(state, ready=False, why="Kubelet stopped posting node status.", since=NOW - timedelta(minutes=3))

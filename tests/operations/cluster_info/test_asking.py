@@ -131,7 +131,7 @@ def test_a_host_that_is_slow_holds_nobody_up(demo: World, monkeypatch: pytest.Mo
             raise ConnectError("no answer within 8 s", host="w2")
         result = whole(self, script, on_line=lines.append, **how)
         if self.machine.name == "w1" and on_line:
-            for line in lines[: lines.index("@@kubeon ask way")]:
+            for line in lines[: lines.index("@@kubeon ask balancer")]:
                 on_line(line)
             raise ConnectError("no answer within 8 s", host="w1")
         for line in lines if on_line else ():

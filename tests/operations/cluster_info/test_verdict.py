@@ -93,7 +93,7 @@ def test_two_of_three_control_planes_are_gone() -> None:
     """etcd cannot decide, so the API serves nobody: down, and who has to come back."""
     found = silent(a_cluster(), "cp2", "cp3")
     found = changed(found, ["cp1"], answers={"etcd-health": NO_QUORUM, "api": Answer("", 1, "[-]etcd failed: reason")})
-    found = changed(found, ["w1", "w2"], answers={"way": Answer("haproxy reaches no API server: ...", 1)})
+    found = changed(found, ["w1", "w2"], answers={"balancer": Answer("haproxy reaches no API server: ...", 1)})
 
     verdict, reasons = judge(replace(found, nodes=None, pods=()))
 
@@ -125,7 +125,7 @@ def test_nobody_answers() -> None:
 def test_only_this_machine_does_not_reach_the_control_planes() -> None:
     """Workers do, by their balancers: the cluster is not down for that."""
     hidden = silent(a_cluster(), "cp1", "cp2", "cp3")
-    found = changed(hidden, ["w1", "w2"], answers={"way": Answer(a_view(3), 0)})
+    found = changed(hidden, ["w1", "w2"], answers={"balancer": Answer(a_view(3), 0)})
 
     verdict, reasons = judge(replace(found, nodes=None, pods=()))
 
@@ -164,7 +164,9 @@ def test_one_api_server_of_three() -> None:
 
 def test_no_worker_finds_the_api() -> None:
     """It is up, and nobody has anything of it."""
-    found = changed(a_cluster(), ["w1", "w2"], answers={"way": Answer("haproxy does not answer on 127.0.0.1:8842", 1)})
+    found = changed(
+        a_cluster(), ["w1", "w2"], answers={"balancer": Answer("haproxy does not answer on 127.0.0.1:8842", 1)}
+    )
 
     verdict, reasons = judge(found)
 
@@ -175,18 +177,18 @@ def test_no_worker_finds_the_api() -> None:
 def test_workers_on_a_detour() -> None:
     """The API serves them: degraded, also where no control plane answers this machine."""
     said = Answer("/etc/hosts leads api past the cluster IP 10.96.0.2 to control plane 10.0.0.1 for now", DETOUR)
-    ways = {"answers": {"way": said}}
-    found = changed(a_cluster(loadBalancer={"mode": "updater"}), ["w1", "w2"], **ways)
+    balancers = {"answers": {"balancer": said}}
+    found = changed(a_cluster(loadBalancer={"mode": "updater"}), ["w1", "w2"], **balancers)
     what = f"it reaches the API by a detour: {said.text}"
 
     assert told(found) == ("degraded", [("degraded", "ApiLoadBalancer", ("w1", "w2"), what)])
     hidden = replace(silent(found, "cp1", "cp2", "cp3"), nodes=None, pods=())
-    assert judge(changed(hidden, ["w1", "w2"], **ways))[0].value == "degraded"
+    assert judge(changed(hidden, ["w1", "w2"], **balancers))[0].value == "degraded"
 
 
 def test_one_load_balancer() -> None:
     """Its node only. The hint is the plug-in's."""
-    found = changed(a_cluster(), ["w2"], answers={"way": Answer("haproxy does not answer on 127.0.0.1:8842", 1)})
+    found = changed(a_cluster(), ["w2"], answers={"balancer": Answer("haproxy does not answer on 127.0.0.1:8842", 1)})
 
     verdict, (reason,) = judge(found)
 
@@ -423,7 +425,7 @@ def test_many_nodes_with_one_ill_are_one_reason() -> None:
 
 def test_a_balancer_says_how_it_sees_the_servers() -> None:
     """What it has taken off is told of a control plane that is silent, and of no other."""
-    found = changed(silent(a_cluster(), "cp2"), ["w2"], answers={"way": Answer(a_view(3), 0)})
+    found = changed(silent(a_cluster(), "cp2"), ["w2"], answers={"balancer": Answer(a_view(3), 0)})
 
     assert "; 1 of 2 balancers have taken its API server off" in told(found)[1][1][3]
 
