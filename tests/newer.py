@@ -32,7 +32,6 @@ COMPONENTS = {
     "runc": "opencontainers/runc",
     "cni-plugins": "containernetworking/plugins",
 }
-PLUGINS = {"calico": "projectcalico/calico", "cilium": "cilium/cilium", "flannel": "flannel-io/flannel"}
 _LARGE = 64 << 20  # git names every pull request, too
 
 
@@ -100,8 +99,9 @@ def newer(known: Table, upstream: Upstream) -> Iterator[Line]:
     """Everything that is to be changed."""
     yield from _kubernetes(known, upstream)
     yield from _components(known, upstream)
-    for plugin in PLUGINS:
-        yield from _plugin(plugin, upstream)
+    for plugin in CNIS.values():
+        if isinstance(plugin, Released):
+            yield from _plugin(plugin, upstream)
 
 
 def _kubernetes(known: Table, upstream: Upstream) -> Iterator[Line]:
@@ -160,10 +160,8 @@ def _components(known: Table, upstream: Upstream) -> Iterator[Line]:
         yield Line(RELEASES, "", f'helm = "{newest}"', known.helm)
 
 
-def _plugin(name: str, upstream: Upstream) -> Iterator[Line]:
-    plugin = CNIS[name]
-    assert isinstance(plugin, Released)
-    tags = upstream.tags(PLUGINS[name])
+def _plugin(plugin: Released, upstream: Upstream) -> Iterator[Line]:
+    name, tags = plugin.name, upstream.tags(plugin.repository)
     for row in plugin.table.releases:
         newest, file, section = _newest(tags, row.version, 2), f"kubeon/cni/{name}.toml", f"since = {row.since}"
         if newest == row.version:

@@ -55,7 +55,7 @@ def root(tmp_path: Path) -> Path:
             for name in newer.COMPONENTS
         },
         "helm/helm": [table().helm, "4.9.9"],
-        **{newer.PLUGINS[name]: _versions(name) for name in newer.PLUGINS},
+        **{plugin.repository: _versions(name) for name, plugin in CNIS.items() if isinstance(plugin, Released)},
     }
     for project, versions in releases.items():
         refs(root, project, *versions)

@@ -18,6 +18,7 @@ from kubeon.cluster.deletion import Deletion
 from kubeon.cluster.upgrade import Upgrade
 from kubeon.cni import CNIS
 from kubeon.lb import LBS
+from kubeon.operations import steps
 from kubeon.operations.steps import ADD, CREATE, RENEW, deletion_steps, switch_steps, upgrade_steps
 from kubeon.operations.view import State, supported
 from kubeon.spec.loading import json_schema
@@ -266,6 +267,13 @@ def test_every_plugin_is_written_down(page: str, names: list[str]) -> None:
 def test_every_phase_is_written_down(phase: Any) -> None:
     """By the title that the screen shows."""
     assert any(phase.title in text_of(page) for page in PAGES)
+
+
+def test_all_tables_of_phases_are_looked_at() -> None:
+    """Those that are made for each run are named above."""
+    made = {name for name in vars(steps) if name.endswith("_steps")}
+
+    assert made == {"deletion_steps", "switch_steps", "upgrade_steps"}
 
 
 def headings(text: str) -> set[str]:

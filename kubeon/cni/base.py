@@ -118,6 +118,7 @@ class Released(Cni):
     """A plug-in with releases of its own, which stand in the table beside its module."""
 
     name: str
+    repository: str  # on GitHub, where its releases are tagged
 
     @property
     def table(self) -> "PluginTable":

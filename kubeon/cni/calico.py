@@ -15,6 +15,7 @@ class Calico(Released):
     """`networking.plugin: calico`."""
 
     name = "calico"
+    repository = "projectcalico/calico"
 
     def problems(self, spec: ClusterSpec) -> tuple[tuple[str, str], ...]:
         """Manifests of the releases before 3.24 are no longer published under a stable address."""

@@ -14,6 +14,7 @@ class Cilium(Released):
     """`networking.plugin: cilium`."""
 
     name = "cilium"
+    repository = "cilium/cilium"
 
     def manifests(self, spec: ClusterSpec) -> tuple[FileArtifact, ...]:
         """The chart."""
@@ -55,7 +56,8 @@ class Cilium(Released):
     def cleaning(self) -> Cleaning:
         """Its interfaces, state and pinned eBPF maps."""
         return Cleaning(
-            interfaces=("cilium_vxlan", "cilium_host", "cilium_net", "lxc*"),
+            # a pod's is lxc and a hash in hexadecimal; lxcbr0 is LXC's own bridge
+            interfaces=("cilium_vxlan", "cilium_host", "cilium_net", "lxc_health", "lxc[0-9a-f][0-9a-f][0-9a-f]*"),
             chains=(
                 *(("nat", f"CILIUM_{hook}_nat") for hook in ("PRE", "OUTPUT", "POST")),
                 *(("mangle", f"CILIUM_{hook}_mangle") for hook in ("PRE", "POST")),

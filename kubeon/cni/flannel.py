@@ -15,6 +15,7 @@ class Flannel(Released):
     """`networking.plugin: flannel`."""
 
     name = "flannel"
+    repository = "flannel-io/flannel"
 
     def manifests(self, spec: ClusterSpec) -> tuple[FileArtifact, ...]:
         """The manifest that belongs to the release."""

@@ -20,7 +20,6 @@ file=$(mktemp) || exit
 trap 'rm -f "$file"' EXIT
 cat >"$file" && {kubeadm} --config "$file" >/dev/null
 """
-_SOCKET = "unix:///run/containerd/containerd.sock"  # or kubeadm would look for one, and complain of two
 
 
 def remember_certificates(
@@ -30,6 +29,7 @@ def remember_certificates(
     without: Sequence[str] = (),
     periods: Mapping[str, str],
     manager: Mapping[str, str],
+    cri_socket: str,
 ) -> tuple[str, ...]:
     """Add names of the API server's certificate, set validity periods and flags of the controller manager.
 
@@ -56,11 +56,11 @@ def remember_certificates(
     set_flags = _with_listed if lists_flags(version) else _with_mapped
     document["controllerManager"] = section | {"extraArgs": set_flags(section.get("extraArgs"), manager)}
     if _same(document) != before:
-        _store(api, document)
+        _store(api, document, cri_socket)
     return mended
 
 
-def mend_cluster_configuration(api: Kubectl) -> tuple[str, ...]:
+def mend_cluster_configuration(api: Kubectl, cri_socket: str) -> tuple[str, ...]:
     """Have kubeadm read again what kubeon itself has spoilt (see `_mend`); what was mended, a line each.
 
     Raises OperationError when kubeadm does not read it then.
@@ -68,7 +68,7 @@ def mend_cluster_configuration(api: Kubectl) -> tuple[str, ...]:
     document = _read(api)
     mended = _mend(document)
     if mended:
-        _store(api, document)
+        _store(api, document, cri_socket)
     return mended
 
 
@@ -79,17 +79,17 @@ def _read(api: Kubectl) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _store(api: Kubectl, document: Mapping[str, Any]) -> None:
+def _store(api: Kubectl, document: Mapping[str, Any], cri_socket: str) -> None:
     text = quick_yaml.dump(document, sort_keys=False)
     kubeadm = "kubeadm config images list"  # as `kubeadm join` reads it
     if validates_configuration(release(str(document.get("kubernetesVersion", "")))):
         kubeadm = "kubeadm config validate"
-    # What is a node's own, so that kubeadm does not look for it on this host.
+    # What is a node's own, so that kubeadm does not look for it on this host, where there may be two runtimes.
     node = {
         "apiVersion": document.get("apiVersion"),
         "kind": "InitConfiguration",
         "localAPIEndpoint": {"advertiseAddress": api.host.address},
-        "nodeRegistration": {"criSocket": _SOCKET},
+        "nodeRegistration": {"criSocket": cri_socket},
     }
     stdin = [text.encode(), b"---\n", quick_yaml.dump(node).encode()]
     try:

@@ -210,6 +210,7 @@ def remember_settings(ctx: Cluster, *, without: Sequence[str] = ()) -> None:
         without=without,
         periods={"certificateValidityPeriod": validity, "caCertificateValidityPeriod": of_ca},
         manager={signing_duration_flag(spec.kubernetes): validity},
+        cri_socket=ctx.cri.socket,
     )
     for line in mended:
         ctx.reporter.warn(line)

@@ -19,7 +19,6 @@ KUBERNETES_PATHS = (
         "/var/log/containers",
         "/usr/libexec/kubernetes",
         "/run/kubeon",
-        "/run/flannel",
         "/etc/systemd/system/kubelet.service",
     ),
     *("/etc/systemd/system/kubelet.service.d", "/usr/local/lib/kubeon", JOINED),

@@ -27,4 +27,7 @@ class MendObjects(Step):
         if not host.facts.kubelet_config:
             return ()
         wait_until(ctx.api.answers, seconds=ANSWERS_WITHIN, pause=0.5, longest=2.0)
-        return (*mend_cluster_configuration(ctx.api), *ensure_kubelet_access(ctx.api, ctx.spec.kubernetes))
+        return (
+            *mend_cluster_configuration(ctx.api, ctx.cri.socket),
+            *ensure_kubelet_access(ctx.api, ctx.spec.kubernetes),
+        )

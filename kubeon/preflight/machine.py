@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from kubeon.cni import CNIS
-from kubeon.distros import family_of
+from kubeon.distros import FAMILIES, family_of
 from kubeon.hosts.facts import FileSystem
 from kubeon.hosts.gather import BASE_COMMANDS
 from kubeon.preflight.base import Candidate, Check, Finding, Subject, each
@@ -46,7 +46,7 @@ def operating_system(subject: Subject, c: Candidate) -> Iterator[Finding]:
     family = family_of(c.facts.os_id, c.facts.os_like, c.facts.commands)
     name = c.facts.os_name or c.facts.os_id or "an unknown operating system"
     if family is None:
-        yield c.error("OperatingSystem", f"{name} is not supported", "Debian, RHEL and their kin are")
+        yield c.error("OperatingSystem", f"{name} is not supported", f"families that are: {', '.join(FAMILIES)}")
     elif not c.facts.commands.intersection(family.managers):
         yield c.error("OperatingSystem", f"{name} has none of {', '.join(family.managers)}")
     if c.facts.architecture not in ARCHITECTURES:

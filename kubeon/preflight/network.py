@@ -1,8 +1,10 @@
 """Can the nodes be reached as the cluster will reach them: ports, addresses, networks, firewalls."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Interface, IPv4Network
 
+from kubeon.cni import CNIS
 from kubeon.lb import LBS
 from kubeon.lb import PORTS as LB_PORTS
 from kubeon.preflight.base import Candidate, Check, Finding, Subject, each
@@ -11,8 +13,11 @@ from kubeon.spec.endpoints import API_PORT
 NODE_PORTS = (10250, 10256)  # kubelet, kube-proxy's health
 CONTROL_PLANE_PORTS = (API_PORT, 10257, 10259, 2379, 2380)  # API server, controller manager, scheduler, etcd
 ALL_PORTS = sorted({*NODE_PORTS, *CONTROL_PLANE_PORTS, *LB_PORTS})
-# interfaces that network plug-ins and kube-proxy make and that resets forget
-_LEFT_BEHIND = ("cni", "flannel", "kube-", "cilium", "vxlan.calico", "tunl", "nodelocaldns", "weave", "antrea", "cali")
+# interfaces that network plug-ins and kube-proxy make and that resets forget: of ours, and of others
+_LEFT_BEHIND = (
+    *(pattern for plugin in CNIS.values() for pattern in plugin.cleaning().interfaces),
+    *("cni*", "flannel*", "kube-*", "tunl*", "nodelocaldns*", "weave*", "antrea*"),
+)
 
 
 def ports(subject: Subject, c: Candidate) -> Iterator[Finding]:
@@ -70,7 +75,7 @@ def subnets(subject: Subject, c: Candidate) -> Iterator[Finding]:
             seen.add(interface)
             where = f"{network} on {interface}" if interface else f"route {network}"
             what = f"{field} {wanted} overlaps {where}"
-            if interface.startswith(_LEFT_BEHIND):
+            if any(fnmatchcase(interface, pattern) for pattern in _LEFT_BEHIND):
                 hint = f"`ip link delete {interface}`, or a reboot, removes what an earlier cluster left"
                 yield c.warning(check, f"{what}, left by an earlier cluster", hint)
             elif network.prefixlen < wanted.prefixlen and not _is_connected(c, network):

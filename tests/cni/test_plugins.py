@@ -1,6 +1,7 @@
 """What every network plug-in promises, and each one's own answers."""
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Network
 
 import pytest
@@ -197,3 +198,13 @@ def test_a_full_pod_network_is_an_error() -> None:
     """It says how many nodes it has room for."""
     with pytest.raises(KubeonError, match="room for 2 nodes"):
         assign(IPv4Network("10.244.0.0/23"), 24, {}, [], ["a", "b", "c"])
+
+
+def test_interfaces_of_others_stay() -> None:
+    """A host may have containers of LXC, or other bridges, beside Kubernetes."""
+    patterns = {pattern for plugin in CNIS.values() for pattern in plugin.cleaning().interfaces}
+    others = ("lxcbr0", "lxdbr0", "virbr0", "docker0", "br0", "bond0", "eth0", "veth0", "tun0", "wg0")
+
+    assert [name for name in others for pattern in patterns if fnmatchcase(name, pattern)] == []
+    for name in ("lxc4f2d8a0c1b2e", "lxc_health", "cali123", "cilium_host", "flannel.1", "cni0"):
+        assert any(fnmatchcase(name, pattern) for pattern in patterns), name

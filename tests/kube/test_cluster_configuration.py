@@ -1,5 +1,6 @@
 """kubeadm's own object: in the form of its version, read back before it is stored, mended where kubeon spoilt it."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.specs import a_spec
 
 FLAG = "cluster-signing-duration"
 LIFE = {FLAG: "17520h0m0s"}
+SOCKET = "unix:///run/containerd/containerd.sock"
 PERIODS = {"certificateValidityPeriod": "17520h0m0s", "caCertificateValidityPeriod": "105120h0m0s"}
 
 
@@ -39,7 +41,9 @@ def stored(api: FakeApi) -> dict[str, Any]:
 
 def remember(kubectl: Kubectl, **more: Any) -> tuple[str, ...]:
     """As `certs renew --validity 2y` does."""
-    return remember_certificates(kubectl, sans=("api.example.org",), periods=PERIODS, manager=LIFE, **more)
+    return remember_certificates(
+        kubectl, sans=("api.example.org",), periods=PERIODS, manager=LIFE, cri_socket=SOCKET, **more
+    )
 
 
 def test_a_cluster_without_the_section_gets_it_in_the_form_of_its_version() -> None:
@@ -99,7 +103,7 @@ def test_nothing_is_stored_that_kubeadm_does_not_read() -> None:
     assert api.writes == []
 
 
-@pytest.mark.parametrize("how", [remember, mend_cluster_configuration])
+@pytest.mark.parametrize("how", [remember, partial(mend_cluster_configuration, cri_socket=SOCKET)])
 def test_what_kubeon_spoilt_is_mended(how: Any) -> None:
     """Every section, with all it has; said once."""
     spoilt = {"extraArgs": {FLAG: "1h", "v": "4"}}
@@ -123,7 +127,7 @@ def test_what_is_well_is_only_read() -> None:
     api, kubectl = configured("v1.21.1", "v1beta2", controllerManager={"extraArgs": LIFE})
     without, _, machine = an_api()
 
-    assert mend_cluster_configuration(kubectl) == ()
-    assert mend_cluster_configuration(Kubectl(Host(a_spec().nodes[0], "cp1", FakeConnection(machine)))) == ()
+    assert mend_cluster_configuration(kubectl, SOCKET) == ()
+    assert mend_cluster_configuration(Kubectl(Host(a_spec().nodes[0], "cp1", FakeConnection(machine))), SOCKET) == ()
 
     assert api.writes == without.writes == []
