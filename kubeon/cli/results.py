@@ -16,10 +16,18 @@ from kubeon.remote.execute import ExecResult
 
 
 class _WithNodes(Protocol):
-    """What some results have in common."""
+    """What the results of operations on nodes have in common."""
 
     @property
+    def cluster(self) -> str: ...
+    @property
+    def changed(self) -> bool: ...
+    @property
     def nodes(self) -> Sequence[NodeResult]: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def log(self) -> Path | None: ...
 
 
 def created(result: CreateResult, kubectl: str) -> tuple[shapes.Created, str]:
@@ -53,11 +61,7 @@ def added(result: CreateResult) -> tuple[shapes.Created, str]:
 def upgraded_to(result: UpgradeResult) -> tuple[shapes.Upgraded, str]:
     """What `upgrade` says at the end."""
     value: shapes.Upgraded = {
-        "cluster": result.cluster,
-        "changed": result.changed,
-        "nodes": _nodes(result),
-        "seconds": round(result.seconds, 1),
-        "log": _path(result.log),
+        **_with_nodes(result),
         "version": result.version,
         "left": result.left,
         "pausedAfter": result.paused_after or None,
@@ -80,12 +84,8 @@ def upgraded_to(result: UpgradeResult) -> tuple[shapes.Upgraded, str]:
 def switched_to(result: SwitchResult) -> tuple[shapes.Switched, str]:
     """What `lb switch` says at the end."""
     value: shapes.Switched = {
-        "cluster": result.cluster,
-        "changed": result.changed,
-        "nodes": _nodes(result),
-        "seconds": round(result.seconds, 1),
+        **_with_nodes(result),
         "kubeconfig": _path(result.kubeconfig),
-        "log": _path(result.log),
         "mode": result.mode,
         "endpoint": result.endpoint,
         "left": result.left,
@@ -195,20 +195,20 @@ def _path(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _nodes(result: _WithNodes) -> list[shapes.Node]:
-    return [
+def _created(result: CreateResult) -> shapes.Created:
+    return {**_with_nodes(result), "kubeconfig": _path(result.kubeconfig)}
+
+
+def _with_nodes(result: _WithNodes) -> shapes.WithNodes:
+    nodes: list[shapes.Node] = [
         {"name": node.name, "address": node.address, "role": node.role, "version": node.version, "ready": node.ready}
         for node in result.nodes
     ]
-
-
-def _created(result: CreateResult) -> shapes.Created:
     return {
         "cluster": result.cluster,
         "changed": result.changed,
-        "nodes": _nodes(result),
+        "nodes": nodes,
         "seconds": round(result.seconds, 1),
-        "kubeconfig": _path(result.kubeconfig),
         "log": _path(result.log),
     }
 

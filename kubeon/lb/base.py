@@ -1,5 +1,6 @@
 """What an API load balancer says of itself."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from kubeon.spec.endpoints import Endpoint
 from kubeon.spec.material import ImageArtifact
 from kubeon.spec.model import ClusterSpec, NodeSpec
 
+PROGRAM_DIGEST = "kubeon.io/program"  # annotation of pods that run a program of ours in an official image
 DETOUR = 3  # exit code of a check: the API is reached, but not by what is meant to lead there
 
 
@@ -128,6 +130,11 @@ class LoadBalancerMode(ABC):
     def cleaning(self) -> Cleaning:
         """What to remove when a node leaves; all below /etc/kubernetes goes anyway."""
         return Cleaning()
+
+
+def digest_of(program: str) -> str:
+    """What tells one text of a program from another."""
+    return hashlib.sha256(program.encode()).hexdigest()[:12]
 
 
 def without_address(spec: ClusterSpec) -> tuple[tuple[str, str], ...]:

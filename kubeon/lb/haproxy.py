@@ -8,7 +8,7 @@ import hashlib
 
 from kubeon import assets
 from kubeon.hosts.files import File
-from kubeon.lb.base import LoadBalancerMode, without_address
+from kubeon.lb.base import PROGRAM_DIGEST, LoadBalancerMode, digest_of, without_address
 from kubeon.render import render
 from kubeon.spec.endpoints import API_PORT, Endpoint, api_server
 from kubeon.spec.material import ImageArtifact
@@ -93,7 +93,8 @@ def _pod(node: NodeSpec, program: str) -> str:
         "folder": FOLDER,
         "hosts": HOSTS,
         "program": PROGRAM,
-        "digest": hashlib.sha256(program.encode()).hexdigest()[:12],
+        "annotation": PROGRAM_DIGEST,
+        "digest": digest_of(program),
     }
     rest = render("kubeon.lb", "local-haproxy.yaml.j2", values | {"uid": ""})
     uid = hashlib.sha256(f"{node.address}\n{rest}".encode()).hexdigest()[:32]

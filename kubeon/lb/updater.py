@@ -5,7 +5,6 @@ up to date by the updater, a small Deployment, which copies default/kubernetes. 
 the cluster IP works: when a worker boots, a unit writes a control plane that lives into /etc/hosts for a while.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -14,7 +13,7 @@ from ipaddress import AddressValueError, IPv4Address
 from kubeon import assets
 from kubeon.hosts.cleaning import Cleaning
 from kubeon.hosts.files import File
-from kubeon.lb.base import LoadBalancerMode, Workload
+from kubeon.lb.base import PROGRAM_DIGEST, LoadBalancerMode, Workload, digest_of
 from kubeon.render import render
 from kubeon.spec.endpoints import API_PORT, Endpoint, api_server
 from kubeon.spec.material import ImageArtifact
@@ -132,6 +131,7 @@ class Updater(LoadBalancerMode):
             "uid": UID,
             "health_port": HEALTH_PORT,
             "program": PROGRAM,
+            "annotation": PROGRAM_DIGEST,
             "digest": digest(),
             "data": {key: json.dumps(text) for key, (_, text) in files.items()},  # JSON is YAML
             "paths": {key: path for key, (path, _) in files.items()},
@@ -157,7 +157,7 @@ def program() -> Mapping[str, tuple[str, str]]:
 
 def digest() -> str:
     """Another program is another digest: the pods are replaced."""
-    return hashlib.sha256(json.dumps(program()).encode()).hexdigest()[:12]
+    return digest_of(json.dumps(program()))
 
 
 def cluster_ip(spec: ClusterSpec) -> str:

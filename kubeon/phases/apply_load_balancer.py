@@ -7,7 +7,7 @@ from kubeon.cluster.context import Cluster, Step
 from kubeon.errors import CommandError, OperationError
 from kubeon.hosts.host import Host
 from kubeon.kube.proxy import ensure_pings
-from kubeon.lb.base import Workload
+from kubeon.lb.base import PROGRAM_DIGEST, Workload
 from kubeon.phases.import_images import ImportImages
 from kubeon.phases.init_control_plane import InitControlPlane
 from kubeon.waiting import wait_until
@@ -106,7 +106,7 @@ def _running(ctx: Cluster, workload: Workload) -> tuple[str, str] | None:
         return None
     template = found["spec"]["template"]
     annotations = template["metadata"].get("annotations") or {}
-    return str(template["spec"]["containers"][0]["image"]), str(annotations.get("kubeon/program", ""))
+    return str(template["spec"]["containers"][0]["image"]), str(annotations.get(PROGRAM_DIGEST, ""))
 
 
 def _create_absent(ctx: Cluster) -> list[str]:

@@ -20,7 +20,7 @@ def test_files_of_a_worker() -> None:
     assert list(files) == [HOSTS, PROGRAM, POD]  # the pod wants to find what it reads
     assert_golden(files[HOSTS], "lb/hosts")
     metadata = yaml.safe_load(files[POD])["metadata"]
-    pod = files[POD].replace(metadata["uid"], "UID").replace(metadata["annotations"]["kubeon/program"], "DIGEST")
+    pod = files[POD].replace(metadata["uid"], "UID").replace(metadata["annotations"]["kubeon.io/program"], "DIGEST")
     assert_golden(pod, "lb/local-haproxy.yaml")
     assert_golden(HAPROXY.check(SPEC, SPEC.workers[0]), "lb/check.sh")
 

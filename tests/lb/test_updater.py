@@ -97,7 +97,7 @@ def test_the_program_is_in_a_config_map() -> None:
     assert volume["configMap"]["name"] == objects["ConfigMap"]["metadata"]["name"]
     assert container["command"] == ["python3", "-I", "-B", "-u", container["volumeMounts"][0]["mountPath"]]
     assert (container["image"], container["imagePullPolicy"]) == (updater.IMAGE, "IfNotPresent")
-    assert pod["metadata"]["annotations"] == {"kubeon/program": updater.digest()}
+    assert pod["metadata"]["annotations"] == {"kubeon.io/program": updater.digest()}
 
 
 def test_what_is_on_nodes() -> None:

@@ -395,7 +395,7 @@ def test_a_degraded_etcd_takes_no_new_member(world: MakeWorld, monkeypatch: pyte
     assert len(here.api.etcd.members) == 3
 
 
-def test_what_a_dead_join_left_of_one_newcomer_stops_no_other(world: MakeWorld) -> None:
+def test_what_a_dead_join_left_of_one_new_node_stops_no_other(world: MakeWorld) -> None:
     """A voter that was added and never started, on a host that has its kubelet's configuration: it is cleared first."""
     here = world(control_planes=1, workers=0)
     here.create()

@@ -16,15 +16,20 @@ class Node(TypedDict):
     ready: bool
 
 
-class Created(TypedDict):
-    """`create`, `adopt`, `add`: the nodes it was about."""
+class WithNodes(TypedDict):
+    """Of operations on nodes: how these are at the end."""
 
     cluster: str
     changed: bool
     nodes: Sequence[Node]
     seconds: float
-    kubeconfig: str | None
     log: str | None
+
+
+class Created(WithNodes):
+    """`create`, `adopt`, `add`: the nodes it was about."""
+
+    kubeconfig: str | None
 
 
 class Deleted(TypedDict):
@@ -46,29 +51,19 @@ class Destroyed(TypedDict):
     seconds: float
 
 
-class Upgraded(TypedDict):
+class Upgraded(WithNodes):
     """`upgrade`: `left` are nodes that still have the version of before."""
 
-    cluster: str
-    changed: bool
-    nodes: Sequence[Node]
-    seconds: float
-    log: str | None
     version: str
     left: Sequence[str]
     pausedAfter: str | None
     snapshot: str | None
 
 
-class Switched(TypedDict):
+class Switched(WithNodes):
     """`lb switch`: `left` are nodes that could not be asked."""
 
-    cluster: str
-    changed: bool
-    nodes: Sequence[Node]
-    seconds: float
     kubeconfig: str | None
-    log: str | None
     mode: str
     endpoint: str
     left: Sequence[str]
