@@ -1,6 +1,7 @@
 """`lb switch` on fakes: from each way to each other one and back, with every node reaching the API at every moment."""
 
 import itertools
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -160,6 +161,49 @@ def test_cut_off_anywhere_it_goes_on(mode: str, other: str, token: str, world: M
         machine.cuts.clear()
     here.switch(other, ADDRESS.get(other))
     settled(here, other)
+
+
+def as_made_before(here: World, mode: str) -> None:
+    """With images that kubeon made itself, which hold their programs."""
+    image, old = {
+        "haproxy": (haproxy.IMAGE, "localhost/local-haproxy:older"),
+        "updater": (updater.IMAGE, "localhost/apiserver-updater:older"),
+    }[mode]
+    for machine in here.machines.values():
+        if image in machine.images:
+            machine.images[old] = machine.images.pop(image)
+        machine.files.pop(haproxy.PROGRAM, None)
+        if pod := machine.files.get(haproxy.POD):
+            machine.files[haproxy.POD] = (pod[0].replace(image, old), pod[1])
+    if mode == "updater":
+        pods = here.api.applied[f"Deployment/{updater.UPDATER}"]["spec"]["template"]
+        pods["metadata"].pop("annotations")
+        pods["spec"]["containers"][0]["image"] = old
+        pods["spec"]["volumes"] = []
+        del here.api.applied[f"ConfigMap/{updater.UPDATER}-{updater.digest()}"]
+
+
+@pytest.mark.parametrize("token", ["import", "pin", "file"])
+@pytest.mark.parametrize("mode", ["haproxy", "updater"])
+def test_a_cluster_of_before_changes_over_though_it_is_cut_off(mode: str, token: str, world: MakeWorld) -> None:
+    """With the next `create`: official images, and our programs beside them."""
+    here = running(world, mode)
+    as_made_before(here, mode)
+    lose(here, token)
+
+    with suppress(KubeonError):  # not each mode comes to each token
+        here.create(here.state.read_spec())
+    for machine in here.machines.values():
+        machine.cuts.clear()
+    here.create(here.state.read_spec())
+
+    settled(here, mode)
+    if mode == "haproxy":
+        assert haproxy.IMAGE in here["w1"].files[haproxy.POD][0]
+        assert haproxy.PROGRAM in here["w1"].files
+    else:
+        pods = here.api.applied[f"Deployment/{updater.UPDATER}"]["spec"]["template"]["spec"]
+        assert pods["containers"][0]["image"] == updater.IMAGE
 
 
 def test_a_connection_that_is_lost_while_one_asks_is_opened_again(world: MakeWorld) -> None:
